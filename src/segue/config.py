@@ -1,0 +1,159 @@
+"""Settings: pydantic models, YAML files, `--set a.b=c`; "auto" is resolved once and written back.
+
+    class PrepareSettings(Settings):
+        size: Annotated[int, Field(ge=16)] | Auto = "auto"
+
+    settings = load(PrepareSettings, file, ["size=512"])
+    settings = settings.resolve(size=384)      # only fills what is still "auto"
+    write_yaml(path, settings.model_dump(mode="json"))
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from segue.errors import BadInput, Failed, nearest
+
+Auto = Literal["auto"]
+
+
+class Strict(BaseModel):
+    """Frozen, and every key must be known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+class Settings(Strict):
+    """What a verb can be told. Fields typed `... | Auto` may be left to the data or the machine."""
+
+    def resolve(self, **found: object) -> Self:
+        """Fill fields that are still "auto"; what the user set stays."""
+        chosen = {key: value for key, value in found.items() if getattr(self, key) == "auto"}
+        return self.model_validate({**self.model_dump(), **chosen})
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def load(model: type[S], file: Path | None = None, overrides: Iterable[str] = ()) -> S:
+    """Settings from a YAML file, then `key=value` overrides on top."""
+    given = read_yaml(file) if file is not None else {}
+    for pair in overrides:
+        _override(given, pair)
+    return validate(model, given, where=str(file) if file is not None else "--set")
+
+
+def validate(model: type[S], given: Mapping[str, Any], *, where: str) -> S:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise BadInput(f"{where}: {_first_problem(model, error)}") from None
+
+
+def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *parents, last = (str(part) for part in problem["loc"])
+        return f"unknown key {key!r}: {nearest(last, _fields(model, parents))}"
+    if problem["type"] == "missing":
+        return f"key {key!r} is missing"
+    return f"key {key!r}: {problem['msg'].lower()}, got {problem['input']!r}"
+
+
+def _fields(model: type[BaseModel], parents: Iterable[str]) -> list[str]:
+    for parent in parents:
+        field = model.model_fields.get(parent)
+        kind = field.annotation if field else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return []
+        model = kind
+    return list(model.model_fields)
+
+
+def _override(given: dict[str, Any], pair: str) -> None:
+    key, equals, text = pair.partition("=")
+    if not equals or not key.strip():
+        raise BadInput(f"--set {pair!r} is not of the form key=value")
+    *parents, last = key.strip().split(".")
+    place = given
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise BadInput(f"--set {pair!r}: {parent!r} holds a value and has no keys below it")
+    try:
+        place[last] = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+    except yaml.YAMLError:
+        place[last] = text
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe subset, in which a key that stands twice is an error, not a silent override."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            try:
+                twice = key in seen
+            except TypeError:
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: a key must be a plain word") from None
+            if twice:
+                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: key {key!r} stands twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  a SafeLoader
+    except FileNotFoundError:
+        raise BadInput(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read ({error})") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: is not valid YAML ({' '.join(str(error).split())})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: must hold keys and values, not a {type(content).__name__}")
+    return content
+
+
+def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
+    with atomic(path) as file:
+        yaml.safe_dump(dict(content), file, sort_keys=False, allow_unicode=True, width=110)
+
+
+@contextmanager
+def atomic(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
+    """Write beside the target and rename, so that a reader sees the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
+    part = Path(name)
+    try:
+        text = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}
+        with os.fdopen(descriptor, mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        part.replace(path)
+    except OSError as error:
+        raise Failed(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

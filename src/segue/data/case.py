@@ -1,0 +1,156 @@
+"""A case: one image (a frame or a volume), perhaps a mask, its patient and its site; and the table of them.
+
+The table is a CSV that a person can open. A cell never starts a formula, a name may hold any character, and free columns
+(sex, scanner, skin type...) ride along for subgroup tables.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from segue.config import atomic
+from segue.errors import BadInput
+
+IGNORE = 255  # "does not count", wherever a class id stands
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    case: str
+    images: tuple[str, ...]  # relative to the dataset's root; several files are several channels
+    mask: str = ""  # empty: unlabelled
+    patient: str = ""
+    site: str = ""
+    time: str = ""  # frame of a video, phase of a heart, visit
+    modality: str = ""  # where it differs from case to case; else the card says it
+    channels: tuple[str, ...] = ()  # likewise
+    part: str = ""  # train, validation or test, where the publisher has split
+    # measured by the scan
+    height: int = 0
+    width: int = 0
+    depth: int = 0  # 0: a frame, not a volume
+    spacing: tuple[float, ...] = ()  # millimetres: row, column, slice
+    foreground: float | None = None  # fraction of pixels of any class but background
+    group: str = ""  # near-duplicates share a group; empty: none
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        return bool(self.mask)
+
+    def with_(self, **changes: Any) -> Case:
+        return replace(self, **changes)
+
+
+COLUMNS = tuple(f.name for f in fields(Case) if f.name != "extra")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def guard(text: str) -> str:
+    """Keep a spreadsheet from running a cell; `unguard` gives the text back."""
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def unguard(text: str) -> str:
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
+
+
+def _join(names: Sequence[str]) -> str:
+    # One name stands as it is; several (or one that looks like a list) as JSON, so that no separator is forbidden in names.
+    if len(names) == 1 and not names[0].startswith("["):
+        return names[0]
+    return json.dumps(list(names), ensure_ascii=False) if names else ""
+
+
+def _unjoin(text: str) -> tuple[str, ...]:
+    if text.startswith("["):
+        return tuple(str(name) for name in json.loads(text))
+    return (text,) if text else ()
+
+
+def write_cases(path: Path, cases: Iterable[Case]) -> None:
+    cases = list(cases)
+    free = sorted({name for case in cases for name in case.extra})
+    with atomic(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*COLUMNS, *(guard(name) for name in free)])
+        for case in cases:
+            writer.writerow([*map(guard, _row(case)), *(guard(case.extra.get(name, "")) for name in free)])
+
+
+def _row(case: Case) -> list[str]:
+    cells = []
+    for name in COLUMNS:
+        value = getattr(case, name)
+        if name in ("images", "channels"):
+            cells.append(_join(value))
+        elif name == "spacing":
+            cells.append("x".join(f"{mm:g}" for mm in value))
+        elif name == "foreground":
+            cells.append("" if value is None else f"{value:.6g}")
+        elif name in ("height", "width", "depth"):
+            cells.append(str(value) if value else "")
+        else:
+            cells.append(value)
+    return cells
+
+
+def read_cases(path: Path) -> list[Case]:
+    rows = read_table(path)
+    missing = {"case", "images"} - set(rows[0] if rows else {"case": "", "images": ""})
+    if missing:
+        raise BadInput(f"{path}: column {sorted(missing)[0]!r} is missing", hint="Scan the folder again.")
+    cases, seen = [], set()
+    for number, row in enumerate(rows, start=2):
+        try:
+            case = _case(row)
+        except (ValueError, TypeError) as error:
+            raise BadInput(f"{path}: row {number} cannot be understood ({error})") from None
+        if case.case in seen:
+            raise BadInput(f"{path}: row {number}: case {case.case!r} stands twice")
+        seen.add(case.case)
+        cases.append(case)
+    return cases
+
+
+def _case(row: Mapping[str, str]) -> Case:
+    given: dict[str, Any] = {name: row.get(name, "") for name in COLUMNS}
+    given["images"], given["channels"] = _unjoin(given["images"]), _unjoin(given["channels"])
+    given["spacing"] = tuple(float(mm) for mm in given["spacing"].split("x")) if given["spacing"] else ()
+    given["foreground"] = float(given["foreground"]) if given["foreground"] else None
+    for name in ("height", "width", "depth"):
+        given[name] = int(given[name] or 0)
+    return Case(**given, extra={name: text for name, text in row.items() if name not in COLUMNS and text})
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """Any CSV of ours or of a user's: comma, semicolon or tab; a byte-order mark is forgiven."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise BadInput(f"{path}: there is no such file") from None
+    except UnicodeDecodeError:
+        raise BadInput(f"{path}: is not UTF-8 text", hint="Save the table as 'CSV UTF-8'.") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    head = text.partition("\n")[0]
+    separator = max(",;\t", key=head.count)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        header = [unguard(name.strip()) for name in next(reader, [])]
+        rows = [row for row in reader if row]
+    except csv.Error as error:
+        raise BadInput(f"{path}: is not a table ({error})") from None
+    if len(set(header)) != len(header):
+        twice = next(name for name in header if header.count(name) > 1)
+        raise BadInput(f"{path}: column {twice!r} stands twice")
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise BadInput(f"{path}: row {number} has {len(row)} cells, the header has {len(header)}")
+    return [{name: unguard(cell) for name, cell in zip(header, row, strict=True)} for row in rows]

@@ -1,0 +1,140 @@
+"""What lies under a folder: one walk, sorted, links followed but never in circles, pipes and rubbish left out.
+
+Adapters look at this listing, not at the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from segue.errors import BadInput
+
+IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+_RUBBISH = {"thumbs.db", "desktop.ini", "__macosx"}  # and whatever starts with a dot
+
+
+def suffix(name: str) -> str:
+    """The lower-case ending, `.nii.gz` kept whole."""
+    name = name.rpartition("/")[2].lower()
+    for double in (".nii.gz", ".tar.gz", ".tar.bz2", ".tar.xz"):
+        if name.endswith(double):
+            return double
+    dot = name.rfind(".")
+    return name[dot:] if dot > 0 else ""
+
+
+def stem(name: str) -> str:
+    """The file's name without folder and ending."""
+    name = name.rpartition("/")[2]
+    ending = suffix(name)
+    return name[: -len(ending)] if ending else name
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    path: str  # relative to the root, forward slashes
+    size: int
+    changed: int  # nanoseconds
+
+    @property
+    def folder(self) -> str:
+        return self.path.rpartition("/")[0]
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Tree:
+    root: Path
+    files: tuple[File, ...]  # sorted by path
+    left_out: tuple[tuple[str, str], ...] = field(default=())  # (file, reason)
+
+    @classmethod
+    def read(cls, root: Path) -> Tree:
+        if not root.exists():
+            raise BadInput(f"{root}: there is no such folder")
+        if not root.is_dir():
+            if suffix(root.name) in ARCHIVES:
+                raise BadInput(
+                    f"{root}: is an archive, not a folder", hint=f"segue data unpack {root} --to FOLDER, then scan that."
+                )
+            raise BadInput(f"{root}: is a file, not a folder")
+        files: list[File] = []
+        left_out: list[tuple[str, str]] = []
+        _walk(root, "", files, left_out, frozenset())
+        files.sort(key=lambda file: file.path)
+        return cls(root, tuple(files), tuple(sorted(left_out)))
+
+    @cached_property
+    def by_folder(self) -> dict[str, tuple[File, ...]]:
+        """Files of each folder, the root being ''."""
+        folders: dict[str, list[File]] = {}
+        for file in self.files:
+            folders.setdefault(file.folder, []).append(file)
+        return {folder: tuple(files) for folder, files in sorted(folders.items())}
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        return frozenset(file.path for file in self.files)
+
+    def images(self, folder: str) -> tuple[File, ...]:
+        """The pictures that lie directly in a folder."""
+        return tuple(file for file in self.by_folder.get(folder, ()) if suffix(file.name) in IMAGES)
+
+    def folders(self, *tail: str) -> Iterator[str]:
+        """Folders whose last parts are these, whatever the case of letters and however deep: folders("Ground Truth")."""
+        wanted = tuple(part.lower() for part in tail)
+        for folder in self.by_folder:
+            if tuple(part.lower() for part in PurePosixPath(folder).parts[-len(wanted) :]) == wanted:
+                yield folder
+
+
+def _walk(
+    root: Path, folder: str, files: list[File], left_out: list[tuple[str, str]], above: frozenset[tuple[int, int]]
+) -> None:
+    try:
+        here = os.stat(root / folder)
+        identity = (here.st_dev, here.st_ino)
+        if identity in above:
+            left_out.append((folder, "a link that leads back to a folder above it"))
+            return
+        with os.scandir(root / folder) as entries:
+            listed = list(entries)
+    except OSError as error:
+        left_out.append((folder or ".", f"cannot be opened ({error.strerror})"))
+        return
+    for entry in listed:
+        if entry.name.startswith(".") or entry.name.lower() in _RUBBISH:
+            continue
+        path = f"{folder}/{entry.name}" if folder else entry.name
+        if not _readable_name(path):
+            left_out.append((path.encode(errors="backslashreplace").decode(), "its name is not valid text"))
+            continue
+        try:
+            about = entry.stat()
+        except OSError as error:
+            left_out.append((path, "a broken link" if entry.is_symlink() else f"cannot be opened ({error.strerror})"))
+            continue
+        if stat.S_ISDIR(about.st_mode):
+            _walk(root, path, files, left_out, above | {identity})
+        elif stat.S_ISREG(about.st_mode):
+            files.append(File(path, about.st_size, about.st_mtime_ns))
+        else:
+            left_out.append((path, "is neither a file nor a folder"))
+
+
+def _readable_name(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,49 @@
+"""What can go wrong, in one sentence that names the file, the key or the case.
+
+`BadInput` is the user's to mend (exit code 2), `Failed` is ours or the machine's (exit code 1).
+A hint says what to do next; it is printed on a line of its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SegueError(Exception):
+    """The base of everything that is told in a sentence instead of a traceback."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Keyword-only arguments do not survive the default pickling on the way out of a worker.
+        return (_rebuild, (type(self), self.message, self.hint))
+
+
+class BadInput(SegueError):
+    exit_code = 2
+
+
+class Failed(SegueError):
+    exit_code = 1
+
+
+def _rebuild(kind: type[SegueError], message: str, hint: str | None) -> SegueError:
+    return kind(message, hint=hint)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A clause that names the closest known words, or lists all of them when none is close."""
+    names = sorted(set(known))
+    close = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    return "known: " + ", ".join(names) if names else "none is known"

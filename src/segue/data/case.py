@@ -37,12 +37,18 @@ class Case:
     depth: int = 0  # 0: a frame, not a volume
     spacing: tuple[float, ...] = ()  # millimetres: row, column, slice
     foreground: float | None = None  # fraction of pixels of any class but background
-    group: str = ""  # near-duplicates share a group; empty: none
+    digest: str = ""  # of the decoded pixels
+    group: str = ""  # copies and frames of one scene share a group; empty: none
     extra: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def labelled(self) -> bool:
         return bool(self.mask)
+
+    @property
+    def who(self) -> str:
+        """The patient; where none is known, each image counts as its own."""
+        return f"{self.site}/{self.patient}" if self.patient else f"image {self.case}"
 
     def with_(self, **changes: Any) -> Case:
         return replace(self, **changes)
@@ -61,14 +67,14 @@ def unguard(text: str) -> str:
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA) else text
 
 
-def _join(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     # One name stands as it is; several (or one that looks like a list) as JSON, so that no separator is forbidden in names.
     if len(names) == 1 and not names[0].startswith("["):
         return names[0]
     return json.dumps(list(names), ensure_ascii=False) if names else ""
 
 
-def _unjoin(text: str) -> tuple[str, ...]:
+def split_names(text: str) -> tuple[str, ...]:
     if text.startswith("["):
         return tuple(str(name) for name in json.loads(text))
     return (text,) if text else ()
@@ -89,7 +95,7 @@ def _row(case: Case) -> list[str]:
     for name in COLUMNS:
         value = getattr(case, name)
         if name in ("images", "channels"):
-            cells.append(_join(value))
+            cells.append(join_names(value))
         elif name == "spacing":
             cells.append("x".join(f"{mm:g}" for mm in value))
         elif name == "foreground":
@@ -121,7 +127,7 @@ def read_cases(path: Path) -> list[Case]:
 
 def _case(row: Mapping[str, str]) -> Case:
     given: dict[str, Any] = {name: row.get(name, "") for name in COLUMNS}
-    given["images"], given["channels"] = _unjoin(given["images"]), _unjoin(given["channels"])
+    given["images"], given["channels"] = split_names(given["images"]), split_names(given["channels"])
     given["spacing"] = tuple(float(mm) for mm in given["spacing"].split("x")) if given["spacing"] else ()
     given["foreground"] = float(given["foreground"]) if given["foreground"] else None
     for name in ("height", "width", "depth"):

@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
-from segue.data.adapters import folders, kvasir_seg
+from segue.data.adapters import (
+    bkai_neopolyp,
+    channels,
+    cvc_clinicdb,
+    cvc_colondb,
+    endocv2020,
+    etis_larib,
+    folders,
+    ham10000,
+    hyper_kvasir,
+    isic2018,
+    kvasir_seg,
+    manifest,
+    ph2,
+    polypgen,
+    pranet,
+    suffixes,
+    unlabelled,
+)
 from segue.data.adapters.adapter import Adapter as Adapter
 from segue.data.adapters.adapter import Known as Known
 from segue.data.adapters.adapter import Reading as Reading
@@ -11,8 +29,23 @@ ADAPTERS: dict[str, Adapter] = {
     module.ADAPTER.name: module.ADAPTER
     for module in (
         # published
+        hyper_kvasir,
         kvasir_seg,
+        pranet,  # before the datasets that it holds parts of
+        cvc_clinicdb,
+        cvc_colondb,
+        etis_larib,
+        endocv2020,
+        polypgen,
+        bkai_neopolyp,
+        isic2018,
+        ham10000,
+        ph2,
         # generic
+        manifest,
+        channels,
+        suffixes,
         folders,
+        unlabelled,
     )
 }

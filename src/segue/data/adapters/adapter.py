@@ -19,6 +19,7 @@ class Reading:
 
     cases: list[Case]
     bad: list[tuple[str, str]]
+    classes: Mapping[str, int | str] = field(default_factory=dict)  # where a file of the dataset names them
 
 
 @dataclass(frozen=True, kw_only=True)

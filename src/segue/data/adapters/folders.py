@@ -1,13 +1,16 @@
 """`images/` beside `masks/`, paired by the files' stems: the plainest layout of the field, at any depth.
 
-    site-a/images/1.jpg  site-a/masks/1.png  site-b/images/...       -> sites a and b
-    train/images/1.jpg   train/masks/1.png   test/images/...         -> the publisher's split
+* `site-a/images/1.jpg`, `site-a/masks/1.png`, `site-b/images/...`: sites a and b
+* `train/images/1.jpg`, `train/masks/1.png`, `test/images/...`: the publisher's split
+* `patient07/images/...`: a patient
 """
 
 from __future__ import annotations
 
+import re
+
 from segue.data.adapters.adapter import Adapter, Reading
-from segue.data.adapters.pairing import inside, join, pair, pictures
+from segue.data.adapters.pairing import join, pair, pictures, side_by_side
 from segue.data.case import Case
 from segue.data.tree import Tree
 
@@ -20,24 +23,11 @@ PARTS = {
     "train": "train", "training": "train", "val": "validation", "valid": "validation", "validation": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
-
-
-def _pairs(tree: Tree) -> list[tuple[str, str, str]]:
-    """(folder above, image folder, mask folder or '') of every image folder that holds pictures."""
-    found = []
-    for folder in tree.by_folder:
-        above, _, last = folder.rpartition("/")
-        if last.lower() not in IMAGE_FOLDERS or not pictures(tree, folder):
-            continue
-        beside = [name for name in tree.by_folder if name.rpartition("/")[0] == above]
-        masks = [name for name in beside if name.rpartition("/")[2].lower() in MASK_FOLDERS and pictures(tree, name)]
-        masks.sort(key=lambda name: MASK_FOLDERS.index(name.rpartition("/")[2].lower()))
-        found.append((above, folder, masks[0] if masks else ""))
-    return found
+_PATIENT = re.compile(r"(patient|pat|subject|sub|case|person)[-_ ]?\w*\d\w*", re.IGNORECASE)
 
 
 def recognise(tree: Tree) -> str | None:
-    pairs = [(images, masks) for _, images, masks in _pairs(tree) if masks]
+    pairs = [(images, masks) for _, images, masks in side_by_side(tree, IMAGE_FOLDERS, MASK_FOLDERS) if masks]
     if not pairs:
         return None
     images, masks = pairs[0]
@@ -47,18 +37,33 @@ def recognise(tree: Tree) -> str | None:
 
 def read(tree: Tree) -> Reading:
     parts = []
-    for above, images, masks in _pairs(tree):
+    above_seen: dict[str, str] = {}
+    bad: list[tuple[str, str]] = []
+    for above, images, masks in side_by_side(tree, IMAGE_FOLDERS, MASK_FOLDERS):
+        if above in above_seen:
+            # `images/` and `original/` beside one `masks/`: which of the two is meant cannot be known.
+            bad += [(file.path, f"lies in a second image folder beside {above_seen[above]}/") for file in pictures(tree, images)]
+            continue
+        above_seen[above] = images
         reading = pair(pictures(tree, images), pictures(tree, masks) if masks else ())
-        parts.append((above, Reading([_place(case, above) for case in reading.cases], reading.bad)))
-    return join(parts)
+        parts.append((above, Reading([place(case, above) for case in reading.cases], reading.bad)))
+    joined = join(parts)
+    return Reading(joined.cases, sorted([*joined.bad, *bad]))
 
 
-def _place(case: Case, above: str) -> Case:
-    """Folders above say the part (train, test) and the site (anything else)."""
-    names = [name for name in inside(above, "").split("/") if name]
+def place(case: Case, above: str) -> Case:
+    """The folders above say the part (train, test), the patient (patient07) and the site (anything else)."""
+    names = [name for name in above.split("/") if name]
     part = next((PARTS[name.lower()] for name in names if name.lower() in PARTS), "")
-    site = "/".join(name for name in names if name.lower() not in PARTS)
-    return case.with_(part=part, site=site)
+    patient = next((name for name in names if _PATIENT.fullmatch(name)), "")
+    site = "/".join(name for name in names if name.lower() not in PARTS and name != patient)
+    return case.with_(part=part, patient=patient, site=site)
 
 
-ADAPTER = Adapter(name="folders", recognise=recognise, read=read, sites_from="the folders above images/")
+ADAPTER = Adapter(
+    name="folders",
+    recognise=recognise,
+    read=read,
+    patients_from="folders called like patient07",
+    sites_from="the folders above images/",
+)

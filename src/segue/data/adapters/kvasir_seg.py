@@ -8,25 +8,36 @@ carry a `split.csv` (image, split).
 from __future__ import annotations
 
 from segue.data.adapters.adapter import Adapter, Known, Reading
-from segue.data.adapters.pairing import pair, pictures
+from segue.data.adapters.pairing import called, pair, pictures, side_by_side
 from segue.data.adapters.parts import published_parts
 from segue.data.tree import Tree, suffix
 
+BOXES = ("kavsir_bboxes.json", "kvasir_bboxes.json")  # the first is the publisher's spelling
 
-def recognise(tree: Tree) -> str | None:
-    masks = pictures(tree, "masks")
-    if not pictures(tree, "images") or not masks:
-        return None
-    jpeg = all(suffix(file.name) in (".jpg", ".jpeg") for file in masks)
-    boxes = any(name in tree.paths for name in ("kavsir_bboxes.json", "kvasir_bboxes.json"))
-    named = "kvasir" in tree.root.resolve().name.lower()
-    if jpeg and (boxes or named):
-        return "images/ and masks/ with JPEG masks, and " + ("its bounding boxes" if boxes else "the folder's name")
+
+def _found(tree: Tree) -> tuple[str, str, str, str] | None:
+    """(folder above, images, masks, why) of the one pair of folders that is Kvasir-SEG."""
+    for above, images, masks in side_by_side(tree, ["images"], ["masks"]):
+        if not masks or not all(suffix(file.name) in (".jpg", ".jpeg") for file in pictures(tree, masks)):
+            continue
+        if any(file.name in BOXES for file in tree.by_folder.get(above, ())):
+            return above, images, masks, "its bounding boxes"
+        if called(tree, above, "kvasir"):
+            return above, images, masks, "the folder's name"
     return None
 
 
+def recognise(tree: Tree) -> str | None:
+    found = _found(tree)
+    return f"images/ and masks/ with JPEG masks, and {found[3]}" if found else None
+
+
 def read(tree: Tree) -> Reading:
-    return published_parts(tree, pair(pictures(tree, "images"), pictures(tree, "masks")))
+    found = _found(tree)
+    if found is None:
+        return Reading([], [])
+    above, images, masks, _ = found
+    return published_parts(tree, above, pair(pictures(tree, images), pictures(tree, masks)))
 
 
 ADAPTER = Adapter(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 
 from segue.data.adapters.adapter import Reading
@@ -60,9 +60,39 @@ def join(parts: Iterable[tuple[str, Reading]]) -> Reading:
     return Reading(cases, bad)
 
 
+def is_picture(file: File) -> bool:
+    return suffix(file.name) in IMAGES + VOLUMES
+
+
 def pictures(tree: Tree, folder: str) -> list[File]:
     """Images and volumes that lie directly in a folder."""
-    return [file for file in tree.by_folder.get(folder, ()) if suffix(file.name) in IMAGES + VOLUMES]
+    return [file for file in tree.by_folder.get(folder, ()) if is_picture(file)]
+
+
+def side_by_side(tree: Tree, images: Sequence[str], masks: Sequence[str]) -> list[tuple[str, str, str]]:
+    """(folder above, image folder, mask folder or '') of each image folder, at any depth and in any case of letters.
+
+    The names asked for are lower-case; of several mask folders the one named first is taken.
+    """
+    folders = {folder.lower(): folder for folder in tree.by_folder if pictures(tree, folder)}
+    found = []
+    for lowered, folder in folders.items():
+        above, slash, last = lowered.rpartition("/")
+        if last in images:
+            partner = next((folders[above + slash + name] for name in masks if above + slash + name in folders), "")
+            found.append((folder.rpartition("/")[0], folder, partner))
+    return found
+
+
+def trail(tree: Tree, folder: str) -> tuple[str, ...]:
+    """The names of the root and of the folders down to this one, in lower case: what a copy goes by."""
+    below = folder.lower().split("/") if folder else []
+    return (tree.root.resolve().name.lower(), *below)
+
+
+def called(tree: Tree, folder: str, *words: str) -> bool:
+    """Whether the root, or a folder on the way down, has one of these words in its name."""
+    return any(word in name for name in trail(tree, folder) for word in words)
 
 
 def inside(path: str, folder: str) -> str:
@@ -72,7 +102,7 @@ def inside(path: str, folder: str) -> str:
 
 def _by_key(files: Iterable[File], key: Key) -> dict[str, list[File]]:
     grouped: dict[str, list[File]] = {}
-    for file in files:
+    for file in sorted(files, key=lambda file: file.path):
         name = key(file)
         if name is not None:
             grouped.setdefault(name, []).append(file)

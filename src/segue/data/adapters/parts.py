@@ -8,18 +8,20 @@ from segue.data.case import read_table
 from segue.data.tree import IMAGES, Tree, stem, suffix
 
 
-def published_parts(tree: Tree, reading: Reading) -> Reading:
-    if "split.csv" not in tree.paths:
+def published_parts(tree: Tree, folder: str, reading: Reading) -> Reading:
+    """Fill in the parts from the split.csv of this folder, if there is one."""
+    table = f"{folder}/split.csv" if folder else "split.csv"
+    if table not in tree.paths:
         return reading
-    rows = read_table(tree.root / "split.csv")
+    rows = read_table(tree.root / table)
     if not rows or not {"image", "split"} <= set(rows[0]):
-        return Reading(reading.cases, [*reading.bad, ("split.csv", "needs the columns image and split")])
+        return Reading(reading.cases, [*reading.bad, (table, "needs the columns image and split")])
     bad = list(reading.bad)
     parts: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):
         part = PARTS.get(row["split"].strip().lower())
         if part is None:
-            bad.append(("split.csv", f"row {number}: {row['split']!r} is none of train, validation, test"))
+            bad.append((table, f"row {number}: {row['split']!r} is none of train, validation, test"))
         else:
             parts[_bare(row["image"])] = part
     cases = [case.with_(part=parts.get(case.case, case.part)) for case in reading.cases]

@@ -1,0 +1,1 @@
+"""Finding an image again: exact copies, hidden copies, and frames of one scene."""

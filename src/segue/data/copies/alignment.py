@@ -1,0 +1,189 @@
+"""Do two thumbnails show the same? They are brought over each other, then their detail is compared.
+
+The small movement that is left after a guess is solved for, to first order and coarse to fine. Detail is the picture
+less its smooth part, its contrast evened out, so that hair and vessels count as much as the border of a lesion; and
+less what most pictures of the set share (the aperture of an endoscope, its text), which is no evidence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segue.data.copies.variant import VARIANTS
+
+SIDE = 64
+_ALIGNED = 0.55  # of the coarse detail must be explained, or a pair is not looked at closely
+_CONTRAST = 4.0  # grey levels of local contrast below which detail counts as noise
+_SAMPLE = 400  # thumbnails that show what is common
+_FEW = 20  # thumbnails that show nothing common: it could be one scene, filmed often
+_FARTHEST = 16  # pixels of a thumbnail that a camera moves between frames
+_BLOCK = 512
+
+Thumbs = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Pairs = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Pairs (i, j), the number of the variant of i that resembles j most, and how well, 0..1."""
+
+    pairs: Pairs  # (n, 2)
+    variants: npt.NDArray[np.int16]
+    scores: Floats
+
+    @classmethod
+    def none(cls) -> Matches:
+        return cls(np.zeros((0, 2), np.intp), np.zeros(0, np.int16), np.zeros(0, np.float32))
+
+    def above(self, score: float) -> Matches:
+        keep = self.scores >= score
+        return Matches(self.pairs[keep], self.variants[keep], self.scores[keep])
+
+
+def agreement(
+    ours: Thumbs, theirs: Thumbs, pairs: Pairs, variants: npt.NDArray[np.int16] | None, *, pattern: Floats
+) -> Matches:
+    """Score given pairs. The guess to start from is each pair's variant; without variants, the best shift."""
+    scores = np.zeros(len(pairs), np.float32)
+    for start in range(0, len(pairs), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        source, target = ours[pairs[part, 0]], theirs[pairs[part, 1]]
+        if variants is None:
+            scores[part] = _moving(source, target, pattern)
+        else:
+            guess = np.stack([VARIANTS[number].matrix() for number in variants[part]])
+            scores[part] = _still(source, target, guess, pattern)
+    return Matches(pairs, np.zeros(len(pairs), np.int16) if variants is None else variants, scores)
+
+
+def common_pattern(thumbs: Thumbs) -> Floats:
+    """The detail that more than half of the pictures share, of length 1; zero where nothing can be said."""
+    if len(thumbs) < _FEW:
+        return np.zeros(SIDE * SIDE, np.float32)
+    sample = np.asarray(thumbs[:: max(1, len(thumbs) // _SAMPLE)], np.float32)
+    shared = np.median(_even(sample).reshape(len(sample), -1), axis=0)
+    return (shared / max(float(np.linalg.norm(shared)), 1e-6)).astype(np.float32)
+
+
+def _still(source: Thumbs, target: Thumbs, guess: Floats, pattern: Floats) -> Floats:
+    coarse_source, coarse_target = halved(source), _detail(halved(target))
+    explained, step = _explained(_detail(_warped(coarse_source, guess)), coarse_target)
+    alive = np.flatnonzero(explained > _ALIGNED)
+    scores = np.zeros(len(source), np.float32)
+    if len(alive):
+        guess = guess[alive] @ step[alive]
+        _, step = _explained(_detail(_warped(coarse_source[alive], guess)), coarse_target[alive])
+        moved = _warped(source[alive].astype(np.float32), guess @ step)
+        aim = _telling(target[alive].astype(np.float32), pattern)
+        scores[alive], _ = _explained(_telling(moved, pattern), aim)
+    return scores
+
+
+def _moving(source: Thumbs, target: Thumbs, pattern: Floats) -> Floats:
+    fine_source, aim = source.astype(np.float32), _telling(target.astype(np.float32), pattern)
+    coarse_source, coarse_target = halved(source), _detail(halved(target))
+    best = np.zeros(len(source), np.float32)
+    for guess in (np.tile(np.eye(3, dtype=np.float32), (len(source), 1, 1)), _shift(fine_source, aim, pattern)):
+        for _ in range(2):
+            _, step = _explained(_detail(_warped(coarse_source, guess)), coarse_target)
+            guess = guess @ step
+        for _ in range(2):
+            explained, step = _explained(_telling(_warped(fine_source, guess), pattern), aim)
+            best = np.maximum(best, explained)
+            guess = guess @ step
+    return best
+
+
+def _shift(source: Floats, aim: Floats, pattern: Floats) -> Floats:
+    """The whole-pixel shift at which the two agree most, by correlation."""
+    window = np.hanning(SIDE + 2)[1:-1].astype(np.float32)
+    window = window[:, None] * window
+    padded = (2 * SIDE, 2 * SIDE)
+    spectrum = np.fft.rfft2(_telling(source, pattern) * window, padded).conj() * np.fft.rfft2(aim * window, padded)
+    near = np.r_[0 : _FARTHEST + 1, -_FARTHEST:0]
+    correlation = np.fft.irfft2(spectrum, padded)[:, near][:, :, near].reshape(len(source), -1)
+    down, right = np.divmod(correlation.argmax(axis=1), len(near))
+    guess = np.tile(np.eye(3, dtype=np.float32), (len(source), 1, 1))
+    guess[:, 0, 2], guess[:, 1, 2] = -near[down] / SIDE, -near[right] / SIDE
+    return guess
+
+
+def _explained(source: Floats, target: Floats) -> tuple[Floats, Floats]:
+    """Squared multiple correlation of each target with its source, gain, offset and small affine movement allowed;
+    and the movement, as matrices on places 0..1."""
+    side = source.shape[1]
+    down, right = np.gradient(source, axis=1), np.gradient(source, axis=2)
+    place = ((np.arange(side, dtype=np.float32) + 0.5) / side - 0.5) * 2
+    y, x = place[:, None], place[None, :]
+    parts = [source, down, right, y * down, x * down, y * right, x * right]
+    regressors = np.stack([part.reshape(len(source), -1) for part in parts], axis=1)
+    regressors -= regressors.mean(axis=2, keepdims=True)
+    aim = target.reshape(len(target), -1) - target.mean(axis=(1, 2))[:, None]
+    gram = regressors @ regressors.transpose(0, 2, 1)
+    # A little ridge: the gradients of a smooth image nearly depend on each other.
+    ridge = 1e-3 * np.trace(gram, axis1=1, axis2=2) / len(parts) + 1e-3
+    gram += ridge[:, None, None] * np.eye(len(parts), dtype=np.float32)
+    cross = regressors @ aim[:, :, None]
+    weights = np.linalg.solve(gram, cross)[:, :, 0]
+    total = np.maximum((aim**2).sum(axis=1), 1e-6)
+    explained = (weights * cross[:, :, 0]).sum(axis=1) / total
+    gain = weights[:, 0]
+    movement = np.clip(weights[:, 1:] / np.maximum(np.abs(gain), 1e-6)[:, None] / side, -0.06, 0.06)
+    ty, tx, yy, yx, xy, xx = movement.T  # pixels over side: already fractions of the image
+    step = np.tile(np.eye(3, dtype=np.float32), (len(source), 1, 1))
+    step[:, 0, 0] += 2 * yy
+    step[:, 0, 1] += 2 * yx
+    step[:, 0, 2] += ty - yy - yx  # turns and scales about the middle
+    step[:, 1, 0] += 2 * xy
+    step[:, 1, 1] += 2 * xx
+    step[:, 1, 2] += tx - xy - xx
+    # A negative is not a copy.
+    return np.where(gain > 0, np.clip(explained, 0, 1), 0).astype(np.float32), step
+
+
+def _warped(thumbs: Floats, matrices: Floats) -> Floats:
+    side = thumbs.shape[1]
+    swap = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
+    to_unit = np.array([[1 / side, 0, 0.5 / side], [0, 1 / side, 0.5 / side], [0, 0, 1]], np.float32)
+    from_unit = np.array([[side, 0, -0.5], [0, side, -0.5], [0, 0, 1]], np.float32)
+    pixels = from_unit @ swap @ matrices @ swap @ to_unit
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.stack(
+        [
+            cv2.warpAffine(thumb, matrix[:2], (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+            for thumb, matrix in zip(thumbs, pixels, strict=True)
+        ]
+    )
+
+
+def halved(thumbs: Thumbs) -> Floats:
+    count, side = len(thumbs), SIDE // 2
+    return thumbs.reshape(count, side, 2, side, 2).mean(axis=(2, 4), dtype=np.float32)
+
+
+def _smooth(picture: Floats) -> Floats:
+    return cv2.GaussianBlur(picture, (0, 0), 4.0, borderType=cv2.BORDER_REFLECT)
+
+
+def _detail(thumbs: Floats) -> Floats:
+    """Less its own smooth part: every endoscope's picture is bright in the middle."""
+    return np.stack([thumb - _smooth(thumb) for thumb in thumbs])
+
+
+def _telling(thumbs: Floats, pattern: Floats) -> Floats:
+    """Evened detail, less what is common to the set."""
+    flat = _even(thumbs).reshape(len(thumbs), -1)
+    return (flat - (flat @ pattern)[:, None] * pattern).reshape(thumbs.shape)
+
+
+def _even(thumbs: Floats) -> Floats:
+    """Detail over local contrast."""
+    detail = _detail(thumbs)
+    return np.stack([part / np.sqrt(_smooth(part * part) + _CONTRAST**2) for part in detail])
+
+

@@ -1,0 +1,174 @@
+"""What is remembered of an image to find its copies: a digest of its pixels (exact) and a grey thumbnail (near).
+
+A copy may be re-encoded, rescaled, recoloured, flipped, turned, or cropped by a tenth. Candidates come from the low
+frequencies of the thumbnail: each image asks as itself and as each of its variants (flips, turns, crops; all linear in
+the thumbnail), and `neighbours` finds who lies near. `alignment` then looks at the two thumbnails themselves.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segue.data.copies.alignment import SIDE, Floats, Matches, Pairs, Thumbs, agreement, common_pattern, halved
+from segue.data.copies.neighbours import Forest
+from segue.data.copies.variant import VARIANTS, Variant
+
+_LOW = 8  # frequencies a side
+_SMALL = SIDE // 2
+_CANDIDATE = 0.85  # cosine of candidates for copies
+_RELATED = 0.3  # cosine below which two frames that follow each other are not even looked at
+_FLAT = 2.0  # grey levels; a flatter thumbnail (black frame, lens cap) says nothing of what it shows
+_BLOCK = 512
+
+
+def digest(image: npt.NDArray[np.generic]) -> str:
+    """Of the decoded pixels: a copy saved losslessly in another format has the same."""
+    state = hashlib.sha256(f"{image.shape}{image.dtype}".encode())
+    state.update(np.ascontiguousarray(image).data)
+    return state.hexdigest()[:32]
+
+
+def thumbnail(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Thumbs:
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
+    if grey.dtype == np.uint16:
+        grey = grey // 257
+    # Enlarging by area would make blocks; a copy of a tiny image is found by its smooth enlargement.
+    larger = min(grey.shape) < SIDE
+    return cv2.resize(grey.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA)
+
+
+def copies(ours: Thumbs, theirs: Thumbs | None = None) -> Matches:
+    """Likely copies among `ours`, or of `ours` in `theirs`: the best variant of each pair and its score."""
+    found = _candidates(ours, theirs)
+    others = ours if theirs is None else theirs
+    return agreement(ours, others, found.pairs, found.variants, pattern=common_pattern(others))
+
+
+def following(thumbs: Thumbs, pairs: Pairs) -> Matches:
+    """How alike given pairs are, where the camera may have moved: frames that follow each other."""
+    say, small = _speaking(thumbs)
+    place = np.full(len(thumbs), -1)
+    place[say] = np.arange(len(say))
+    pairs = pairs[(place[pairs] >= 0).all(axis=1)]
+    if not len(pairs):
+        return Matches.none()
+    plain = _frequencies(small, VARIANTS[0])
+    white = _whitened(plain, *_statistics(plain))
+    likeness = (white[place[pairs[:, 0]]] * white[place[pairs[:, 1]]]).sum(axis=1)
+    pairs = pairs[likeness > _RELATED]
+    return agreement(thumbs, thumbs, pairs, None, pattern=common_pattern(thumbs))
+
+
+def _candidates(ours: Thumbs, theirs: Thumbs | None) -> Matches:
+    within = theirs is None
+    ours_say, ours_small = _speaking(ours)
+    theirs_say, theirs_small = (ours_say, ours_small) if theirs is None else _speaking(theirs)
+    if not len(ours_say) or not len(theirs_say):
+        return Matches.none()
+    plain = _frequencies(theirs_small, VARIANTS[0])
+    mean, spread = _statistics(plain if within else np.concatenate([plain, _frequencies(ours_small, VARIANTS[0])]))
+    forest = Forest(_whitened(plain, mean, spread))
+    best = _Best(len(ours) if theirs is None else len(theirs))
+    for number, variant in enumerate(VARIANTS):
+        queries = _whitened(_frequencies(ours_small, variant), mean, spread)
+        for i, j, similarity in forest.near(queries, _CANDIDATE):
+            i, j = ours_say[i], theirs_say[j]
+            keep = i != j if within else np.ones(len(i), bool)
+            best.take(i[keep], j[keep], similarity[keep], number)
+    return best.matches()
+
+
+class _Best:
+    """Of all hits of a pair the most similar one; merged now and then, so that memory follows the pairs, not the hits."""
+
+    def __init__(self, columns: int) -> None:
+        self._columns = columns
+        self._parts: list[tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int16]]] = []
+        self._pending = 0
+
+    def take(self, i: npt.NDArray[np.intp], j: npt.NDArray[np.intp], similarity: Floats, number: int) -> None:
+        if len(i):
+            self._parts.append((i.astype(np.int64) * self._columns + j, similarity, np.full(len(i), number, np.int16)))
+            self._pending += len(i)
+            if self._pending > 1_000_000:
+                self._merge()
+
+    def _merge(self) -> None:
+        keys, similarity, variant = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        order = np.lexsort((variant, -similarity, keys))
+        first = order[np.r_[True, np.diff(keys[order]) > 0]]
+        self._parts = [(keys[first], similarity[first], variant[first])]
+        self._pending = 0
+
+    def matches(self) -> Matches:
+        if not self._parts:
+            return Matches.none()
+        self._merge()
+        keys, similarity, variants = self._parts[0]
+        return Matches(np.stack(np.divmod(keys, self._columns), axis=1).astype(np.intp), variants, similarity)
+
+
+def _speaking(thumbs: Thumbs) -> tuple[npt.NDArray[np.intp], Thumbs]:
+    """Which thumbnails show something, and these in small."""
+    small = np.empty((len(thumbs), _SMALL, _SMALL), np.uint8)
+    for start in range(0, len(thumbs), _BLOCK):
+        small[start : start + _BLOCK] = np.rint(halved(thumbs[start : start + _BLOCK]))
+    flat = small.reshape(len(small), -1)
+    say = np.concatenate(
+        [flat[start : start + _BLOCK].std(axis=1) > _FLAT for start in range(0, len(flat), _BLOCK)] or [np.zeros(0, bool)]
+    )
+    return np.flatnonzero(say), small[say]
+
+
+def _frequencies(small: Thumbs, variant: Variant) -> Floats:
+    """The low DCT frequencies of a variant, contrast taken out; (n, _LOW * _LOW)."""
+    rows, columns = _cosines(variant.rows), _cosines(variant.columns)
+    found = np.empty((len(small), _LOW, _LOW), np.float32)
+    for start in range(0, len(small), _BLOCK):
+        part = small[start : start + _BLOCK].astype(np.float32)
+        found[start : start + _BLOCK] = rows @ part @ columns.T
+    if variant.turned:
+        found = found.transpose(0, 2, 1)
+    alternate = (-1.0) ** np.arange(_LOW, dtype=np.float32)
+    if variant.flipped_rows:
+        found = found * alternate[:, None]
+    if variant.flipped_columns:
+        found = found * alternate
+    found = found.reshape(len(found), -1).copy()
+    found[:, 0] = 0  # brightness
+    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+
+
+def _cosines(span: tuple[float, float]) -> Floats:
+    """The low DCT of a cropped row, as one matrix on the whole row."""
+    at = (np.arange(_SMALL) + 0.5) / _SMALL
+    waves = np.cos(np.pi * np.arange(_LOW)[:, None] * at) * np.sqrt(2 / _SMALL)
+    waves[0] /= np.sqrt(2)
+    source = (span[0] + (span[1] - span[0]) * at) * _SMALL - 0.5
+    left = np.clip(np.floor(source).astype(int), 0, _SMALL - 2)
+    weight = np.clip(source - left, 0, 1)
+    sampling = np.zeros((_SMALL, _SMALL))
+    sampling[np.arange(_SMALL), left] += 1 - weight
+    sampling[np.arange(_SMALL), left + 1] += weight
+    return (waves @ sampling).astype(np.float32)
+
+
+def _statistics(frequencies: Floats) -> tuple[Floats, Floats]:
+    """Mean and spread of each frequency, made alike for all flips and turns, so that whitening commutes with them."""
+    grid = frequencies.reshape(-1, _LOW, _LOW)
+    mean = np.zeros((_LOW, _LOW), np.float32)
+    mean[::2, ::2] = grid.mean(axis=0)[::2, ::2]
+    mean = (mean + mean.T) / 2
+    variance = ((grid - mean) ** 2).mean(axis=0)
+    spread = np.sqrt((variance + variance.T) / 2)
+    return mean.ravel(), np.maximum(spread, 1e-4).ravel().astype(np.float32)
+
+
+def _whitened(frequencies: Floats, mean: Floats, spread: Floats) -> Floats:
+    white = (frequencies - mean) / spread
+    white[:, 0] = 0
+    return np.ascontiguousarray(white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-6), dtype=np.float32)

@@ -1,0 +1,360 @@
+"""`segue data scan`: what is in this folder? Layout, pairs, labels, patients, sites, copies, and what is wrong with it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segue.config import read_yaml
+from segue.data import labels as rules
+from segue.data import leaks as copies
+from segue.data.adapters import ADAPTERS, Adapter, Reading
+from segue.data.adapters.template import from_templates
+from segue.data.case import Case
+from segue.data.copies.alignment import SIDE
+from segue.data.dataset import CARD, DUPLICATES, THUMBNAILS, Card, Dataset, patients
+from segue.data.look import Task, look
+from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
+from segue.errors import BadInput, Failed, nearest
+from segue.executors import LocalExecutor, Needs, Outcome
+
+_WORK = ".scan"  # holds what an interrupted scan has done so far
+_KEPT = ("modality", "anatomy", "licence", "citation", "home", "patients_from", "sites_from")
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the scan found. `dataset` is None when bad files stopped it (see `skip_bad`)."""
+
+    root: Path
+    layout: str
+    why: str
+    cases: tuple[Case, ...]
+    bad: tuple[tuple[str, str], ...]  # (file, reason)
+    unused: int  # pictures that belong to no case
+    labels_in_words: str
+    classes: dict[int, str]
+    masks_with_class: dict[int, int]
+    pairs: tuple[copies.Pair, ...]
+    groups: tuple[tuple[str, ...], ...]
+    warnings: tuple[str, ...]
+    dataset: Dataset | None
+    traces: dict[str, str] = field(default_factory=dict)  # of unexpected errors, by case, for --debug
+
+    @property
+    def labelled(self) -> int:
+        return sum(case.labelled for case in self.cases)
+
+    @property
+    def sites(self) -> list[str]:
+        return sorted({case.site for case in self.cases if case.site})
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "root": str(self.root),
+            "dataset": str(self.dataset.folder) if self.dataset else None,
+            "layout": self.layout,
+            "why": self.why,
+            "cases": len(self.cases),
+            "labelled": self.labelled,
+            "unlabelled": len(self.cases) - self.labelled,
+            "patients": patients(self.cases),
+            "sites": len(self.sites),
+            "site_names": self.sites,
+            "parts": dict(sorted(Counter(case.part for case in self.cases if case.part).items())),
+            "sizes": sizes(self.cases),
+            "labels": self.labels_in_words,
+            "classes": [
+                {"id": number, "name": name, "masks": self.masks_with_class.get(number, 0)}
+                for number, name in self.classes.items()
+            ],
+            "duplicate_groups": len(self.groups),
+            "duplicate_pairs": dict(sorted(Counter(pair.kind for pair in self.pairs).items())),
+            "warnings": list(self.warnings),
+            "bad": [{"file": file, "reason": reason} for file, reason in self.bad],
+        }
+
+
+def scan(
+    path: Path | str,
+    out: Path | str | None = None,
+    *,
+    name: str | None = None,
+    layout: str | None = None,
+    image: str | None = None,
+    mask: str | None = None,
+    labels: str | None = None,
+    skip_bad: bool = False,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Scan:
+    """Look at every file below `path` and write a dataset (card and table) to `out`; the images stay where they are.
+
+    `layout` names an adapter; `image` and `mask` are templates instead (`"img/{case}.jpg"`); `labels` says what mask
+    values mean (`"0=background,255=polyp"`). Without `skip_bad`, nothing is written while a file is bad.
+    """
+    root = Path(path)
+    tree = Tree.read(root)
+    adapter, why = _adapter(tree, layout, image, mask)
+    reading = adapter.read(tree)
+    if not reading.cases and not reading.bad:
+        raise BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
+    name = name or _slug(root.resolve().name)
+    folder = Path(out) if out is not None else Path("datasets") / name
+    known = _known_card(folder, root)
+    told = _told_labels(adapter, reading, labels)
+    rule, classes = told or (None, {})
+
+    thumbs, found, bad, traces = _look_at_all(tree, reading, rule, folder, workers, progress)
+    bad = [*tree.left_out, *reading.bad, *bad]
+    words = "as the layout says" if labels is None else f"as told: {labels}"
+    if rule is None:
+        summaries = {case.mask: seen["mask"] for case, seen in found.values() if "mask" in seen}
+        rule, classes, words = rules.infer(summaries, foreground=adapter.foreground)
+        refused = dict(rules.refused(rule, summaries))
+        bad += refused.items()
+        found = {key: pair for key, pair in found.items() if pair[0].mask not in refused}
+    if known is not None and rule is not None and known.labels == rule:
+        classes = known.classes
+    order = sorted(found, key=lambda key: found[key][0].case)
+    cases = [_measured(*found[key], rule) for key in order]
+    rows = np.array([found[key][1]["row"] for key in order], np.intp)
+    ordered = _in_order(thumbs, rows, folder)
+    pairs = copies.within(cases, ordered)
+    cases = copies.grouped(cases, pairs)
+    card = Card(
+        name=name,
+        root=str(root.resolve()),
+        layout=adapter.name,
+        modality=adapter.modality,
+        anatomy=adapter.anatomy,
+        channels=_channels(adapter, [found[key][1]["channels"] for key in order]),
+        classes=classes,
+        labels=rule,
+        dtype="uint16" if any(found[key][1]["bits"] == 16 for key in order) else "uint8",
+        patients_from=adapter.patients_from if patients(cases) else "",
+        sites_from=adapter.sites_from if any(case.site for case in cases) else "",
+        licence=adapter.known.licence if adapter.known else "",
+        citation=adapter.known.citation if adapter.known else "",
+        home=adapter.known.home if adapter.known else "",
+    )
+    if known is not None:  # a person may have mended these
+        card = card.model_copy(update={key: value for key in _KEPT if (value := getattr(known, key))})
+    dataset = Dataset(folder, card, tuple(cases))
+    with_class = Counter(
+        number for key in order for number in _classes_in(rule, found[key][1]) if number in classes
+    )
+    written = bool(cases) and (skip_bad or not bad)
+    if written:
+        (folder / _WORK / THUMBNAILS).replace(folder / THUMBNAILS)
+        copies.write_pairs(folder / DUPLICATES, pairs)
+        dataset.save()
+    shutil.rmtree(folder / _WORK, ignore_errors=True)
+    if not written:
+        _remove_if_empty(folder)
+    used = {path for case in reading.cases for path in (*case.images, case.mask)} | {file for file, _ in bad}
+    pictures = {file.path for file in tree.files if suffix(file.name) in IMAGES + VOLUMES}
+    return Scan(
+        root=root,
+        layout=adapter.name,
+        why=why,
+        cases=tuple(cases),
+        bad=tuple(sorted(set(bad))),
+        unused=len(pictures - used),
+        labels_in_words=words if any(case.labelled for case in cases) or rule else "no masks",
+        classes=classes,
+        masks_with_class=dict(with_class),
+        pairs=tuple(pairs),
+        groups=tuple(copies.groups(pairs)),
+        warnings=tuple(_warnings(cases, pairs, sorted(pictures - used))),
+        dataset=dataset if written else None,
+        traces=traces,
+    )
+
+
+def _adapter(tree: Tree, layout: str | None, image: str | None, mask: str | None) -> tuple[Adapter, str]:
+    if image is not None:
+        if layout is not None:
+            raise BadInput("--layout and --image both say how to read the folder; give one")
+        adapter = from_templates(image, mask)
+        return adapter, f"the templates {image!r}" + (f" and {mask!r}" if mask else "")
+    if mask is not None:
+        raise BadInput("--mask needs --image: two templates that share {case}")
+    if layout is not None:
+        if layout not in ADAPTERS:
+            raise BadInput(f"--layout {layout!r} is not known: {nearest(layout, ADAPTERS)}")
+        return ADAPTERS[layout], ADAPTERS[layout].recognise(tree) or "you said so"
+    for adapter in ADAPTERS.values():
+        why = adapter.recognise(tree)
+        if why:
+            return adapter, why
+    raise BadInput(f"{tree.root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
+
+
+def _told_labels(adapter: Adapter, reading: Reading, words: str | None) -> tuple[rules.Labels, rules.Classes] | None:
+    if words is not None:
+        return rules.parse(words)
+    named = reading.classes or adapter.classes
+    return rules.from_names(named) if named else None
+
+
+def _known_card(folder: Path, root: Path) -> Card | None:
+    """The card of an earlier scan of the same images."""
+    if not (folder / CARD).exists():
+        return None
+    try:
+        known = Card.model_validate(read_yaml(folder / CARD))
+    except ValueError:
+        raise BadInput(f"{folder / CARD}: is there and is not a card of ours", hint="Give another --out.") from None
+    if Path(known.root) != root.resolve():
+        raise BadInput(f"{folder}: is the dataset of {known.root}", hint="Give another --name or --out.")
+    return known
+
+
+def _look_at_all(
+    tree: Tree, reading: Reading, rule: rules.Labels | None, folder: Path, workers: int | None, progress: bool
+) -> tuple[Path, dict[str, tuple[Case, dict[str, Any]]], list[tuple[str, str]], dict[str, str]]:
+    """By key of the ledger: the case and what was seen of it. Thumbnails go to a file, so that memory stays small."""
+    about = {file.path: (file.size, file.changed) for file in tree.files}
+    said = rule.model_dump_json() if rule else ""
+
+    def key(task: Task) -> str:
+        files = (*task.case.images, task.case.mask) if task.case.mask else task.case.images
+        return f"{task.case.case}|{'|'.join(f'{path}:{about.get(path)}' for path in files)}|{said}"
+
+    tasks = {key(task): task for task in (Task(case, tree.root, rule) for case in reading.cases)}
+    work = folder / _WORK
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        store = (work / "thumbnails.bin").open("r+b" if (work / "thumbnails.bin").exists() else "w+b")
+    except OSError as error:
+        raise Failed(f"{folder}: cannot be written ({error.strerror})", hint="Give another --out.") from None
+    found: dict[str, tuple[Case, dict[str, Any]]] = {}
+    bad: list[tuple[str, str]] = []
+    traces: dict[str, str] = {}
+    with store:
+        rows = itertools.count(store.seek(0, 2) // SIDE**2)
+
+        def keep(seen: dict[str, Any]) -> dict[str, Any]:
+            row = next(rows)
+            store.seek(row * SIDE**2)
+            store.write(seen.pop("thumbnail"))
+            store.flush()
+            return {**seen, "row": row}
+
+        executor = LocalExecutor(workers=workers, progress=progress)
+        outcomes: Iterator[Outcome[dict[str, Any]]] = executor.map(
+            look, tasks.values(), key=key, label="scanning", needs=Needs(memory=512 << 20),
+            ledger=work / "done.jsonl", stash=keep,
+        )  # fmt: skip
+        for outcome in outcomes:
+            case = tasks[outcome.key].case
+            if outcome.error is None and outcome.value is not None:
+                found[outcome.key] = (case, outcome.value)
+            else:
+                bad.append(_named(case, outcome.error or "", tree.root))
+                if outcome.trace:
+                    traces[case.case] = outcome.trace
+    return work / "thumbnails.bin", found, bad, traces
+
+
+def _named(case: Case, error: str, root: Path) -> tuple[str, str]:
+    """(file, reason): the sentence begins with the file where one is to blame."""
+    for path in (case.mask, *case.images):
+        for start in (f"{root / path}: ", f"{path}: "):
+            if path and error.startswith(start):
+                return path, error.removeprefix(start)
+    return case.images[0], error
+
+
+def _measured(case: Case, seen: dict[str, Any], rule: rules.Labels | None) -> Case:
+    foreground = seen.get("foreground")
+    if rule is not None and "mask" in seen:
+        foreground = rules.foreground_share(rule, seen["mask"])
+    return case.with_(height=seen["height"], width=seen["width"], digest=seen["digest"], foreground=foreground)
+
+
+def _classes_in(rule: rules.Labels | None, seen: dict[str, Any]) -> set[int]:
+    if "classes" in seen:
+        return {number for number, _ in seen["classes"]}
+    if rule is None or "mask" not in seen:
+        return set()
+    return rules.classes_in(rule, seen["mask"])
+
+
+def _in_order(thumbs: Path, rows: npt.NDArray[np.intp], folder: Path) -> npt.NDArray[np.uint8]:
+    """The thumbnails in the order of the table, as a file that is mapped and not loaded."""
+    target = folder / _WORK / THUMBNAILS
+    ordered = np.lib.format.open_memmap(target, "w+", np.uint8, (len(rows), SIDE, SIDE))
+    if len(rows):
+        source = np.memmap(thumbs, np.uint8, "r").reshape(-1, SIDE, SIDE)
+        for start in range(0, len(rows), 4096):
+            ordered[start : start + 4096] = source[rows[start : start + 4096]]
+        ordered.flush()
+    del ordered
+    result: npt.NDArray[np.uint8] = np.load(target, mmap_mode="r", allow_pickle=False)
+    return result
+
+
+def _channels(adapter: Adapter, counts: list[int]) -> tuple[str, ...]:
+    most = max(Counter(counts).items(), key=lambda pair: pair[1], default=(0, 0))[0]
+    if len(adapter.channels) == most:
+        return adapter.channels
+    return {1: ("grey",), 3: ("red", "green", "blue")}.get(most, tuple(f"channel {i}" for i in range(most)))
+
+
+def sizes(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
+    """How many images have which size, the most frequent first."""
+    counted = Counter(f"{case.width}x{case.height}" for case in cases)
+    return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _warnings(cases: list[Case], pairs: list[copies.Pair], unused: list[str]) -> Iterator[str]:
+    known = patients(cases)
+    if cases and not known:
+        yield "No patient is known: each image counts as its own patient. Frames of one patient may stand on both sides of a split."
+    elif any(not case.patient for case in cases):
+        count = sum(not case.patient for case in cases)
+        yield f"{count:,} of {len(cases):,} images have no known patient; each counts as its own."
+    at = {}
+    for case in cases:
+        if case.patient:
+            at.setdefault(case.patient, set()).add(case.site)
+    several = sum(len(sites) > 1 for sites in at.values())
+    if several:
+        yield f"{several:,} patient names occur at more than one site; they count as different people."
+    labelled = [case for case in cases if case.labelled]
+    full = sum((case.foreground or 0) >= 0.999 for case in labelled)
+    if full:
+        yield f"{full:,} masks are all foreground."
+    empty = sum(case.foreground == 0 for case in labelled)
+    if empty:
+        yield f"{empty:,} masks are empty (no lesion): sensitivity cannot be measured on them, false positives can."
+    shares = [case.foreground for case in labelled if case.foreground is not None]
+    if shares and float(np.median(shares)) > 0.6:
+        yield f"Foreground covers {float(np.median(shares)):.0%} of a typical mask: are the masks inverted?"
+    across = {(pair.a, pair.b) for pair in pairs}
+    parts = {case.case: case.part for case in cases}
+    crossing = sum(bool(parts[a] and parts[b]) and parts[a] != parts[b] for a, b in across)
+    if crossing:
+        yield f"{crossing:,} pairs of copies cross the publisher's split."
+    if unused:
+        yield f"{len(unused):,} pictures belong to no case, for example {unused[0]}."
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.").lower() or "dataset"
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -9,14 +9,16 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from segue.config import atomic
 from segue.data.case import Case, guard, read_table
+from segue.data.components import components
 from segue.data.copies.fingerprint import copies, following
 from segue.data.copies.variant import VARIANTS
 from segue.data.dataset import DUPLICATES, Dataset, as_dataset
@@ -45,6 +47,14 @@ class Leaks:
     theirs: str
     pairs: tuple[Pair, ...]
     groups: tuple[tuple[str, ...], ...]  # only within one dataset
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "ours": self.ours,
+            "theirs": self.theirs,
+            "groups": [list(group) for group in self.groups],
+            "pairs": [asdict(pair) for pair in self.pairs],
+        }
 
 
 def leaks(dataset: Dataset | Path | str, against: Dataset | Path | str | None = None) -> Leaks:
@@ -100,21 +110,7 @@ def between(ours: Dataset, theirs: Dataset) -> list[Pair]:
 
 def groups(pairs: Iterable[Pair]) -> list[tuple[str, ...]]:
     """Connected components, each sorted."""
-    parent: dict[str, str] = {}
-
-    def top(name: str) -> str:
-        while parent.setdefault(name, name) != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    for pair in pairs:
-        a, b = top(pair.a), top(pair.b)
-        parent[max(a, b)] = min(a, b)
-    members: dict[str, list[str]] = {}
-    for name in parent:
-        members.setdefault(top(name), []).append(name)
-    return sorted(tuple(sorted(names)) for names in members.values())
+    return components((pair.a, pair.b) for pair in pairs)
 
 
 def grouped(cases: Sequence[Case], pairs: Iterable[Pair]) -> list[Case]:

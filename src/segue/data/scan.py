@@ -280,6 +280,8 @@ def _measured(case: Case, seen: dict[str, Any], rule: rules.Labels | None) -> Ca
     foreground = seen.get("foreground")
     if rule is not None and "mask" in seen:
         foreground = rules.foreground_share(rule, seen["mask"])
+    if foreground is not None:
+        foreground = float(f"{foreground:.6g}")  # as the table will hold it: a split must not differ before and after
     return case.with_(height=seen["height"], width=seen["width"], digest=seen["digest"], foreground=foreground)
 
 

@@ -23,7 +23,8 @@ STEPS = 512  # entries of a table over the full circle
 def address(seed: int, *parts: str | int) -> Generator:
     """A generator that depends on the address alone, never on what was drawn before it."""
     words = [zlib.crc32(part.encode()) if isinstance(part, str) else part for part in parts]  # hash() differs by run
-    return np.random.default_rng([seed, *words])
+    # The length belongs to it: numpy fills up with zeros, so (p) and (p, 0) would draw the same numbers.
+    return np.random.default_rng([seed, len(words), *words])
 
 
 def field(rng: Generator, shape: tuple[int, int], cells: float, *, octaves: int = 1, wrap: bool = False) -> Floats:

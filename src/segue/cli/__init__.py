@@ -1,0 +1,42 @@
+"""The command line: verbs parse, call the function of the same name, and print where it wrote and what to do next.
+
+Heavy imports happen inside the verbs, so that `segue --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from segue.cli import data, ground
+from segue.cli.tell import INTERRUPTED
+
+app = typer.Typer(
+    name="segue",
+    help="Medical image segmentation with many images, few masks, and a next hospital that looks different.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data")
+ground.add_to(app)
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, _stop)  # asked to end: as on Ctrl-C, nothing is torn
+    try:
+        app()
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # `segue ... | head`
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

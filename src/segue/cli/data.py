@@ -1,0 +1,305 @@
+"""`segue data ...`: from any folder of images to a dataset that one can trust."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli import tell
+
+if TYPE_CHECKING:
+    from segue.data.leaks import Leaks
+    from segue.data.scan import Scan
+    from segue.data.split import Split
+
+app = typer.Typer(help="Look at data, find what is wrong with it, split it, prepare it.", no_args_is_help=True)
+
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder that `segue data scan` wrote.")]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files that cannot be read, and count them.")]
+
+
+@app.command()
+def scan(
+    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the images lie. They are neither moved nor renamed.")],
+    out: Annotated[Path | None, typer.Option(help="Where to write the dataset.", show_default="datasets/NAME")] = None,
+    name: Annotated[str | None, typer.Option(help="What to call it.", show_default="the folder's name")] = None,
+    layout: Annotated[str | None, typer.Option(help="Read it as this layout (see `segue data known`).")] = None,
+    image: Annotated[str | None, typer.Option(metavar="TEMPLATE", help="E.g. '{site}/img/{patient}_{case}.jpg'.")] = None,
+    mask: Annotated[str | None, typer.Option(metavar="TEMPLATE", help="E.g. '{site}/gt/{patient}_{case}_seg.png'.")] = None,
+    labels: Annotated[str | None, typer.Option(metavar="VALUE=NAME,...", help="What mask values mean: 0=background,255=polyp.")] = None,
+    skip_bad: SkipBad = False,
+    workers: tell.Workers = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """What is there: pairing, label values, sizes, patients, sites, copies, and what is wrong."""
+    with tell.errors_told(json, debug):
+        from segue.data.scan import scan as look_through
+
+        found = look_through(
+            path, out, name=name, layout=layout, image=image, mask=mask, labels=labels, skip_bad=skip_bad, workers=workers,
+            progress=not json,
+        )  # fmt: skip
+        if json:
+            tell.as_json(found.as_json())
+        else:
+            _tell_scan(found, debug)
+        if found.dataset is None:
+            raise typer.Exit(2)
+
+
+def _tell_scan(found: Scan, debug: bool) -> None:
+    from segue.data.dataset import patients
+    from segue.data.scan import sizes
+
+    unlabelled = len(found.cases) - found.labelled
+    tell.say(f"{found.root}", f"  layout     {found.layout}: {found.why}")
+    tell.say(f"  images     {len(found.cases):,}: {found.labelled:,} with a mask, {unlabelled:,} without")
+    known = patients(found.cases)
+    whence = found.dataset.card.patients_from if found.dataset else ""
+    tell.say(f"  patients   {known:,}" + (f" ({whence})" if whence else "") if known else "  patients   none is known")
+    if found.sites:
+        shown = ", ".join(found.sites[:8]) + (", ..." if len(found.sites) > 8 else "")
+        tell.say(f"  sites      {len(found.sites):,}: {shown}")
+    counted = list(sizes(found.cases).items())
+    shown = ", ".join(f"{size} ({count:,})" for size, count in counted[:4])
+    tell.say(f"  sizes      {shown}" + (f", and {len(counted) - 4:,} more" if len(counted) > 4 else ""))
+    tell.say(f"  labels     {found.labels_in_words}")
+    if found.classes:
+        tell.say("")
+        rows = [[str(number), name, f"{found.masks_with_class.get(number, 0):,}"] for number, name in found.classes.items()]
+        tell.table(["class", "name", "masks with it"], rows, right={0, 2})
+    if found.pairs:
+        kinds: dict[str, int] = {}
+        for pair in found.pairs:
+            kinds[pair.kind] = kinds.get(pair.kind, 0) + 1
+        words = {"exact": "equal pixels", "copy": "hidden copies", "frame": "frames of one scene"}
+        told = ", ".join(f"{count:,} {words[kind]}" for kind, count in kinds.items())
+        tell.say("", f"  seen twice {len(found.groups):,} groups of images that must stay together ({told})")
+    tell.say("")
+    for warning in found.warnings:
+        tell.warn(warning)
+    if found.bad:
+        tell.warn(f"{len(found.bad):,} bad:")
+        for file, reason in found.bad[:20]:
+            tell.say(f"    {_printable(file)}: {_printable(reason)}")
+        if len(found.bad) > 20:
+            tell.say(f"    and {len(found.bad) - 20:,} more (--json lists all)")
+    if debug:
+        for case, trace in found.traces.items():
+            tell.say("", f"{case}:", trace)
+    if found.dataset is None:
+        tell.say("Nothing was written. Mend or remove these files, or go on without them:")
+        tell.next_command(f"segue data scan {tell.quoted(found.root)} --skip-bad")
+        return
+    tell.say(f"Written: {found.dataset.folder}")
+    tell.next_command(f"segue data explore {tell.quoted(found.dataset.folder)}")
+
+
+def _printable(text: str) -> str:
+    """A name may hold what moves a terminal's cursor."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+@app.command()
+def known(
+    name: Annotated[str | None, typer.Argument(help="One of them, in full.")] = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """The public datasets that can be read as they are published: where, on which terms, which tree."""
+    with tell.errors_told(json, debug):
+        import textwrap
+
+        from segue.data.adapters import ADAPTERS
+        from segue.errors import BadInput, nearest
+
+        public = {key: adapter.known for key, adapter in ADAPTERS.items() if adapter.known}
+        if name is not None and name not in public:
+            raise BadInput(f"{name!r} is not among the known datasets: {nearest(name, public)}")
+        if json:
+            import dataclasses
+
+            chosen = public if name is None else {name: public[name]}
+            tell.as_json({key: dataclasses.asdict(about) for key, about in chosen.items() if about})
+        elif name is None:
+            width = max(map(len, public))
+            for key, about in public.items():
+                tell.say(f"  {key.ljust(width)}  {about.about if about else ''}")
+            others = [key for key in ADAPTERS if key not in public]
+            tell.say("", f"And any folder that reads as {', '.join(others)}, or by --image and --mask templates.")
+            tell.next_command("segue data known NAME")
+        elif about := public[name]:
+            tell.say(about.about, "")
+            for what in ("home", "access", "licence", "citation"):
+                tell.say(f"  {what.ljust(9)} {getattr(about, what)}")
+            tell.say("", "  expected tree:", textwrap.indent(textwrap.dedent(about.tree).strip(), "    "))
+            tell.next_command("segue data scan FOLDER")
+
+
+@app.command()
+def unpack(
+    archive: Annotated[Path, typer.Argument(help="A zip or tar file.")],
+    to: Annotated[Path, typer.Option("--to", help="A new folder.")],
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Unpack an archive with every member checked, or not at all."""
+    with tell.errors_told(json, debug):
+        from segue.data.unpack import unpack as extract
+
+        done = extract(archive, to)
+        if json:
+            tell.as_json(done.as_json())
+        else:
+            tell.say(f"{done.files:,} files, {tell.amount(done.bytes)}", f"Written: {done.folder}")
+            tell.next_command(f"segue data scan {tell.quoted(done.folder)}")
+
+
+@app.command()
+def leaks(
+    dataset: Dataset,
+    against: Annotated[Path | None, typer.Option(help="Another dataset: is one of its images among ours?")] = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Images seen twice, in one dataset or on both sides of a comparison."""
+    with tell.errors_told(json, debug):
+        from segue.data.leaks import leaks as search
+
+        found = search(dataset, against)
+        if json:
+            tell.as_json(found.as_json())
+        else:
+            _tell_leaks(found)
+
+
+def _tell_leaks(found: Leaks) -> None:
+    where = f"within {found.ours}" if found.ours == found.theirs else f"between {found.ours} and {found.theirs}"
+    if not found.pairs:
+        tell.say(f"No image is seen twice {where}.")
+        return
+    tell.say(f"{len(found.pairs):,} pairs {where}:", "")
+    rows = [
+        [_printable(pair.a), _printable(pair.b), pair.kind, f"{pair.score:.2f}", pair.how]
+        for pair in sorted(found.pairs, key=lambda pair: -pair.score)[:40]
+    ]
+    tell.table(["one", "other", "kind", "score", "how"], rows, right={3})
+    if len(found.pairs) > 40:
+        tell.say(f"  and {len(found.pairs) - 40:,} more (--json lists all)")
+
+
+@app.command()
+def split(
+    dataset: Dataset,
+    test: Annotated[float | None, typer.Option(help="Share for the test.", show_default="0.2")] = None,
+    validation: Annotated[float | None, typer.Option(help="Share for validation.", show_default="0.1")] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")] = None,
+    leave_site_out: Annotated[str | None, typer.Option(metavar="SITE", help="This site is the test.")] = None,
+    source: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="A split.csv, or nnU-Net's splits_final.json.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed, another split.", show_default="0")] = None,
+    by_patient: Annotated[bool, typer.Option("--by-patient", help="Split anew even where the publisher has split.")] = False,
+    name: Annotated[str, typer.Option(help="A dataset may have several splits.")] = "split",
+    config: tell.Config = None,
+    settings: tell.Set = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Train, validation and test by patient, copies kept together; nested label budgets; stored with its hash."""
+    with tell.errors_told(json, debug):
+        from segue.config import load
+        from segue.data.split import SplitSettings
+        from segue.data.split import split as divide
+
+        given = {"test": test, "validation": validation, "folds": folds, "leave_site_out": leave_site_out, "seed": seed}
+        pairs = [f"{key}={value}" for key, value in given.items() if value is not None]
+        pairs += ["published=false"] if by_patient else []
+        resolved = load(SplitSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        made = divide(dataset, settings=resolved, source=source, name=name)
+        if json:
+            tell.as_json(made.as_json())
+        else:
+            _tell_split(made, dataset)
+
+
+def _tell_split(made: Split, dataset: Path) -> None:
+    tell.say(f"{made.dataset}: {made.how} (seed {made.settings.seed}, hash {made.hash})", "")
+    rows = [
+        [part, f"{count['cases']:,}", f"{count['labelled']:,}", f"{count['patients']:,}"] for part, count in made.counts().items()
+    ]
+    tell.table(["part", "images", "with mask", "patients"], rows, right={1, 2, 3})
+    if made.folds:
+        sizes = [sum(fold == number for fold in made.folds.values()) for number in sorted(set(made.folds.values()))]
+        tell.say("", f"  folds: {', '.join(map(str, sizes))} images")
+    from segue.data.split import BUDGETS
+
+    budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in BUDGETS]
+    tell.say("", f"  label budgets (patients: labelled images), each inside the next: {', '.join(budgets)}", "")
+    for warning in made.warnings:
+        tell.warn(warning)
+    tell.say(f"Written: {dataset / made.name}.csv")
+    tell.next_command(f"segue data prepare {tell.quoted(dataset)}")
+
+
+@app.command()
+def prepare(
+    dataset: Dataset,
+    out: Annotated[Path | None, typer.Option(help="Where to write the store.", show_default="stores/NAME")] = None,
+    size: Annotated[int | None, typer.Option(help="Cap of the long side in pixels.", show_default="proposed from the data")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace a store made with other settings.")] = False,
+    skip_bad: SkipBad = False,
+    workers: tell.Workers = None,
+    config: tell.Config = None,
+    settings: tell.Set = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """A memory-mapped store to train from: parallel, resumable, whole or not there."""
+    with tell.errors_told(json, debug):
+        from segue.config import load
+        from segue.data.prepare import PrepareSettings, plan
+        from segue.data.prepare import prepare as make
+        from segue.executors.progress import duration
+
+        pairs = [f"size={size}"] if size is not None else []
+        resolved = load(PrepareSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        planned = plan(dataset, out, settings=resolved)
+        if not json:
+            tell.say(
+                f"{len(planned.dataset.cases):,} images, long side at most {planned.settings.size} px: "
+                f"{tell.amount(planned.bytes)} at {planned.target}, {duration(planned.seconds)} or so"
+            )
+        done = make(planned, skip_bad=skip_bad, fresh=fresh, workers=workers, progress=not json)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        for case, reason in sorted(done.left_out.items()):
+            tell.warn(f"left out: {_printable(case)}: {_printable(reason)}")
+        if done.already:
+            tell.say("It is there already, made from the same images and settings.")
+        else:
+            tell.say(f"{done.store.card.cases:,} images in {duration(done.seconds)}")
+        tell.say(f"Written: {done.target}")
+        tell.next_command(f"segue data explore {tell.quoted(dataset)}")
+
+
+@app.command()
+def explore(
+    dataset: Dataset,
+    out: Annotated[Path | None, typer.Option(help="The page.", show_default="DATASET/explore.html")] = None,
+    workers: tell.Workers = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """One page to look at: sizes, foreground, colours per site, copies, contact sheet, warnings in words."""
+    with tell.errors_told(json, debug):
+        from segue.data.explore import explore as draw
+
+        page = draw(dataset, out, workers=workers, progress=not json)
+        if json:
+            tell.as_json({"page": str(page)})
+        else:
+            tell.say(f"Written: {page}")
+            tell.next_command(f"segue data split {tell.quoted(dataset)}")

@@ -1,0 +1,81 @@
+"""From an image's own pixels to the stored ones and back. Pixels are areas: a size changes about the corner, not the centre.
+
+Labels are never mixed: each stored pixel takes one class, and a class that is in the mask stays in it, however small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segue.data.case import IGNORE
+
+PYRAMID = 1.5  # each level is smaller by this; a warp reads the level within it, so that shrinking does not alias
+_SMALLEST = 64  # of the long side
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a case was brought to its stored size: the long side capped, the aspect kept, never enlarged."""
+
+    native: tuple[int, int]  # height, width
+    stored: tuple[int, int]
+
+    @classmethod
+    def capped(cls, height: int, width: int, long_side: int) -> Fit:
+        shrink = min(1.0, long_side / max(height, width))
+        return cls((height, width), (max(1, round(height * shrink)), max(1, round(width * shrink))))
+
+    def levels(self) -> list[tuple[int, int]]:
+        """Sizes of the pyramid, the stored one first."""
+        sizes = [self.stored]
+        while max(sizes[-1]) / PYRAMID >= _SMALLEST:
+            shrink = PYRAMID ** len(sizes)
+            sizes.append((max(1, round(self.stored[0] / shrink)), max(1, round(self.stored[1] / shrink))))
+        return sizes
+
+    def image(self, pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        return shrink_image(pixels, self.stored)
+
+    def labels(self, ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        return resize_labels(ids, self.stored)
+
+    def labels_back(self, ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Stored size to native."""
+        return resize_labels(ids, self.native)
+
+    def probabilities_back(self, maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """(height, width) or (height, width, classes), stored size to native: interpolate first, decide after."""
+        height, width = self.native
+        if maps.shape[:2] == self.native:
+            return maps
+        resized = cv2.resize(maps, (width, height), interpolation=cv2.INTER_LINEAR)
+        return resized.reshape(height, width, *maps.shape[2:]).astype(np.float32)
+
+
+def shrink_image(pixels: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.NDArray[np.generic]:
+    """(height, width, channels) to a smaller size, each pixel the mean of its area."""
+    if pixels.shape[:2] == size:
+        return pixels
+    resized = cv2.resize(pixels, (size[1], size[0]), interpolation=cv2.INTER_AREA)
+    return resized.reshape(*size, pixels.shape[2])
+
+
+def resize_labels(ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    if ids.shape == size:
+        return ids
+    resized = cv2.resize(ids, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    lost = set(np.flatnonzero(_present(ids))) - set(np.flatnonzero(_present(resized))) - {0, IGNORE}
+    for number in sorted(lost):
+        rows, columns = np.nonzero(ids == number)
+        middle = len(rows) // 2  # a pixel of the structure itself: a centre of mass may lie outside
+        row, column = rows[middle] * size[0] // ids.shape[0], columns[middle] * size[1] // ids.shape[1]
+        resized[row, column] = number
+    return resized.astype(np.uint8)
+
+
+def _present(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.generic]:
+    return cv2.calcHist([np.ascontiguousarray(ids)], [0], None, [256], [0, 256]).ravel()

@@ -1,0 +1,336 @@
+"""`segue data prepare`: a dataset becomes a store. Parallel, resumable, and either whole or not there."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from segue.config import Auto, Settings, atomic, read_yaml, write_yaml
+from segue.data.case import Case
+from segue.data.copies.fingerprint import digest
+from segue.data.dataset import Dataset, as_dataset
+from segue.data.geometry import shrink_image
+from segue.data.propose import working_size
+from segue.data.store import CARD, FORMAT, IMAGES, INDEX, MASKS, Layout, Place, Store, StoreCard, write_index
+from segue.errors import BadInput, Failed
+from segue.executors import LocalExecutor, Needs
+from segue.executors.local import cores
+
+_PROBE = 5  # cases timed for the estimate
+
+
+class PrepareSettings(Settings):
+    size: Annotated[int, Field(ge=16, le=8192)] | Auto = "auto"  # cap of the long side; auto: proposed from the data
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What preparing will take, before it starts."""
+
+    dataset: Dataset
+    target: Path
+    settings: PrepareSettings  # resolved
+    layout: Layout
+    made_from: str
+    sources: str
+
+    @property
+    def bytes(self) -> int:
+        return self.layout.image_bytes + self.layout.mask_bytes
+
+    @cached_property
+    def seconds(self) -> float:
+        """From a few cases, done and thrown away."""
+        cases = self.dataset.cases
+        chosen = cases[:: max(1, len(cases) // _PROBE)][:_PROBE]
+        start = time.perf_counter()
+        done = 0
+        for case in chosen:
+            with contextlib.suppress(BadInput):
+                self.dataset.image(case)
+                done += 1
+        return (time.perf_counter() - start) / max(done, 1) * len(cases) * 1.3 / cores()
+
+    @property
+    def work(self) -> Path:
+        """Beside the target, so that one rename makes it whole."""
+        return self.target.with_name(f".{self.target.name}.partial")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    store: Store
+    target: Path
+    bytes: int
+    seconds: float
+    already: bool  # it was there, made from the same
+    left_out: dict[str, str]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "store": str(self.target), "cases": len(self.store), "labelled": self.store.card.labelled,
+            "size": self.store.card.size, "bytes": self.bytes, "seconds": round(self.seconds, 2), "already": self.already,
+            "left_out": [{"case": case, "reason": reason} for case, reason in sorted(self.left_out.items())],
+        }  # fmt: skip
+
+
+def plan(
+    dataset: Dataset | Path | str, out: Path | str | None = None, *, settings: PrepareSettings | None = None
+) -> Plan:
+    found = as_dataset(dataset)
+    if not found.cases:
+        raise BadInput(f"{found.folder}: has no cases")
+    given = settings or PrepareSettings()
+    resolved = given.resolve(size=working_size(found.cases))
+    pixel = len(found.card.channels) * np.dtype(found.card.dtype).itemsize
+    sizes = [(case.case, case.height, case.width, case.labelled) for case in found.cases]
+    layout = Layout.plan(sizes, long_side=int(resolved.size), pixel_bytes=pixel)
+    sources = hashlib.sha256()
+    for case in found.cases:
+        for path in (*case.images, case.mask):
+            if path:
+                sources.update(f"{path}\t{_about(found.root / path)}\t{case.digest}\n".encode())
+    made_from = hashlib.sha256(
+        f"{FORMAT}{resolved.model_dump_json()}{found.card.labels}{found.card.channels}{found.card.dtype}{sources.hexdigest()}".encode()
+    ).hexdigest()[:16]
+    target = Path(out) if out is not None else Path("stores") / found.name
+    return Plan(found, target, resolved, layout, made_from, sources.hexdigest()[:16])
+
+
+def prepare(
+    dataset: Dataset | Path | str | Plan,
+    out: Path | str | None = None,
+    *,
+    settings: PrepareSettings | None = None,
+    skip_bad: bool = False,
+    fresh: bool = False,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Prepared:
+    """Write the store; one that was made from the same is left as it is. `fresh` replaces one made with other settings."""
+    planned = dataset if isinstance(dataset, Plan) else plan(dataset, out, settings=settings)
+    if _present(planned, fresh):
+        store = Store.open(planned.target)
+        return Prepared(store, planned.target, planned.bytes, 0.0, True, store.card.left_out)
+    start = time.perf_counter()
+    _enough_room(planned)
+    with _only_one(planned):
+        left_out = _fill(planned, skip_bad, workers, progress)
+        cases = {case.case: case for case in planned.dataset.cases}
+        places = [place for place in planned.layout.places if place.case not in left_out]
+        write_index(planned.work / INDEX, places)
+        card = StoreCard(
+            dataset=planned.dataset.name,
+            dataset_folder=str(planned.dataset.folder.resolve()),
+            size=int(planned.settings.size),
+            channels=planned.dataset.card.channels,
+            classes=planned.dataset.card.classes,
+            dtype=planned.dataset.card.dtype,
+            cases=len(places),
+            labelled=sum(cases[place.case].labelled for place in places),
+            made_from=planned.made_from,
+            sources=planned.sources,
+            left_out=left_out,
+        )
+        write_yaml(planned.work / CARD, card.model_dump(mode="json"))
+        (planned.work / "done.jsonl").unlink()
+        (planned.work / "made_from").unlink()
+        if planned.target.exists():
+            shutil.rmtree(planned.target)
+        planned.work.rename(planned.target)
+    return Prepared(
+        Store.open(planned.target), planned.target, planned.bytes, time.perf_counter() - start, False, left_out
+    )
+
+
+def _present(planned: Plan, fresh: bool) -> bool:
+    """Is the store there, and made from the same? One of other settings is not overwritten unasked."""
+    target = planned.target
+    if not target.exists():
+        return False
+    if not (target / CARD).is_file():
+        raise BadInput(f"{target}: is there and is not a store", hint="Give another --out.")
+    given = read_yaml(target / CARD)
+    if given.get("made_from") == planned.made_from:
+        return True
+    if not fresh and given.get("sources") == planned.sources:
+        raise BadInput(
+            f"{target}: was prepared with other settings (size {given.get('size')}, now {planned.settings.size}, or other labels)",
+            hint="Give another --out, or --fresh to replace it.",
+        )
+    return False  # the images have changed: what is there is worth nothing
+
+
+def _enough_room(planned: Plan) -> None:
+    parent = planned.target.parent
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(parent).free
+    except OSError as error:
+        raise Failed(f"{parent}: cannot be written ({error.strerror})") from None
+    if free < planned.bytes - _size(planned.work):
+        raise Failed(
+            f"{parent}: the store takes {planned.bytes / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free",
+            hint="Give an --out on a larger disk, or a smaller --size.",
+        )
+
+
+def _size(folder: Path) -> int:
+    if not folder.is_dir():
+        return 0
+    return sum(file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else 0 for file in folder.iterdir())
+
+
+@contextlib.contextmanager
+def _only_one(planned: Plan) -> Iterator[None]:
+    """A lock that dies with its process; on failure the work folder goes, on interruption it stays to go on from."""
+    planned.work.mkdir(parents=True, exist_ok=True)
+    lock = planned.target.with_name(f".{planned.target.name}.lock")
+    with lock.open("a+b") as file:
+        if not _locked(file):
+            raise BadInput(f"{planned.target}: another process prepares this store", hint="Wait for it, or give another --out.")
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            shutil.rmtree(planned.work, ignore_errors=True)
+            raise
+        finally:
+            with contextlib.suppress(PermissionError):  # Windows removes no open file
+                lock.unlink(missing_ok=True)
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # The lock of a file that its last holder has removed since keeps nobody out.
+        return sys.platform == "win32" or os.fstat(file.fileno()).st_ino == Path(file.name).stat().st_ino
+    except OSError:
+        return False
+
+
+def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) -> dict[str, str]:
+    """Write all images and masks; what is done is in a ledger. Returns the cases that could not be read."""
+    work, cases = planned.work, planned.dataset.cases
+    stamp = work / "made_from"
+    if not stamp.exists() or stamp.read_text() != planned.made_from:  # what lies there was for something else
+        for file in work.iterdir():
+            file.unlink()
+        with atomic(stamp) as new:
+            new.write(planned.made_from)
+    _reserve(work / IMAGES, planned.layout.image_bytes)
+    _reserve(work / MASKS, planned.layout.mask_bytes)
+    tasks = [_Task(case, place) for case, place in zip(cases, planned.layout.places, strict=True)]
+    largest = max(case.height * case.width for case in cases) * len(planned.dataset.card.channels)
+    executor = LocalExecutor(workers=workers, progress=progress)
+    bad: dict[str, str] = {}
+    for outcome in executor.map(
+        _store_one, tasks, key=lambda task: task.case.case, setup=_Bench(planned.dataset, work), label="preparing", needs=Needs(memory=(256 << 20) + 4 * largest),
+        ledger=work / "done.jsonl",
+    ):  # fmt: skip
+        if outcome.error is not None:
+            bad[outcome.key] = outcome.error
+            if "Errno 28" in outcome.error:
+                raise Failed(f"{planned.target.parent}: the disk is full", hint="Give an --out on a larger disk.")
+    if bad and not skip_bad:
+        first, reason = min(bad.items())
+        more = f", and {len(bad) - 1} more cases" if len(bad) > 1 else ""
+        raise BadInput(f"{first}: {reason}{more}", hint="--skip-bad goes on without them.")
+    if len(bad) == len(cases):
+        raise BadInput(f"{planned.dataset.folder}: none of its {len(cases)} cases can be read")
+    return bad
+
+
+def _reserve(path: Path, size: int) -> None:
+    """The whole file at once, so that a full disk is noticed now and not by a torn image."""
+    if path.exists() and path.stat().st_size == size:
+        return
+    try:
+        with path.open("wb") as file:
+            file.truncate(size)
+            if hasattr(os, "posix_fallocate") and size:
+                os.posix_fallocate(file.fileno(), 0, size)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise Failed(f"{path.parent.parent}: the disk is full", hint="Give an --out on a larger disk.") from None
+        raise Failed(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _about(path: Path) -> str:
+    try:
+        found = path.stat()
+    except OSError:
+        return "gone"
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """What a worker has at hand for all cases."""
+
+    dataset: Dataset
+    work: Path
+
+    def __call__(self) -> _Bench:
+        return self
+
+
+@dataclass(frozen=True)
+class _Task:
+    case: Case
+    place: Place
+
+
+def _store_one(task: _Task, bench: _Bench) -> int:
+    """Returns the bytes of the decoded image, for the record; what matters is in the files."""
+    card = bench.dataset.card
+    pixels = bench.dataset.image(task.case)
+    if pixels.shape[:2] != task.place.fit.native:
+        raise BadInput(f"{task.case.images[0]}: has changed its size since the scan; scan again")
+    if len(task.case.images) == 1 and digest(pixels if pixels.shape[2] > 1 else pixels[..., 0]) != task.case.digest:
+        raise BadInput(f"{task.case.images[0]}: has changed since the scan; scan again")
+    pixels = _to_channels(pixels, len(card.channels), np.dtype(card.dtype))
+    with (bench.work / IMAGES).open("r+b") as file:
+        file.seek(task.place.image)
+        for size in task.place.fit.levels():
+            # Each level from the full image: an image is interpolated once.
+            file.write(np.ascontiguousarray(shrink_image(pixels, size)).tobytes())
+    if task.place.mask >= 0:
+        ids = bench.dataset.mask(task.case)
+        with (bench.work / MASKS).open("r+b") as file:
+            file.seek(task.place.mask)
+            file.write(task.place.fit.labels(ids).tobytes())
+    return pixels.nbytes
+
+
+def _to_channels(pixels: Any, depth: int, dtype: np.dtype[Any]) -> Any:
+    if pixels.shape[2] == 1 and depth > 1:
+        pixels = np.repeat(pixels, depth, axis=2)  # a grey image among coloured ones
+    elif pixels.shape[2] == 3 and depth == 1:
+        pixels = (pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).round()[..., None]
+    elif pixels.shape[2] != depth:
+        raise BadInput(f"has {pixels.shape[2]} channels, the dataset has {depth}")
+    if dtype == np.uint16 and pixels.dtype == np.uint8:
+        return pixels.astype(np.uint16) * 257
+    return pixels.astype(dtype)

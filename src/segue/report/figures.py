@@ -1,0 +1,201 @@
+"""Drawings for a page: SVG in the page's own colours (light and dark), and pictures as data URIs.
+
+Text stays text, in the reader's font. The same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segue.report.page import CYCLE
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Bytes = npt.NDArray[np.uint8]
+
+_WIDTH = 5.2  # inches of a drawing that is as wide as a phone; the page sets two or three side by side
+_POINTS = 150  # of a group are drawn; more would only be a blot
+_LONGEST = 26  # letters of a name on an axis
+_INK, _FAINT = "#010203", "#040506"  # stand for the page's ink and lines until the drawing is done
+_STROKES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))  # the second thing that tells lines apart
+
+_FULL_COLOUR = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)  # thin outlines stay sharp
+
+# On a picture: bright, far from skin and mucosa, and drawn on a dark rim.
+_OUTLINES = ((0, 229, 255), (255, 235, 59), (124, 255, 90), (255, 128, 255), (255, 255, 255), (255, 160, 60), (120, 170, 255))
+
+
+def histogram(edges: Sequence[float], series: Mapping[str, Sequence[float]], *, x: str, y: str, colours: Sequence[int] = ()) -> str:
+    """Counts (or shares) between edges, a line for each series. `colours` are places in the page's cycle."""
+
+    def draw(axes: Axes) -> None:
+        for number, (name, heights) in enumerate(series.items()):
+            colour = _colour(colours[number] if colours else number)
+            if len(series) == 1:
+                axes.stairs(heights, edges, fill=True, color=colour, alpha=0.75)
+            else:
+                stroke = _STROKES[number % len(_STROKES)]
+                axes.stairs(heights, edges, color=colour, linewidth=1.7, linestyle=stroke, label=_short(name))
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y, rotation_mode="anchor")
+        if len(series) > 1:  # above the axes: over the data there may be no room
+            columns = max(1, min(len(series), 54 // (max(len(_short(name)) for name in series) + 7)))
+            axes.legend(
+                loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, frameon=False, borderaxespad=0.2, handlelength=2.2
+            )
+
+    return _drawing(draw, height=3.0)
+
+
+def bars(heights: Mapping[str, float], *, x: str, y: str) -> str:
+    def draw(axes: Axes) -> None:
+        names = [_short(name) for name in heights]
+        axes.bar(range(len(names)), list(heights.values()), color=_colour(0), alpha=0.75, width=0.7)
+        axes.set_xticks(range(len(names)), names)
+        axes.tick_params(axis="x", length=0)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y, rotation_mode="anchor")
+
+    return _drawing(draw, height=2.8)
+
+
+def scatter(points: Sequence[tuple[float, float, int]], *, x: str, y: str) -> str:
+    """(x, y, how many): the area of a point is how many there are."""
+
+    def draw(axes: Axes) -> None:
+        most = max(count for *_, count in points)
+        for across, up, count in sorted(points, key=lambda point: -point[2]):
+            axes.plot(across, up, "o", markersize=4 + 22 * (count / most) ** 0.5, color=_colour(0), alpha=0.45, markeredgewidth=0)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y, rotation_mode="anchor")
+        axes.margins(0.15)
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+
+    return _drawing(draw, height=3.4)
+
+
+def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[tuple[str, float]] = ()) -> str:
+    """A row for each group: its points, and a box from the lower to the upper quartile with the median in it.
+
+    `cuts` are named places on the axis, drawn as lines through all rows.
+    """
+
+    def draw(axes: Axes) -> None:
+        for row, given in enumerate(values.values()):
+            colour, ordered = _colour(row), np.sort(np.asarray(given, float))
+            if not len(ordered):
+                continue
+            shown = ordered[np.linspace(0, len(ordered) - 1, min(_POINTS, len(ordered))).astype(int)]
+            # Golden steps spread neighbours apart without a random number.
+            spread = (np.arange(len(shown)) * 0.618034) % 1 - 0.5
+            axes.plot(shown, row + 0.62 * spread, "o", markersize=2.6, color=colour, alpha=0.4, markeredgewidth=0)
+            low, middle, high = np.percentile(ordered, (25, 50, 75))
+            axes.barh(row, high - low, left=low, height=0.42, color="none", edgecolor=_INK, linewidth=1.1)
+            axes.plot((middle, middle), (row - 0.21, row + 0.21), color=_INK, linewidth=2.4, solid_capstyle="butt")
+        axes.set_yticks(range(len(values)), [_short(name) for name in values])
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(values) - 0.4, -0.6)
+        axes.set_xlim(left=0)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(x)
+        for name, place in cuts:
+            axes.axvline(place, color=_INK, linewidth=0.8, linestyle=(0, (2, 2)), alpha=0.6)
+            axes.annotate(
+                name, (place, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points",
+                ha="center", va="bottom", fontsize=9,
+            )  # fmt: skip
+
+    return _drawing(draw, height=0.95 + 0.55 * max(1, len(values)) + (0.2 if cuts else 0))
+
+
+def _colour(number: int) -> str:
+    return CYCLE[number % len(CYCLE)]
+
+
+def _short(name: str) -> str:
+    plain = " ".join(name.split())
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def _drawing(draw: Any, *, height: float) -> str:
+    import matplotlib as mpl  # here and not above: it takes a second
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    look = {
+        "svg.fonttype": "none", "svg.hashsalt": "segue", "text.parse_math": False, "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"], "font.size": 10.5, "axes.unicode_minus": True, "path.simplify": False,
+        "axes.edgecolor": _FAINT, "axes.labelcolor": _INK, "text.color": _INK, "xtick.color": _INK, "ytick.color": _INK,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": _FAINT, "grid.linewidth": 0.6,
+        "axes.axisbelow": True, "legend.fontsize": 9.5, "legend.labelcolor": _INK, "axes.formatter.useoffset": False,
+        "axes.formatter.limits": (-3, 7), "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    }  # fmt: skip
+    written = StringIO()
+    with mpl.rc_context(look), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # DejaVu, which only measures here, lacks letters that the reader's font has
+        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+        canvas = FigureCanvasSVG(figure)
+        draw(figure.add_subplot())
+        canvas.print_svg(written, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"), None))
+    return _for_the_page(written.getvalue())
+
+
+def _for_the_page(svg: str) -> str:
+    """Without head and namespaces (a page needs neither), in the page's colours and font."""
+    svg = svg[svg.index("<svg ") :].strip()
+    opening, rest = svg.split(">", 1)
+    box = re.search(r'viewBox="[\d. ]+"', opening)
+    assert box is not None
+    rest = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", rest, flags=re.DOTALL).replace("xlink:href", "href")
+    rest = re.sub(r'<g id="[^"]*"', "<g", rest)  # nobody refers to groups
+    names = {_INK: "var(--ink)", _FAINT: "var(--line)"} | {colour: f"var(--c{i})" for i, colour in enumerate(CYCLE)}
+    rest = re.sub(r"((?:fill|stroke): )(#[0-9a-f]{6})", lambda found: found[1] + names.get(found[2], found[2]), rest)
+    rest = re.sub(r"font(-family)?: [^;\"]*?'DejaVu Sans'[^;\"]*", _font, rest)
+    return f"<svg {box[0]}>{rest}"
+
+
+def _font(found: re.Match[str]) -> str:
+    size = re.search(r"[\d.]+px", found[0])
+    return f"font: {size[0]} system-ui, sans-serif" if size else "font-family: system-ui, sans-serif"
+
+
+def contours(image: Bytes, mask: Bytes) -> Bytes:
+    """The picture (RGB or grey) with the outline of every class but 0."""
+    drawn = np.ascontiguousarray(np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image).copy()
+    lines = []
+    for number in np.unique(mask[mask > 0]):
+        found, _ = cv2.findContours((mask == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        lines.append((found, _OUTLINES[(int(number) - 1) % len(_OUTLINES)]))
+    for found, _ in lines:
+        cv2.drawContours(drawn, found, -1, (0, 0, 0), 3)
+    for found, colour in lines:
+        cv2.drawContours(drawn, found, -1, colour, 1)
+    return drawn
+
+
+def jpeg(image: Bytes) -> str:
+    """A data URI of an RGB or grey picture."""
+    return _uri(image, "jpeg", [cv2.IMWRITE_JPEG_QUALITY, 80, *_FULL_COLOUR])
+
+
+def png(image: Bytes) -> str:
+    return _uri(image, "png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+
+
+def _uri(image: Bytes, kind: str, how: Sequence[int]) -> str:
+    done, data = cv2.imencode(f".{kind}", image[..., ::-1] if image.ndim == 3 else image, list(how))
+    assert done
+    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"

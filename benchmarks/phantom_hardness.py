@@ -4,8 +4,8 @@
 
 It trains on labelled frames of one site (one per patient), tests on new patients of every site, and prints Dice on
 frames with a lesion and the share of frames without one in which it finds one all the same. Needs torch and the
-phantoms, nothing else of Segue: this is a check of the data, made once before the phantoms were frozen, and not a
-baseline to beat. Deterministic for a seed, a number of threads and a kind of CPU.
+phantoms, nothing else of Segue: this is a check of the data, made before the phantoms were frozen, and not a baseline
+to beat. Deterministic for a seed, a number of threads and a kind of CPU.
 """
 
 from __future__ import annotations

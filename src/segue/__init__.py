@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from segue.data.split import split as split
     from segue.data.store import Store as Store
     from segue.data.unpack import unpack as unpack
-    from segue.demo import demo as demo
-    from segue.doctor import doctor as doctor
+    from segue.demonstration import demo as demo
+    from segue.checkup import doctor as doctor
 
 # Loaded on first use: `import segue` and `segue --help` stay fast.
 _HOME = {
     "Dataset": "segue.data.dataset",
     "Store": "segue.data.store",
-    "demo": "segue.demo",
-    "doctor": "segue.doctor",
+    "demo": "segue.demonstration",
+    "doctor": "segue.checkup",
     "explore": "segue.data.explore",
     "leaks": "segue.data.leaks",
     "prepare": "segue.data.prepare",

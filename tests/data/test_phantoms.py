@@ -114,7 +114,7 @@ def test_frames_of_a_patient_resemble_each_other() -> None:
 def test_each_frame_has_its_own_grain() -> None:
     """The sensor's noise must not stand still while the camera moves."""
     frames = list(colon.frames(site="south", patients=1, seed=0))
-    seen = endoscope.opening("south") > 0
+    seen = cv2.erode(endoscope.opening("south"), np.ones((9, 9), np.uint8)) > 0  # the aperture's rim does stand still
     rough = [cv2.Laplacian(frame.image, cv2.CV_32F)[seen].ravel() for frame in frames]
     assert max(np.corrcoef(a, b)[0, 1] for a, b in pairwise(rough)) < 0.2
 

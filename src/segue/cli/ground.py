@@ -31,7 +31,7 @@ def version(
 def doctor(json: tell.Json = False, debug: tell.Debug = False) -> None:
     """Versions, device, memory, extras, and what to do about each."""
     with tell.errors_told(json, debug):
-        from segue.doctor import doctor as examine
+        from segue.checkup import doctor as examine
 
         found = examine()
         if json:
@@ -55,7 +55,7 @@ def demo(
 ) -> None:
     """The whole story on made data: phantoms, scan, split, prepare, explore."""
     with tell.errors_told(json, debug):
-        from segue.demo import demo as play
+        from segue.demonstration import demo as play
 
         told = play(out, say=(lambda line: None) if json else print)
         if json:

@@ -78,10 +78,11 @@ def within(cases: Sequence[Case], thumbs: npt.NDArray[np.uint8]) -> list[Pair]:
     kept = np.array(sorted(first.values()), np.intp)
     if len(kept) > 1:
         kept_thumbs = thumbs if len(kept) == len(thumbs) else thumbs[kept]
-        found = copies(kept_thumbs).above(COPY)
+        inside = [cases[number] for number in kept]
+        found = copies(kept_thumbs, devices=_devices(inside)).above(COPY)
         for (i, j), variant, score in zip(kept[found.pairs], found.variants, found.scores, strict=True):
             _keep(pairs, _pair(cases[i].case, cases[j].case, "copy", score, VARIANTS[variant].words()))
-        found = following(kept_thumbs, _successors([cases[number].images[0] for number in kept])).above(FRAME)
+        found = following(kept_thumbs, _successors(inside), devices=_devices(inside)).above(FRAME)
         for (i, j), score in zip(kept[found.pairs], found.scores, strict=True):
             if (key := tuple(sorted((cases[i].case, cases[j].case)))) not in pairs:
                 pairs[key] = _pair(*key, "frame", score)
@@ -99,8 +100,8 @@ def between(ours: Dataset, theirs: Dataset) -> list[Pair]:
             pairs[case.case, other] = Pair(case.case, other, "exact", 1.0)
     # Which of the two is the crop of the other is not known: ask from both sides.
     left, right = ours.thumbnails(), theirs.thumbnails()
-    for first, second, swap in ((left, right, False), (right, left, True)):
-        found = copies(first, second).above(COPY)
+    for first, second, there, swap in ((left, right, theirs, False), (right, left, ours, True)):
+        found = copies(first, second, devices=_devices(there.cases)).above(COPY)
         for (i, j), variant, score in zip(found.pairs, found.variants, found.scores, strict=True):
             i, j = (j, i) if swap else (i, j)
             pair = Pair(ours.cases[i].case, theirs.cases[j].case, "copy", float(score), VARIANTS[variant].words())
@@ -153,19 +154,29 @@ def _exact(cases: Sequence[Case]) -> Iterable[Pair]:
             yield _pair(other, case.case, "exact", 1.0)
 
 
-def _successors(paths: Sequence[str]) -> npt.NDArray[np.intp]:
-    """Pairs of files that follow each other, numbers in names read as numbers, folder by folder."""
-    by_folder: dict[str, list[tuple[list[int | str], int]]] = {}
-    for number, path in enumerate(paths):
-        folder, _, name = path.rpartition("/")
+def _devices(cases: Sequence[Case]) -> list[str]:
+    """What is known of the device: a site has its own, and a size tells devices of one site apart."""
+    return [f"{case.site} {case.height}x{case.width}" for case in cases]
+
+
+def _successors(cases: Sequence[Case]) -> npt.NDArray[np.intp]:
+    """Pairs of files that follow each other, numbers in names read as numbers, folder by folder.
+
+    Not where two different patients are known: a name is weaker evidence than that.
+    """
+    by_folder: dict[str, list[tuple[list[tuple[bool, int | str]], int]]] = {}
+    for number, case in enumerate(cases):
+        folder, _, name = case.images[0].rpartition("/")
         by_folder.setdefault(folder, []).append((_natural(name), number))
     found = []
     for files in by_folder.values():
-        order = [number for _, number in sorted(files, key=lambda file: [(isinstance(part, str), part) for part in file[0]])]
+        order = [number for _, number in sorted(files)]
         for step in range(1, _NEXT + 1):
-            found += list(zip(order, order[step:], strict=False))
+            for i, j in zip(order, order[step:], strict=False):
+                if not cases[i].patient or not cases[j].patient or cases[i].patient == cases[j].patient:
+                    found.append((i, j))
     return np.array(found, np.intp).reshape(-1, 2)
 
 
-def _natural(name: str) -> list[int | str]:
-    return [int(part) if part.isdecimal() else part.lower() for part in re.split(r"(\d+)", name) if part]
+def _natural(name: str) -> list[tuple[bool, int | str]]:
+    return [(False, int(part)) if part.isdecimal() else (True, part.lower()) for part in re.split(r"(\d+)", name) if part]

@@ -1,14 +1,16 @@
-"""What `explore` measures: of one case in a worker, and of sites from their cases.
+"""What `explore` measures: of one case in a worker, and of sites and the whole dataset from their cases.
 
-The picture is made small first, which keeps means and hardly changes the spread. Its black border (around an endoscope's
-view, around a head) says nothing about colour and is left out of it. The mask is taken as it is.
+The picture is made small first, which keeps means and hardly changes the spread. Its black border (around an
+endoscope's view, around a head) says nothing about colour and is left out of it. The mask is taken as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -16,10 +18,16 @@ import numpy.typing as npt
 
 from segue.data.case import IGNORE, Case
 from segue.data.dataset import Dataset
+from segue.data.leaks import Pair, read_pairs
+from segue.executors import LocalExecutor, Needs
 from segue.report import figures
 
+T = TypeVar("T")
+
 LEVELS = 64  # bins of an intensity histogram
-BLACK = 0.05  # of the picture's own brightest: darker is border
+BLACK = 0.1  # of the picture's own brightest: darker is border (the black of video is 16 of 255)
+NO_SITE = "no site"
+SHEET, PAIRS, SITE_ROWS, ROW = 48, 24, 12, 6  # pictures: on the contact sheet, pairs, sites with a row, in a row
 _FINE = 1024  # bins of 16 bits, until it is known how many of them are used
 _SMALL = 256  # long side of what is measured
 _SHOWN = 224  # and of what is shown
@@ -46,6 +54,10 @@ class Colour:
     contrast: float  # spread of the brightness, of all but black
     black: float  # share of black pixels
     counts: npt.NDArray[np.uint32]  # (channels, LEVELS or _FINE), of all but black
+
+    def scale(self, full: int) -> int:
+        """The brightest value there can be, when it is `full` for images of 16 bits."""
+        return full if self.wide else 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +125,8 @@ def _components(mask: npt.NDArray[np.uint8]) -> tuple[int, int]:
 def _picture(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8] | None) -> figures.Bytes:
     if image.dtype == np.uint16:  # no screen shows 16 bits: from the darkest hundredth to the brightest
         low, high = np.percentile(image, (1, 99))
-        image = np.clip((image - low) * (255 / max(1.0, high - low)), 0, 255).astype(np.uint8)
-    plain = image[..., 0] if image.shape[2] == 1 else image
+        image = np.clip((image - low) * (255 / max(1.0, high - low)), 0, 255)
+    plain = np.asarray(image[..., 0] if image.shape[2] == 1 else image, np.uint8)
     if mask is None:
         return plain
     counted = np.where(mask == IGNORE, 0, mask).astype(np.uint8)
@@ -122,18 +134,18 @@ def _picture(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8] | None) -> fig
 
 
 def full_scale(colours: Sequence[Colour]) -> int:
-    """The brightest value there can be: 255, or for 16 bits the power of two above what occurs (12 bits are frequent)."""
+    """The brightest value there can be: 255, or of 16 bits as many as are used, but at least 12."""
     tops = [colour.top for colour in colours if colour.wide]
-    return max(255, (1 << max(tops).bit_length()) - 1) if tops else 255
+    return max(4095, (1 << max(tops).bit_length()) - 1) if tops else 255
 
 
 def shares(colours: Sequence[Colour], channels: int, full: int) -> Floats:
-    """(channels, LEVELS): which share of the pixels has which brightness, from black to `full`; each image counts alike."""
+    """(channels, LEVELS): the share of pixels of each brightness from black to `full`; each image counts alike."""
     total = np.zeros((channels, LEVELS))
     for colour in colours:
         counts = colour.counts.astype(float)
         if colour.wide:
-            used = max(LEVELS, (full + 1) * _FINE >> 16)
+            used = (full + 1) * _FINE >> 16
             counts = counts[:, :used].reshape(len(counts), LEVELS, -1).sum(axis=2)
         total += np.broadcast_to(counts / counts.sum(axis=1, keepdims=True), total.shape)
     return total / len(colours)
@@ -178,7 +190,7 @@ def looks(by_site: Mapping[str, Sequence[Colour]], full: int) -> dict[str, Look]
         mean = rgb[site].mean(axis=0)
         found[site] = Look(
             images=len(colours),
-            mean=tuple(int(round(255 * value)) for value in mean),  # type: ignore[arg-type]
+            mean=tuple(round(255 * float(value)) for value in mean),  # type: ignore[arg-type]
             brightness=float(mean.mean()),
             contrast=float(traits[site][:, 3].mean() / 100),
             black=float(np.mean([colour.black for colour in colours])),
@@ -190,13 +202,180 @@ def looks(by_site: Mapping[str, Sequence[Colour]], full: int) -> dict[str, Look]
 
 def _scaled(colour: Colour, full: int) -> Floats:
     """Red, green and blue from 0 to 1."""
-    scaled: Floats = np.broadcast_to(colour.mean / (full if colour.wide else 255), 3)
+    scaled: Floats = np.broadcast_to(colour.mean / colour.scale(full), 3)
     return scaled
 
 
 def _traits(rgb: Floats, colours: Sequence[Colour], full: int) -> Floats:
     """(images, 4): lightness, green to red, blue to yellow (CIELAB), and contrast in percent of the scale."""
     lab = cv2.cvtColor(rgb[None].astype(np.float32), cv2.COLOR_RGB2Lab)[0].astype(np.float64)
-    contrast = [100 * colour.contrast / (full if colour.wide else 255) for colour in colours]
+    contrast = [100 * colour.contrast / colour.scale(full) for colour in colours]
     joined: Floats = np.column_stack([lab, contrast])
     return joined
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    number: int
+    name: str
+    masks: int  # that have it
+    share: float  # of all pixels that count
+    typical: float | None  # median share in masks that have it
+
+
+@dataclass(frozen=True)
+class Survey:
+    """All that the page tells."""
+
+    dataset: Dataset
+    pairs: tuple[Pair, ...]
+    sheet: tuple[Case, ...]
+    shown_pairs: tuple[Pair, ...]
+    site_rows: Mapping[str, Sequence[Case]]
+    seen: Mapping[str, Seen]
+    unreadable: tuple[tuple[str, str], ...]  # (case, reason)
+
+    @cached_property
+    def cases(self) -> tuple[Case, ...]:
+        return self.dataset.cases
+
+    @cached_property
+    def labelled(self) -> list[Case]:
+        return [case for case in self.cases if case.labelled]
+
+    @cached_property
+    def by_site(self) -> dict[str, list[Case]]:
+        return by_site(self.cases)
+
+    @cached_property
+    def colours(self) -> dict[str, list[Colour]]:
+        """Of the measured images, by site."""
+        found: dict[str, list[Colour]] = {}
+        for site, cases in self.by_site.items():
+            for case in cases:
+                if (seen := self.seen.get(case.case)) and seen.colour is not None:
+                    found.setdefault(site, []).append(seen.colour)
+        return found
+
+    @cached_property
+    def full(self) -> int:
+        return full_scale([colour for colours in self.colours.values() for colour in colours])
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        return looks(self.colours, self.full) if self.colours else {}
+
+    @cached_property
+    def masks(self) -> list[Seen]:
+        return [seen for case in self.labelled if (seen := self.seen.get(case.case)) and seen.pixels is not None]
+
+    @cached_property
+    def classes(self) -> list[ClassRow]:
+        """Every class of the card, as the measured masks have it."""
+        counted = [(seen.pixels or {}, sum((seen.pixels or {}).values())) for seen in self.masks]
+        every = sum(size for _, size in counted)
+        found = []
+        for number, name in sorted(self.dataset.card.classes.items()):
+            inside = [pixels[number] / size for pixels, size in counted if pixels.get(number)]
+            share = sum(pixels.get(number, 0) for pixels, _ in counted) / every if every else 0.0
+            found.append(ClassRow(number, name, len(inside), share, float(np.median(inside)) if inside else None))
+        return found
+
+    @cached_property
+    def cuts(self) -> list[float]:
+        """Small, medium and large are the thirds of all masks that are not empty, as in `segue data split`."""
+        sizes = sorted(case.foreground for case in self.labelled if case.foreground)
+        return [sizes[len(sizes) // 3], sizes[2 * len(sizes) // 3]] if len(sizes) >= 3 else []
+
+    def stratum(self, case: Case) -> str:
+        if not case.labelled or case.foreground is None:
+            return "unlabelled"
+        if not case.foreground:
+            return "empty"
+        return (
+            ("small", "medium", "large")[sum(case.foreground >= cut for cut in self.cuts)] if self.cuts else "labelled"
+        )
+
+
+def by_site(cases: Sequence[Case]) -> dict[str, list[Case]]:
+    """In the order of their names."""
+    found: dict[str, list[Case]] = {}
+    for case in sorted(cases, key=lambda case: case.site):
+        found.setdefault(case.site or NO_SITE, []).append(case)
+    return found
+
+
+def survey(dataset: Dataset, sample: int, workers: int | None, progress: bool) -> Survey:
+    """Choose what is looked at, by the table alone, and look at it: every file is read once."""
+    pairs = tuple(pair for pair in read_pairs(dataset) if pair.a in dataset.by_name and pair.b in dataset.by_name)
+    empty = Survey(dataset, pairs, (), (), {}, {}, ())
+    groups: dict[str, list[Case]] = {}
+    for case in sorted(dataset.cases, key=lambda case: (case.site, case.foreground or 0.0, case.case)):
+        groups.setdefault(f"{case.site}\t{empty.stratum(case)}", []).append(case)
+    sheet = spread(groups, SHEET)
+    kinds: dict[str, list[Pair]] = {}
+    for pair in sorted(pairs, key=lambda pair: (pair.kind, -pair.score, pair)):
+        kinds.setdefault(pair.kind, []).append(pair)
+    shown_pairs = spread(kinds, PAIRS)
+    rows = {}
+    if len(empty.by_site) > 1:
+        rows = {site: evenly(empty.by_site[site], ROW) for site in largest(empty.by_site, SITE_ROWS)}
+
+    colour = {case.case for case in spread(empty.by_site, sample)}
+    mask = {case.case for case in spread(by_site(empty.labelled), sample)}
+    picture = {name for pair in shown_pairs for name in (pair.a, pair.b)}
+    picture |= {case.case for case in (*sheet, *(case for row in rows.values() for case in row))}
+    tasks = [
+        Task(case, case.case in colour, case.case in mask, case.case in picture)
+        for case in dataset.cases
+        if case.case in colour | mask | picture
+    ]
+    _ = dataset.root  # if the images are gone, this says so once, and not every case for itself
+    executor = LocalExecutor(workers=workers, progress=progress)
+    seen: dict[str, Seen] = {}
+    unreadable = []
+    for outcome in executor.map(
+        see, tasks, key=lambda task: task.case.case, label="exploring", needs=Needs(memory=512 << 20),
+        setup=partial(Dataset, dataset.folder, dataset.card, ()),
+    ):  # fmt: skip
+        if outcome.error is None and outcome.value is not None:
+            seen[outcome.key] = outcome.value
+        else:
+            unreadable.append((outcome.key, _plain(outcome.error or "", dataset.by_name[outcome.key], dataset.root)))
+    return Survey(dataset, pairs, tuple(sheet), tuple(shown_pairs), rows, seen, tuple(sorted(unreadable)))
+
+
+def _plain(error: str, case: Case, root: Path) -> str:
+    """Without paths: folders are often named after patients."""
+    for path, what in ((case.mask, "the mask"), *((image, "the image") for image in case.images)):
+        if path:
+            error = error.replace(str(root / path), what).replace(path, what)
+    return error.replace(str(root), "the dataset")
+
+
+def evenly(items: Sequence[T], count: int) -> list[T]:
+    """So many of them, the first and the last among them."""
+    if count >= len(items):
+        return list(items)
+    return [items[int(i)] for i in np.linspace(0, len(items) - 1, count)]
+
+
+def spread(groups: Mapping[str, Sequence[T]], count: int) -> list[T]:
+    """So many of all, from each group alike as far as it has them."""
+    given = dict.fromkeys(groups, 0)
+    left = count
+    waiting = largest(groups, count)
+    while left and waiting:
+        share = max(1, left // len(waiting))
+        for name in waiting[:left]:
+            more = min(share, len(groups[name]) - given[name], left)
+            given[name] += more
+            left -= more
+        waiting = [name for name in waiting if given[name] < len(groups[name])]
+    return [item for name, items in groups.items() if given[name] for item in evenly(items, given[name])]
+
+
+def largest(groups: Mapping[str, Sequence[T]], count: int) -> list[str]:
+    """The names of the groups with most members, in their own order."""
+    kept = set(sorted(groups, key=lambda name: (-len(groups[name]), name))[:count])
+    return [name for name in groups if name in kept]

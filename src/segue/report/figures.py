@@ -32,10 +32,14 @@ _STROKES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))  # the
 _FULL_COLOUR = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)  # thin outlines stay sharp
 
 # On a picture: bright, far from skin and mucosa, and drawn on a dark rim.
-_OUTLINES = ((0, 229, 255), (255, 235, 59), (124, 255, 90), (255, 128, 255), (255, 255, 255), (255, 160, 60), (120, 170, 255))
+_OUTLINES = (
+    (0, 229, 255), (255, 235, 59), (124, 255, 90), (255, 128, 255), (255, 255, 255), (255, 160, 60), (120, 170, 255),
+)  # fmt: skip
 
 
-def histogram(edges: Sequence[float], series: Mapping[str, Sequence[float]], *, x: str, y: str, colours: Sequence[int] = ()) -> str:
+def histogram(
+    edges: Sequence[float], series: Mapping[str, Sequence[float]], *, x: str, y: str, colours: Sequence[int] = ()
+) -> str:
     """Counts (or shares) between edges, a line for each series. `colours` are places in the page's cycle."""
 
     def draw(axes: Axes) -> None:
@@ -52,9 +56,7 @@ def histogram(edges: Sequence[float], series: Mapping[str, Sequence[float]], *, 
         axes.set_ylabel(y, rotation_mode="anchor")
         if len(series) > 1:  # above the axes: over the data there may be no room
             columns = max(1, min(len(series), 54 // (max(len(_short(name)) for name in series) + 7)))
-            axes.legend(
-                loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, frameon=False, borderaxespad=0.2, handlelength=2.2
-            )
+            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, handlelength=2.2)
 
     return _drawing(draw, height=3.0)
 
@@ -77,20 +79,19 @@ def scatter(points: Sequence[tuple[float, float, int]], *, x: str, y: str) -> st
     def draw(axes: Axes) -> None:
         most = max(count for *_, count in points)
         for across, up, count in sorted(points, key=lambda point: -point[2]):
-            axes.plot(across, up, "o", markersize=4 + 22 * (count / most) ** 0.5, color=_colour(0), alpha=0.45, markeredgewidth=0)
+            size = 4 + 22 * (count / most) ** 0.5
+            axes.plot(across, up, "o", markersize=size, color=_colour(0), alpha=0.45, markeredgewidth=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y, rotation_mode="anchor")
         axes.margins(0.15)
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
 
     return _drawing(draw, height=3.4)
 
 
-def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[tuple[str, float]] = ()) -> str:
+def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[float] = ()) -> str:
     """A row for each group: its points, and a box from the lower to the upper quartile with the median in it.
 
-    `cuts` are named places on the axis, drawn as lines through all rows.
+    `cuts` are places on the axis, drawn as lines through all rows.
     """
 
     def draw(axes: Axes) -> None:
@@ -111,14 +112,10 @@ def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[tupl
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(x)
-        for name, place in cuts:
-            axes.axvline(place, color=_INK, linewidth=0.8, linestyle=(0, (2, 2)), alpha=0.6)
-            axes.annotate(
-                name, (place, 1.0), xycoords=("data", "axes fraction"), xytext=(0, 3), textcoords="offset points",
-                ha="center", va="bottom", fontsize=9,
-            )  # fmt: skip
+        for place in cuts:
+            axes.axvline(place, color=_INK, linewidth=0.9, linestyle=(0, (2, 2)), alpha=0.6)
 
-    return _drawing(draw, height=0.95 + 0.55 * max(1, len(values)) + (0.2 if cuts else 0))
+    return _drawing(draw, height=0.75 + 0.55 * max(1, len(values)))
 
 
 def _colour(number: int) -> str:
@@ -132,24 +129,22 @@ def _short(name: str) -> str:
 
 def _drawing(draw: Any, *, height: float) -> str:
     import matplotlib as mpl  # here and not above: it takes a second
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    look = {
-        "svg.fonttype": "none", "svg.hashsalt": "segue", "text.parse_math": False, "font.family": "sans-serif",
-        "font.sans-serif": ["DejaVu Sans"], "font.size": 10.5, "axes.unicode_minus": True, "path.simplify": False,
-        "axes.edgecolor": _FAINT, "axes.labelcolor": _INK, "text.color": _INK, "xtick.color": _INK, "ytick.color": _INK,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": _FAINT, "grid.linewidth": 0.6,
-        "axes.axisbelow": True, "legend.fontsize": 9.5, "legend.labelcolor": _INK, "axes.formatter.useoffset": False,
-        "axes.formatter.limits": (-3, 7), "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
+    look: Any = {
+        "svg.fonttype": "none", "svg.hashsalt": "segue", "text.parse_math": False, "path.simplify": False,
+        "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 10.5, "legend.fontsize": 9.5,
+        "axes.edgecolor": _FAINT, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "text.color": _INK,
+        "axes.spines.top": False, "axes.spines.right": False, "axes.formatter.useoffset": False,
+        "axes.formatter.limits": (-3, 7), "axes.grid": True, "axes.axisbelow": True, "grid.color": _FAINT,
+        "grid.linewidth": 0.6, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
     }  # fmt: skip
     written = StringIO()
     with mpl.rc_context(look), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # DejaVu, which only measures here, lacks letters that the reader's font has
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-        canvas = FigureCanvasSVG(figure)
         draw(figure.add_subplot())
-        canvas.print_svg(written, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"), None))
+        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"), None))
     return _for_the_page(written.getvalue())
 
 
@@ -180,9 +175,9 @@ def contours(image: Bytes, mask: Bytes) -> Bytes:
         found, _ = cv2.findContours((mask == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         lines.append((found, _OUTLINES[(int(number) - 1) % len(_OUTLINES)]))
     for found, _ in lines:
-        cv2.drawContours(drawn, found, -1, (0, 0, 0), 3)
+        cv2.drawContours(drawn, found, -1, (0, 0, 0), 4)
     for found, colour in lines:
-        cv2.drawContours(drawn, found, -1, colour, 1)
+        cv2.drawContours(drawn, found, -1, colour, 2)
     return drawn
 
 

@@ -21,6 +21,9 @@ CYCLE = ("#0072b2", "#d55e00", "#009272", "#b8578f", "#b47c00", "#3a93c9", "#7a7
 _CYCLE_DARK = ("#5ab0ea", "#ff8f4d", "#35c79f", "#e79cc7", "#f2b632", "#9ad4ff", "#d9d24a", "#b0b0b0")
 
 
+_ONE_LINE = 24  # letters of a fact that stand beside another
+
+
 class Percent(float):
     """A share, shown in percent."""
 
@@ -75,7 +78,10 @@ class Section:
         return self._add(items, '<ul class="warnings">{}</ul>')
 
     def facts(self, facts: Iterable[tuple[str, Cell]]) -> Section:
-        items = [f"<div><dt>{_escaped(name)}</dt><dd>{_cell(value, 1)}</dd></div>" for name, value in facts]
+        items = []
+        for name, value in facts:
+            wide = ' class="wide"' if isinstance(value, str) and len(value) > _ONE_LINE else ""
+            items.append(f"<div{wide}><dt>{_escaped(name)}</dt><dd>{_cell(value, 1)}</dd></div>")
         return self._add(items, '<dl class="facts">{}</dl>')
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = "") -> Section:
@@ -83,8 +89,9 @@ class Section:
         rows = list(rows)
         numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))]
         decimals = [_decimals([row[i] for row in rows]) for i in range(len(columns))]
-        kinds = [' class="number"' if number else "" for number in numeric]
-        head = "".join(f'<th scope="col"{kind}>{_escaped(name)}</th>' for name, kind in zip(columns, kinds, strict=True))
+        words = [all(isinstance(row[i], str) for row in rows) for i in range(len(columns))]
+        kinds = [' class="number"' * numeric[i] or ' class="words"' * words[i] for i in range(len(columns))]
+        head = "".join(f'<th scope="col"{kinds[i]}>{_escaped(name)}</th>' for i, name in enumerate(columns))
         body = [
             "<tr>" + "".join(f"<td{kinds[i]}>{_cell(cell, decimals[i])}</td>" for i, cell in enumerate(row)) + "</tr>"
             for row in rows
@@ -97,7 +104,7 @@ class Section:
     def figures(self, figures: Iterable[Figure]) -> Section:
         """Side by side where there is room."""
         items = [
-            f"<figure>{_labelled(figure)}<figcaption>{_running(figure.caption)}</figcaption></figure>" for figure in figures
+            f"<figure>{_labelled(one)}<figcaption>{_running(one.caption)}</figcaption></figure>" for one in figures
         ]
         return self._add(items, '<div class="figures">{}</div>')
 
@@ -107,7 +114,8 @@ class Section:
             shown = "".join(f'<img src="{_escaped(uri)}" alt="{_escaped(alt)}">' for uri, alt in tile.pictures)
             mark = f'<span class="mark">{_escaped(tile.mark)}</span>' if tile.mark else ""
             several = ' class="several"' if len(tile.pictures) > 1 else ""
-            items.append(f"<figure{several}><div>{shown}{mark}</div><figcaption>{_escaped(tile.caption)}</figcaption></figure>")
+            below = f"<figcaption>{_escaped(tile.caption)}</figcaption>"
+            items.append(f"<figure{several}><div>{shown}{mark}</div>{below}</figure>")
         return self._add(items, '<div class="pictures">{}</div>')
 
     def commands(self, *lines: str) -> Section:
@@ -146,7 +154,8 @@ class Page:
         return _apart(
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             # Even a mistake of ours cannot make the page ask another machine for anything.
-            '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; style-src \'unsafe-inline\'">\n'
+            '<meta http-equiv="Content-Security-Policy" content="'
+            "default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
             '<meta name="color-scheme" content="light dark">\n'
             f"<title>{_escaped(self.title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
@@ -192,7 +201,8 @@ def _cell(value: Cell, decimals: int) -> str:
         return "–"
     if isinstance(value, Swatch):
         colour = f"#{value.red:02x}{value.green:02x}{value.blue:02x}"
-        return f'<span class="swatch" style="background:{colour}"></span><code>{colour}</code>'
+        told = f'role="img" aria-label="{colour}" title="{colour}" style="background:{colour}"'
+        return f'<span class="swatch" {told}></span>'
     if isinstance(value, Percent):
         return f"{100 * value:.{min(decimals, 2)}f} %"
     if isinstance(value, float):
@@ -203,8 +213,8 @@ def _cell(value: Cell, decimals: int) -> str:
 _STYLE = (
     ":root{--ground:#fff;--ink:#1d242b;--soft:#59636e;--line:#d8dee4;--panel:#f5f7f9;--accent:#0a6b74;--alarm:#9a4a00;"
     + "".join(f"--c{i}:{colour};" for i, colour in enumerate(CYCLE))
-    + "}\n@media screen and (prefers-color-scheme:dark){:root{--ground:#14181c;--ink:#e4e8ec;--soft:#a2acb6;--line:#343c44;"
-    + "--panel:#1d2328;--accent:#5cc4cf;--alarm:#f0a35e;"
+    + "}\n@media screen and (prefers-color-scheme:dark){:root{--ground:#14181c;--ink:#e4e8ec;"
+    + "--soft:#a2acb6;--line:#343c44;--panel:#1d2328;--accent:#5cc4cf;--alarm:#f0a35e;"
     + "".join(f"--c{i}:{colour};" for i, colour in enumerate(_CYCLE_DARK))
     + "}}\n"
     + """\
@@ -221,7 +231,8 @@ p{max-width:70ch;margin:0 0 1rem}
 header p{font-size:1.1rem;color:var(--soft)}
 a{color:var(--accent)}
 code,pre{font:.875em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
-pre{background:var(--panel);border-left:3px solid var(--accent);padding:.9rem 1.1rem;overflow-x:auto;overflow-wrap:normal}
+pre{background:var(--panel);border-left:3px solid var(--accent);padding:.9rem 1.1rem;
+ overflow-x:auto;overflow-wrap:normal}
 nav{border-block:1px solid var(--line);padding:.75rem 0;margin:1.5rem 0 2.5rem}
 nav ol{list-style:none;margin:0;padding:0;columns:2 12rem;column-gap:2rem}
 nav li{break-inside:avoid}
@@ -237,31 +248,37 @@ section+section{border-top:1px solid var(--line);padding-top:2.25rem}
 .warnings{list-style:none;margin:0;padding:0;max-width:80ch}
 .warnings li{background:var(--panel);border-left:3px solid var(--alarm);padding:.7rem 1rem;margin:0 0 .75rem}
 .warnings strong{display:block;font-weight:600}
-.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr));gap:1.1rem 2rem;margin:0 0 1.5rem}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr));gap:1.1rem 2rem;
+ margin:0 0 1.5rem}
+dl .wide{grid-column:1/-1;max-width:70ch}
 dt{font-size:.85rem;color:var(--soft)}
 dd{margin:0;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto;margin:0 0 1.5rem;overflow-wrap:normal}
 table{border-collapse:collapse;font-size:.925rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);padding:0 0 .5rem;font-size:.9rem;overflow-wrap:anywhere}
-th,td{text-align:left;padding:.4rem 1.4rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top;max-width:28rem}
-td{overflow-wrap:anywhere;min-width:4rem} td:nth-last-child(n):not(.number){min-width:6rem}
-th{font-weight:600;color:var(--soft);font-size:.85rem;vertical-align:bottom;min-width:4.5rem}
+th,td{text-align:left;padding:.4rem 1.2rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top;
+ max-width:28rem}
+td{overflow-wrap:anywhere}
+th{font-weight:600;color:var(--soft);font-size:.85rem;vertical-align:bottom}
 .number{text-align:right;white-space:nowrap}
-.swatch{display:inline-block;width:2.2em;height:1.1em;vertical-align:-.15em;margin-right:.5em;border:1px solid var(--line);
- border-radius:2px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+td.words{min-width:7.5rem}
+.swatch{display:inline-block;width:2.2em;height:1.1em;vertical-align:-.15em;margin-right:.5em;
+ border:1px solid var(--line);border-radius:2px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 figure{margin:0;min-width:0}
 figcaption{font-size:.85rem;line-height:1.45;color:var(--soft);padding-top:.4rem}
-.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:2rem 2.5rem;margin:0 0 1.75rem}
+.figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:2rem 2.5rem;
+ margin:0 0 1.75rem}
 .figures figure{max-width:34rem}
 svg{display:block;width:100%;height:auto;overflow:visible;color:var(--ink)}
-.pictures{display:flex;flex-wrap:wrap;gap:1.1rem .9rem;margin:0 0 1.5rem}
-.pictures figure{flex:0 0 auto;width:min(11rem,calc(50% - .45rem))}
-.pictures .several{width:min(22.2rem,100%)}
+.pictures{display:grid;gap:1.1rem .9rem;margin:0 0 1.5rem;align-items:start;
+ grid-template-columns:repeat(auto-fill,minmax(min(9.6rem,calc(50% - .45rem)),1fr))}
+.pictures .several{grid-column:span 2}
 .pictures figure>div{position:relative;display:flex;gap:2px;align-items:flex-start}
 .pictures img{display:block;min-width:0;flex:1 1 0;width:100%;height:auto;border-radius:3px}
-.mark{position:absolute;left:.3rem;top:.3rem;padding:0 .4em;border-radius:3px;font-size:.72rem;background:#000b;color:#fff}
+.mark{position:absolute;left:.3rem;top:.3rem;padding:0 .4em;border-radius:3px;font-size:.72rem;
+ background:#000b;color:#fff}
 @media print{body{font-size:10pt;padding:0;max-width:none} nav a,a{color:inherit} pre{white-space:pre-wrap}
  figure,tr,.warnings li,.facts>div{break-inside:avoid} h2,h3{break-after:avoid} .scroll{overflow:visible}
- .figures{grid-template-columns:1fr 1fr} .pictures figure{width:3.6cm} .pictures .several{width:7.4cm}}
+ .figures{grid-template-columns:1fr 1fr} .pictures{grid-template-columns:repeat(6,1fr)}}
 """
 )

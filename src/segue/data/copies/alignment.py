@@ -7,6 +7,7 @@ less what most pictures of the set share (the aperture of an endoscope, its text
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -46,13 +47,17 @@ class Matches:
 
 
 def agreement(
-    ours: Thumbs, theirs: Thumbs, pairs: Pairs, variants: npt.NDArray[np.int16] | None, *, pattern: Floats
+    ours: Thumbs, theirs: Thumbs, pairs: Pairs, variants: npt.NDArray[np.int16] | None, *, looks: Looks
 ) -> Matches:
-    """Score given pairs. The guess to start from is each pair's variant; without variants, the best shift."""
+    """Score given pairs. The guess to start from is each pair's variant; without variants, the best shift.
+
+    `looks` are those of `theirs`.
+    """
     scores = np.zeros(len(pairs), np.float32)
     for start in range(0, len(pairs), _BLOCK):
         part = slice(start, start + _BLOCK)
         source, target = ours[pairs[part, 0]], theirs[pairs[part, 1]]
+        pattern = looks.patterns[looks.of[pairs[part, 1]]]
         if variants is None:
             scores[part] = _moving(source, target, pattern)
         else:
@@ -61,8 +66,25 @@ def agreement(
     return Matches(pairs, np.zeros(len(pairs), np.int16) if variants is None else variants, scores)
 
 
-def common_pattern(thumbs: Thumbs) -> Floats:
-    """The detail that more than half of the pictures share, of length 1; zero where nothing can be said."""
+@dataclass(frozen=True)
+class Looks:
+    """Thumbnails that come from one device share its aperture and its text: a pattern for each look, and who has which."""
+
+    patterns: Floats  # (looks, pixels), of length 1, or zero where nothing can be said
+    of: npt.NDArray[np.intp]  # thumbnail -> look
+
+    @classmethod
+    def of_thumbs(cls, thumbs: Thumbs, names: Sequence[str] | None = None) -> Looks:
+        """`names`: what tells devices apart (site, size); without, all are taken for one."""
+        if names is None:
+            return cls(_common_pattern(thumbs)[None], np.zeros(len(thumbs), np.intp))
+        known = {name: number for number, name in enumerate(sorted(set(names)))}
+        of = np.array([known[name] for name in names], np.intp)
+        return cls(np.stack([_common_pattern(thumbs[np.flatnonzero(of == look)]) for look in range(len(known))]), of)
+
+
+def _common_pattern(thumbs: Thumbs) -> Floats:
+    """The detail that more than half of the pictures share."""
     if len(thumbs) < _FEW:
         return np.zeros(SIDE * SIDE, np.float32)
     sample = np.asarray(thumbs[:: max(1, len(thumbs) // _SAMPLE)], np.float32)
@@ -79,8 +101,8 @@ def _still(source: Thumbs, target: Thumbs, guess: Floats, pattern: Floats) -> Fl
         guess = guess[alive] @ step[alive]
         _, step = _explained(_detail(_warped(coarse_source[alive], guess)), coarse_target[alive])
         moved = _warped(source[alive].astype(np.float32), guess @ step)
-        aim = _telling(target[alive].astype(np.float32), pattern)
-        scores[alive], _ = _explained(_telling(moved, pattern), aim)
+        aim = _telling(target[alive].astype(np.float32), pattern[alive])
+        scores[alive], _ = _explained(_telling(moved, pattern[alive]), aim)
     return scores
 
 
@@ -176,9 +198,9 @@ def _detail(thumbs: Floats) -> Floats:
 
 
 def _telling(thumbs: Floats, pattern: Floats) -> Floats:
-    """Evened detail, less what is common to the set."""
+    """Evened detail, less what is common to the device; a pattern for each thumbnail."""
     flat = _even(thumbs).reshape(len(thumbs), -1)
-    return (flat - (flat @ pattern)[:, None] * pattern).reshape(thumbs.shape)
+    return (flat - (flat * pattern).sum(axis=1, keepdims=True) * pattern).reshape(thumbs.shape)
 
 
 def _even(thumbs: Floats) -> Floats:

@@ -8,12 +8,13 @@ the thumbnail), and `neighbours` finds who lies near. `alignment` then looks at 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segue.data.copies.alignment import SIDE, Floats, Matches, Pairs, Thumbs, agreement, common_pattern, halved
+from segue.data.copies.alignment import SIDE, Floats, Looks, Matches, Pairs, Thumbs, agreement, halved
 from segue.data.copies.neighbours import Forest
 from segue.data.copies.variant import VARIANTS, Variant
 
@@ -41,14 +42,17 @@ def thumbnail(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Thumbs:
     return cv2.resize(grey.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA)
 
 
-def copies(ours: Thumbs, theirs: Thumbs | None = None) -> Matches:
-    """Likely copies among `ours`, or of `ours` in `theirs`: the best variant of each pair and its score."""
+def copies(ours: Thumbs, theirs: Thumbs | None = None, *, devices: Sequence[str] | None = None) -> Matches:
+    """Likely copies among `ours`, or of `ours` in `theirs`: the best variant of each pair and its score.
+
+    `devices`: for each that is searched in, what tells its device from others.
+    """
     found = _candidates(ours, theirs)
     others = ours if theirs is None else theirs
-    return agreement(ours, others, found.pairs, found.variants, pattern=common_pattern(others))
+    return agreement(ours, others, found.pairs, found.variants, looks=Looks.of_thumbs(others, devices))
 
 
-def following(thumbs: Thumbs, pairs: Pairs) -> Matches:
+def following(thumbs: Thumbs, pairs: Pairs, *, devices: Sequence[str] | None = None) -> Matches:
     """How alike given pairs are, where the camera may have moved: frames that follow each other."""
     say, small = _speaking(thumbs)
     place = np.full(len(thumbs), -1)
@@ -60,7 +64,7 @@ def following(thumbs: Thumbs, pairs: Pairs) -> Matches:
     white = _whitened(plain, *_statistics(plain))
     likeness = (white[place[pairs[:, 0]]] * white[place[pairs[:, 1]]]).sum(axis=1)
     pairs = pairs[likeness > _RELATED]
-    return agreement(thumbs, thumbs, pairs, None, pattern=common_pattern(thumbs))
+    return agreement(thumbs, thumbs, pairs, None, looks=Looks.of_thumbs(thumbs, devices))
 
 
 def _candidates(ours: Thumbs, theirs: Thumbs | None) -> Matches:

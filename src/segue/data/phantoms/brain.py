@@ -81,7 +81,8 @@ def head(*, site: str, patient: int, seed: int) -> tuple[Floats, Bytes]:
     for start, value in ((1.04, 0.06), (1.10, tool.fat), (1.19, 0.02)):
         image += (np.float32(value) - image) * noise.ramp(reach + wave, start, start + 0.03)
 
-    labels = ((lesions > 0) & (reach < 1)).astype(np.uint8)
+    # What fluid was painted over is not lesion.
+    labels = ((lesions > 0) & (reach < 1) & (np.maximum(fluid, gap) < 0.5)).astype(np.uint8)
     image = np.stack([cv2.GaussianBlur(plane, (0, 0), tool.blur) for plane in image])
     image *= np.exp(np.float32(tool.bias * 0.5) * noise.volume(rng, SHAPE, (1, 2, 2)))
     real = image + rng.standard_normal(SHAPE, np.float32) * np.float32(tool.noise)

@@ -5,9 +5,10 @@ polyps). A frame is one look into it: an inverse-depth map is painted from the f
 stand out of it, and one lamp beside the camera shades everything. So a polyp is told from a fold by its shape, by the
 vessels that stop at its edge, and by a slightly different colour, as in life.
 
-Frozen: the constants in `noise`, `bumps`, `endoscope` and here were chosen by eye against public colonoscopy frames and
-checked with `benchmarks/phantom_hardness.py`. They must not be tuned to any method's results, and changing one changes
-every number that was ever measured on these frames.
+Frozen: the constants in `noise`, `bumps`, `endoscope` and here were chosen by eye against public colonoscopy frames;
+the polyps' size and tint were then set once, after a first run of `benchmarks/phantom_hardness.py` (a plain U-Net):
+few masks shall be too few, many shall help. Since then nothing moves: nothing here may be tuned to any method's
+results, and a change would change every number that was ever measured on these frames.
 """
 
 from __future__ import annotations

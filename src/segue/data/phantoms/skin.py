@@ -4,8 +4,8 @@ A patient has one lesion, photographed a few times: nearer or farther, turned, w
 a colour with mottling, pores and freckles; a lesion is a warped outline, filled by pigments whose borders are smooth
 fields, with a network, dots or globules. Some lesions hardly differ from their skin. Pictures are 4:3.
 
-Frozen: as for `colon`, the constants were chosen by eye against public dermoscopic images and must not be tuned to any
-method's results.
+Frozen: as for `colon`. The constants were chosen by eye against public dermoscopic images; contrast, place and harmless
+spots were set once, after a first run of the hardness benchmark. They must not be tuned to any method's results.
 """
 
 from __future__ import annotations

@@ -1,0 +1,495 @@
+"""`segue data explore`: one page that shows a dataset: what is in it, what is wrong with it, how its sites differ."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segue.config import atomic
+from segue.data import measure
+from segue.data.case import IGNORE, Case
+from segue.data.dataset import DUPLICATES, Dataset, as_dataset, patients
+from segue.data.measure import Look, Survey, largest, survey
+from segue.data.propose import LARGEST, working_size
+from segue.errors import BadInput
+from segue.report import figures
+from segue.report.page import Cell, Figure, Page, Percent, Swatch, Tile
+
+PAGE = "explore.html"
+_SITES, _LINES, _BOXES = 40, 7, 24  # sites in a table, in a histogram, in a figure of boxes
+_FEW = 10  # images of a site, below which its numbers are mostly chance
+_DIFFERENT = 0.8  # of a site's distance: what is usually called a large effect
+_RARE = 5  # masks with a class, below which nothing can be learnt of it
+_LONG = 60  # letters of a case's name below its picture
+
+
+def explore(
+    dataset: Dataset | Path | str,
+    out: Path | str | None = None,
+    *,
+    sample: int = 2000,
+    workers: int | None = None,
+    progress: bool = False,
+) -> Path:
+    """Write `explore.html` beside the table, or to `out`. At most `sample` images and as many masks are measured."""
+    found = as_dataset(dataset)
+    if not found.cases:
+        raise BadInput(f"{found.folder}: has no cases")
+    if sample < 1:
+        raise BadInput(f"sample {sample}: at least one image must be measured")
+    written = _composed(survey(found, sample, workers, progress)).html()
+    path = Path(out) if out is not None else found.folder / PAGE
+    with atomic(path) as file:
+        file.write(written)
+    return path
+
+
+def _composed(found: Survey) -> Page:
+    page = Page(found.dataset.name, _lead(found))
+    _glance(page, found)
+    warnings = [*_warnings(found), *_warnings_of_copies(found), *_warnings_of_sites(found)]
+    page.section("What to mind", _count(len(warnings), "warning")).warnings(warnings)
+    _pictures(page, found)
+    _labels(page, found)
+    _foreground(page, found)
+    _sizes(page, found)
+    _colour(page, found)
+    _sites(page, found)
+    _copies(page, found)
+    _unreadable(page, found)
+    _how(page, found)
+    return page
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
+
+
+def _of_all(number: int, every: int, what: str) -> str:
+    return f"all {_count(every, what)}" if number == every > 1 else f"{number:,} of {_count(every, what)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def _percent(share: float) -> str:
+    return "less than 0.1 %" if 0 < share < 0.001 else f"{100 * share:.3g} %"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONG else f"…{name[1 - _LONG :]}"
+
+
+def _lead(found: Survey) -> str:
+    card, cases, labelled = found.dataset.card, found.cases, len(found.labelled)
+    kind = ", ".join(filter(None, (card.modality, card.anatomy)))
+    masks = f"{labelled:,} with a mask and {len(cases) - labelled:,} without"
+    if labelled in (0, len(cases)):
+        masks = f"{'all' if labelled else 'none'} with a mask"
+    known, sites = patients(cases), len({case.site for case in cases if case.site})
+    unknown = sum(not case.patient for case in cases)
+    who = f"{_count(known, 'patient')} known" if known else "No patient is known"
+    if known and unknown:
+        who += f", but not for {_count(unknown, 'image')}"
+    where = _count(sites, "site") if sites else "no site is told"
+    return f"{_count(len(cases), 'image')}{f' ({kind})' if kind else ''}, {masks}. {who}; {where}."
+
+
+def _glance(page: Page, found: Survey) -> None:
+    card, cases = found.dataset.card, found.cases
+    parts = Counter(case.part for case in cases if case.part)
+    facts: list[tuple[str, Cell]] = [
+        ("Images", len(cases)),
+        ("With a mask", len(found.labelled)),
+        ("Unlabelled", len(cases) - len(found.labelled)),
+        ("Known patients", patients(cases) or "none"),
+        ("Images without a known patient", sum(not case.patient for case in cases)),
+        ("Sites", len({case.site for case in cases if case.site}) or "none told"),
+        ("Channels", ", ".join(card.channels)),
+        ("Numbers", {"uint8": "8 bits", "uint16": "16 bits"}.get(card.dtype, card.dtype)),
+        ("Layout", card.layout),
+        ("Published parts", ", ".join(f"{part} {count:,}" for part, count in sorted(parts.items()))),
+        ("Images lie in", card.root),
+        ("Patients are known from", card.patients_from),
+        ("Sites are known from", card.sites_from),
+        ("Licence", card.licence),
+        ("To be cited", card.citation),
+        ("Home", card.home),
+    ]
+    page.section("At a glance").facts([(name, value) for name, value in facts if value != ""])
+
+
+def _warnings(found: Survey) -> Iterator[tuple[str, str]]:
+    """What is wrong, and what to do about it."""
+    cases, labelled = found.cases, found.labelled
+    unknown = sum(not case.patient for case in cases)
+    tell = "Write a `manifest.csv` with the columns image, mask and patient beside the images, and scan again."
+    if unknown == len(cases):
+        yield (
+            "No patient is known: each image counts as its own patient.",
+            "Frames of one person may stand on both sides of a split, and every result then looks better than it is. "
+            + tell,
+        )
+    elif unknown:
+        yield f"{unknown:,} of {len(cases):,} images have no known patient; each counts as its own.", tell
+    if not labelled:
+        yield (
+            "Nothing is labelled.",
+            "These images can pre-train an encoder, adapt a model to their site or audit it there; to train and to "
+            "evaluate needs masks.",
+        )
+    empty = sum(case.foreground == 0 for case in labelled)
+    if empty:
+        yield (
+            f"{_count(empty, 'mask')} {'is' if empty == 1 else 'are'} empty.",
+            "If nothing is there to be found, they measure false alarms, which no other image can; if something was "
+            "forgotten, they teach a model to overlook it. Look at a few.",
+        )
+    full = sum((case.foreground or 0) >= 0.999 for case in labelled)
+    if full:
+        yield f"{_count(full, 'mask')} {'is' if full == 1 else 'are'} all foreground.", "That is seldom meant: look."
+    shares = [case.foreground for case in labelled if case.foreground is not None]
+    if shares and float(np.median(shares)) > 0.6:
+        yield (
+            f"Foreground covers {_percent(float(np.median(shares)))} of a typical mask: are the masks inverted?",
+            "If so, scan again and say what the values mean, for example `--labels 0=lesion,255=background`.",
+        )
+    rare = [row.name for row in found.classes if row.number and row.masks < _RARE]
+    if rare and len(found.masks) >= 4 * _RARE:
+        yield (
+            f"{_count(len(rare), 'class')} in fewer than {_RARE} masks: {_some(rare)}.",
+            "Too few to train and to test on: annotate more of them, or join classes.",
+        )
+    counted = Counter(seen.channels for seen in found.seen.values())
+    if len(counted) > 1:
+        told = ", ".join(f"{_count(number, 'channel')} in {images:,}" for number, images in sorted(counted.items()))
+        yield f"Images differ in their channels: {told}.", "Grey ones are repeated to the network's channels."
+    if found.unreadable:
+        yield (
+            f"{_count(len(found.unreadable), 'case')} could not be read.",
+            f"Files changed or vanished since the scan: `segue data scan {found.dataset.card.root}` looks again.",
+        )
+
+
+def _warnings_of_copies(found: Survey) -> Iterator[tuple[str, str]]:
+    by_name = found.dataset.by_name
+    both = [(by_name[pair.a], by_name[pair.b]) for pair in found.pairs]
+    crossing = sum(bool(a.part and b.part) and a.part != b.part for a, b in both)
+    if crossing:
+        yield (
+            f"{_count(crossing, 'pair')} of copies {'crosses' if crossing == 1 else 'cross'} the publisher's split.",
+            "What was trained on is tested on. Split anew, or leave one of each pair out.",
+        )
+    people = sum(bool(a.patient and b.patient) and a.who != b.who for a, b in both)
+    if people:
+        yield (
+            f"{_count(people, 'pair')} of copies {'joins' if people == 1 else 'join'} images of different patients.",
+            "Either a person has two names here, or a file was copied. `segue data split` keeps them together.",
+        )
+
+
+def _warnings_of_sites(found: Survey) -> Iterator[tuple[str, str]]:
+    far = [name for name, look in _ordered(found) if (look.distance or 0) >= _DIFFERENT and look.images >= _FEW]
+    if far:
+        two = len(found.by_site) == 2
+        yield (
+            f"{'The two sites look different' if two else 'Unlike the other sites look'}: {_some(sorted(far))}.",
+            "A model may do worse there: `segue data split --leave-site-out SITE` makes that measurable.",
+        )
+    bare = [site for site, inside in found.by_site.items() if not any(case.labelled for case in inside)]
+    if found.labelled and bare:
+        yield (
+            f"No mask at {_count(len(bare), 'site')}: {_some(bare)}.",
+            "How well a model does there can only be estimated, until some of its images are annotated.",
+        )
+
+
+def _pictures(page: Page, found: Survey) -> None:
+    several = len(found.by_site) > 1
+    tiles = [_tile(found, case, site=several) for case in found.sheet if case.case in found.seen]
+    if tiles:
+        told = "Chosen evenly from the table, not at random."
+        if found.labelled:
+            told = (
+                f"Chosen evenly from all {'sites and ' * several}sizes of the foreground. Lines are the masks' borders."
+            )
+        if found.dataset.card.dtype == "uint16":
+            told += " Pictures of 16 bits are shown from their darkest to their brightest hundredth."
+        page.section("Pictures", f"{len(tiles):,} of {len(found.cases):,}").text(told).pictures(tiles)
+
+
+def _tile(found: Survey, case: Case, *, site: bool) -> Tile:
+    stratum = found.stratum(case)
+    share = (
+        f"foreground {_percent(case.foreground)}" if case.foreground else f"{stratum} mask".replace("unlabelled", "no")
+    )
+    told = ", ".join(filter(None, (case.site if site else "", share if case.foreground else "")))
+    mark = {"unlabelled": "unlabelled", "empty": "empty mask"}.get(stratum, "") if found.labelled else ""
+    caption = _short(case.case) + (f" ({told})" if told else "")
+    return Tile(((found.seen[case.case].picture, f"{case.case}: {share}"),), caption, mark)
+
+
+def _labels(page: Page, found: Survey) -> None:
+    card, masks = found.dataset.card, found.masks
+    if card.labels is None or not masks:
+        return
+    raw: dict[int, list[str]] = {}
+    if card.labels.how == "threshold":
+        raw = {0: [f"0 to {card.labels.threshold}"], 1: [f"above {card.labels.threshold}"]}
+    for value, number in (*card.labels.values.items(), *card.labels.colours.items()):
+        raw.setdefault(number, []).append(str(value))
+    rows: list[tuple[Cell, ...]] = []
+    for row in found.classes:
+        typical = None if row.typical is None else Percent(row.typical)
+        values = ", ".join(raw.get(row.number, ["–"]))
+        rows.append((row.number, row.name, values, row.masks, Percent(row.share), typical))
+    if IGNORE in raw and IGNORE not in card.classes:
+        rows.append((IGNORE, "does not count", ", ".join(raw[IGNORE]), None, None, None))
+    section = page.section("Labels", _count(len(card.classes) - (0 in card.classes), "class"))
+    section.table(
+        ("id", "class", "values in the files", "masks with it", "share of all pixels", "median where present"),
+        rows,
+        f"Counted in {_of_all(len(masks), len(found.labelled), 'mask')}.",
+    )
+    pieces = Counter(min(seen.components, 5) for seen in masks)
+    if len(masks) > 1:
+        heights = {"5 or more" if number == 5 else f"{number}": pieces[number] for number in range(max(pieces) + 1)}
+        told = "; ".join(f"{_count(number, 'mask')} with {name}" for name, number in heights.items())
+        drawn = figures.bars(heights, x="connected pieces", y="masks")
+        section.heading("Pieces of the foreground in a mask")
+        section.figures([Figure(drawn, f"Bars: {told}.", f"{told}. What touches at a corner is one piece.")])
+    specks, speckled = sum(seen.specks for seen in masks), sum(seen.specks > 0 for seen in masks)
+    if specks:
+        section.text(
+            f"{_count(speckled, 'mask')} {'has' if speckled == 1 else 'have'} specks besides, {specks:,} in all: "
+            "pieces smaller than a ten-thousandth of the picture, which are slips of the pen or traces of JPEG rather than "
+            "findings. They are not counted as pieces."
+        )
+
+
+def _foreground(page: Page, found: Survey) -> None:
+    if len(found.labelled) < 2:
+        return
+    sites = measure.by_site(found.labelled)
+    sizes = {site: [case.foreground for case in inside if case.foreground] for site, inside in sites.items()}
+    every = [size for inside in sizes.values() for size in inside]
+    section = page.section("Size of the foreground", f"median {_percent(float(np.median(every)))}" if every else "")
+    told = "Each point is a mask that is not empty; a box reaches from quarter to quarter, with the median in it."
+    if found.cuts:
+        small, large = map(_percent, found.cuts)
+        told += f" Dotted lines part the thirds of all masks: small is below {small}, large from {large} on."
+    if every:
+        shown = largest(sites, _BOXES)
+        values = {_or_all(site, sites): [100 * size for size in sizes[site]] for site in shown}
+        drawn = figures.groups(values, x="foreground, percent of the picture", cuts=[100 * cut for cut in found.cuts])
+        section.figures(
+            [
+                Figure(
+                    drawn, "Foreground of each mask by site; numbers are in the table below.", told + _cap(shown, sites)
+                )
+            ]
+        )
+    kinds = ("empty", "small", "medium", "large") if found.cuts else ("empty",)
+    rows: list[tuple[Cell, ...]] = []
+    for site in largest(sites, _SITES):
+        strata = Counter(found.stratum(case) for case in sites[site])
+        middle = Percent(np.median(sizes[site])) if sizes[site] else None
+        rows.append((_or_all(site, sites), len(sites[site]), *(strata[kind] for kind in kinds), middle))
+    section.table(("site", "masks", *kinds, "median if not empty"), rows, f"How many masks.{_cap(rows, sites)}")
+
+
+def _or_all(site: str, sites: Mapping[str, object]) -> str:
+    return "all images" if len(sites) == 1 and site == measure.NO_SITE else site
+
+
+def _cap(shown: Sequence[object], sites: Mapping[str, object]) -> str:
+    return f" Shown are the {len(shown)} largest of {len(sites):,} sites." if len(shown) < len(sites) else ""
+
+
+def _sizes(page: Page, found: Survey) -> None:
+    cases = found.cases
+    sizes = Counter((case.width, case.height) for case in cases)
+    frequent = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    first = "{} × {}".format(*frequent[0][0])
+    section = page.section("Sizes", first if len(sizes) == 1 else _count(len(sizes), "size"))
+    if len(sizes) == 1:
+        section.text(f"{'Every image is' if len(cases) > 1 else 'The image is'} {first} pixels (width × height).")
+    else:
+        aspects = np.array([case.width / max(1, case.height) for case in cases])
+        counts, edges = np.histogram(aspects, bins=np.linspace(0.98 * aspects.min(), 1.02 * aspects.max(), 25))
+        grid = 1 if len(sizes) <= 200 else max(1, max(map(max, sizes)) // 40)
+        near = Counter((width // grid * grid, height // grid * grid) for width, height in sizes.elements())
+        drawn = figures.scatter(
+            [(*size, count) for size, count in sorted(near.items())], x="width, pixels", y="height, pixels"
+        )
+        rounded = f" Sizes are rounded down to {grid} pixels." if grid > 1 else ""
+        ratios = figures.histogram(edges.tolist(), {"images": counts.tolist()}, x="width ÷ height", y="images")
+        told = f"Aspect ratio, median {np.median(aspects):.2f}; above 1 is wider than high."
+        section.figures(
+            [
+                Figure(
+                    drawn,
+                    f"Widths and heights; most frequent is {first}.",
+                    f"The area of a point is how many.{rounded}",
+                ),
+                Figure(ratios, f"Aspect ratios from {aspects.min():.2f} to {aspects.max():.2f}.", told),
+            ]
+        )
+        section.table(
+            ("width × height", "images", "share"),
+            [("{} × {}".format(*size), count, Percent(count / len(cases))) for size, count in frequent[:10]],
+            f"The 10 most frequent of {len(sizes):,} sizes." if len(sizes) > 10 else "All sizes.",
+        )
+    size = working_size(cases)
+    sides = sorted(max(case.width, case.height) for case in cases)
+    smaller = sum(side < size for side in sides) / len(sides)
+    capped = f", and {LARGEST} is the most that is proposed" if sides[len(sides) // 4] > LARGEST else ""
+    section.heading("Proposed working size", f"long side {size} pixels").text(
+        f"Three quarters of the images have a long side of {sides[len(sides) // 4]:,} pixels or more, and networks "
+        f"want multiples of 32{capped}. {_percent(smaller) if smaller else 'None'} of the images would have to be enlarged "
+        f"to reach it. `segue data prepare` takes this size unless told another."
+    )
+
+
+def _colour(page: Page, found: Survey) -> None:
+    if not found.colours:
+        return
+    colours, full, named = found.colours, found.full, found.dataset.card.channels
+    every = [colour for inside in colours.values() for colour in inside]
+    channels = max(len(colour.mean) for colour in every)
+    names = [*named[:channels], *(f"channel {i + 1}" for i in range(len(named), channels))]
+    edges = np.linspace(0, full + 1, measure.LEVELS + 1).tolist()
+    unit = "percent of the pixels"
+    lines = largest(colours, _LINES)
+    pools = {site: colours[site] for site in lines} if len(colours) > 1 else {}
+    if len(colours) > len(lines):
+        pools["all other sites"] = [colour for site in colours if site not in lines for colour in colours[site]]
+    shares = {site: 100 * measure.shares(inside, channels, full) for site, inside in (pools or {"": every}).items()}
+    drawn = []
+    if pools:
+        for i, name in enumerate(names):
+            series = {site: share[i].tolist() for site, share in shares.items()}
+            told = f"{name.capitalize()} from 0 to {full}, a line for each site."
+            drawn.append(
+                Figure(figures.histogram(edges, series, x=name, y=unit), f"Histogram of {name} by site.", told)
+            )
+    else:
+        hues = [{"red": 1, "green": 2, "blue": 0}.get(name, i) for i, name in enumerate(names)]
+        series = dict(zip(names, shares[""].tolist(), strict=True))
+        told = f"Histogram of {', '.join(names)}."
+        drawn.append(Figure(figures.histogram(edges, series, x="intensity", y=unit, colours=hues), told, told))
+    boxes = largest(colours, _BOXES) if len(every) > 1 else []
+    bright = {_or_all(site, colours): [100 * c.mean.mean() / c.scale(full) for c in colours[site]] for site in boxes}
+    contrast = {_or_all(site, colours): [100 * c.contrast / c.scale(full) for c in colours[site]] for site in boxes}
+    for values, what, told in (
+        (bright, "Mean brightness", "Mean brightness of each image."),
+        (contrast, "Contrast", "Contrast of each image: how far its pixels' brightness spreads (standard deviation)."),
+    ):
+        if values:
+            image = figures.groups(values, x=f"{what.lower()}, percent of the scale")
+            drawn.append(Figure(image, f"{what} of each image by site.", told + _cap(boxes, colours)))
+    border = float(np.mean([colour.black for colour in every]))
+    first = {1: "the first is", 3: "the first three are"}.get(channels, "some are")
+    section = page.section("Intensity and colour").text(
+        f"Measured on {_of_all(len(every), len(found.cases), 'image')}, made smaller first. Black pixels (darker than "
+        "a tenth of the image's own brightest: the surroundings of an endoscope's view, the air around a head) are left "
+        f"out; {_percent(border) if border else 'none'} of the pixels are."
+        + (f" Of {len(named)} channels {first} shown." if len(named) > channels else "")
+    )
+    section.figures(drawn)
+    if len(colours) == 1:
+        look = next(iter(found.looks.values()))
+        light = [("Brightness", Percent(look.brightness)), ("Contrast", Percent(look.contrast))]
+        section.facts([("Mean colour", Swatch(*look.mean)), *light])
+        section.text("All images count as one site, so there are no sites to compare.")
+
+
+def _ordered(found: Survey) -> list[tuple[str, Look]]:
+    """The most different first; what is mostly chance last."""
+    looks = [(site, found.looks[site]) for site in largest(found.colours, _SITES)]
+    return sorted(looks, key=lambda item: (item[1].images < _FEW, -(item[1].distance or 0.0), item[0]))
+
+
+def _sites(page: Page, found: Survey) -> None:
+    if len(found.looks) < 2:
+        return
+    rows: list[tuple[Cell, ...]] = []
+    for site, look in _ordered(found):
+        cases = found.by_site[site]
+        sizes = Counter(f"{case.width} × {case.height}" for case in cases)
+        words = look.words if look.images >= _FEW else "too few images to say"
+        light = (Swatch(*look.mean), Percent(look.brightness), Percent(look.contrast), Percent(look.black))
+        counts = (len(cases), sum(case.labelled for case in cases), patients(cases) or None)
+        rows.append((site, look.distance, words, *counts, *light, min(sizes, key=lambda size: (-sizes[size], size))))
+    section = page.section("Sites compared", _count(len(found.by_site), "site")).text(
+        "Distance says how far a site's mean colour and contrast lie from those of all other sites, in units of how "
+        "far images of one site lie from their own mean: near 0 sites look alike, from 0.8 on a site looks different, and "
+        f"from 2 on few of its images could be another site's. With fewer than {_FEW} images it is mostly chance."
+    )
+    counts_of = ("images", "masks", "patients known")
+    lights = ("colour", "brightness", "contrast", "black", "usual size")
+    told = f"The most different first.{_cap(rows, found.by_site)}"
+    section.table(("site", "distance", "beside the others", *counts_of, *lights), rows, told)
+    for site, _ in _ordered(found):
+        tiles = [_tile(found, case, site=False) for case in found.site_rows.get(site, ()) if case.case in found.seen]
+        if tiles:
+            section.heading(site, _count(len(found.by_site[site]), "image")).pictures(tiles)
+
+
+_KINDS = {
+    "exact": "the pixels are equal",
+    "copy": "encoded anew, rescaled, recoloured, flipped, turned or cropped",
+    "frame": "files that follow each other by name and show one scene",
+}
+
+
+def _copies(page: Page, found: Survey) -> None:
+    if not (found.dataset.folder / DUPLICATES).exists():
+        return
+    section = page.section("Copies", _count(len(found.pairs), "pair"))
+    if not found.pairs:
+        section.text("No image was found twice, neither as it is nor changed.")
+        return
+    groups = Counter(case.group for case in found.cases if case.group)
+    kinds = Counter(pair.kind for pair in found.pairs)
+    tiles = []
+    for pair in found.shown_pairs:
+        both = [found.dataset.by_name[name] for name in (pair.a, pair.b)]
+        if all(case.case in found.seen for case in both):
+            parts = " / ".join(case.part or "no part" for case in both) if both[0].part != both[1].part else ""
+            told = ", ".join(filter(None, (f"{pair.kind} {pair.score:.2f}", pair.how, parts)))
+            pictures = tuple((found.seen[case.case].picture, case.case) for case in both)
+            tiles.append(Tile(pictures, f"{_short(pair.a)} and {_short(pair.b)}: {told}"))
+    section.text(
+        f"{_count(sum(groups.values()), 'image')} in {_count(len(groups), 'group')} are copies of each other or frames "
+        "of one scene; `segue data split` never parts a group. The score says how far two pictures agree; 1 is equal."
+        + (f" Shown are {len(tiles)} pairs of all kinds and scores." if len(tiles) < len(found.pairs) else "")
+    )
+    rows = [(kind, count, _KINDS.get(kind, "")) for kind, count in sorted(kinds.items())]
+    section.table(("kind", "pairs", "what it means"), rows, f"All are in {DUPLICATES}.").pictures(tiles)
+
+
+def _unreadable(page: Page, found: Survey) -> None:
+    if found.unreadable:
+        more = f" The first {_SITES} of them." if len(found.unreadable) > _SITES else ""
+        section = page.section("Could not be read", _count(len(found.unreadable), "case"))
+        section.table(("case", "reason"), found.unreadable[:_SITES], f"Neither measured nor shown.{more}")
+
+
+def _how(page: Page, found: Survey) -> None:
+    folder, root = (shlex.quote(str(path)) for path in (found.dataset.folder, found.dataset.card.root))
+    page.section("How this was made").commands(
+        f"segue data scan {root} --out {folder}",
+        f"segue data explore {folder}",
+        "",
+        "# next: who is for training, who for the test",
+        f"segue data split {folder}",
+    ).text(
+        "Nothing here is random: the same dataset gives the same page. It holds pictures, so who may not see the "
+        "images may not see the page. It names no patients, but cases by their files' names, and these may."
+    )

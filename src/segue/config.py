@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,7 +67,11 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
         return f"unknown key {key!r}: {nearest(last, _fields(model, parents))}"
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
-    return f"key {key!r}: {problem['msg'].lower()}, got {problem['input']!r}"
+    return f"key {key!r}: {problem['msg'].lower()}, got {_short.repr(problem['input'])}"
+
+
+_short = reprlib.Repr()  # YAML's references can make a value that is endless in print
+_short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
 
 
 def _fields(model: type[BaseModel], parents: Iterable[str]) -> list[str]:
@@ -91,7 +96,7 @@ def _override(given: dict[str, Any], pair: str) -> None:
             raise BadInput(f"--set {pair!r}: {parent!r} holds a value and has no keys below it")
     try:
         place[last] = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         place[last] = text
 
 
@@ -114,7 +119,7 @@ class _Loader(yaml.SafeLoader):
 
 def read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)  # noqa: S506  a SafeLoader
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -136,8 +141,11 @@ def write_yaml(path: Path, content: Mapping[str, Any]) -> None:
 @contextmanager
 def atomic(path: Path, mode: Literal["w", "wb"] = "w") -> Iterator[IO[Any]]:
     """Write beside the target and rename, so that a reader sees the old file or the new one, never half of one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:50]}.", suffix=".part")
+    except OSError as error:
+        raise Failed(f"{path}: cannot be written ({error.strerror or error})") from None
     part = Path(name)
     try:
         text = {"encoding": "utf-8", "newline": ""} if mode == "w" else {}

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from segue.data.scan import Scan
     from segue.data.split import Split
 
-app = typer.Typer(help="Look at data, find what is wrong with it, split it, prepare it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at data, find what is wrong with it, split it, prepare it.", no_args_is_help=True, rich_markup_mode=None
+)
 
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder that `segue data scan` wrote.")]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files that cannot be read, and count them.")]

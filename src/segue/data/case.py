@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from segue.config import atomic
 from segue.errors import BadInput
@@ -55,6 +55,7 @@ class Case:
 
 
 COLUMNS = tuple(f.name for f in fields(Case) if f.name != "extra")
+MAX_TABLE = 1 << 28  # bytes
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
@@ -76,7 +77,10 @@ def join_names(names: Sequence[str]) -> str:
 
 def split_names(text: str) -> tuple[str, ...]:
     if text.startswith("["):
-        return tuple(str(name) for name in json.loads(text))
+        try:
+            return tuple(str(name) for name in json.loads(text))
+        except RecursionError:
+            raise ValueError("lists in lists") from None
     return (text,) if text else ()
 
 
@@ -84,10 +88,17 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
     cases = list(cases)
     free = sorted({name for case in cases for name in case.extra})
     with atomic(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *(guard(name) for name in free)])
-        for case in cases:
-            writer.writerow([*map(guard, _row(case)), *(guard(case.extra.get(name, "")) for name in free)])
+        write_rows(file, [[*COLUMNS, *free], *([*_row(case), *(case.extra.get(name, "") for name in free)] for case in cases)])
+
+
+def write_rows(file: IO[str], rows: Iterable[Iterable[object]]) -> None:
+    """Whatever text a cell holds, `read_table` gives it back."""
+    plain = csv.writer(file, lineterminator="\n")
+    quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in rows:
+        cells = [guard(cell) if isinstance(cell, str) else str(cell) for cell in row]
+        # Before Python 3.13 a carriage return is not quoted by itself.
+        (quoted if any("\r" in cell for cell in cells) else plain).writerow(cells)
 
 
 def _row(case: Case) -> list[str]:
@@ -128,23 +139,32 @@ def read_cases(path: Path) -> list[Case]:
 def _case(row: Mapping[str, str]) -> Case:
     given: dict[str, Any] = {name: row.get(name, "") for name in COLUMNS}
     given["images"], given["channels"] = split_names(given["images"]), split_names(given["channels"])
+    if not given["case"] or not given["images"]:
+        raise ValueError("the column case or images is empty")
     given["spacing"] = tuple(float(mm) for mm in given["spacing"].split("x")) if given["spacing"] else ()
     given["foreground"] = float(given["foreground"]) if given["foreground"] else None
     for name in ("height", "width", "depth"):
         given[name] = int(given[name] or 0)
+        if given[name] < 0:
+            raise ValueError(f"{name} {given[name]}")
     return Case(**given, extra={name: text for name, text in row.items() if name not in COLUMNS and text})
 
 
 def read_table(path: Path) -> list[dict[str, str]]:
     """Any CSV of ours or of a user's: comma, semicolon or tab; a byte-order mark is forgiven."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        if path.stat().st_size > MAX_TABLE:
+            raise BadInput(f"{path}: {path.stat().st_size / 1e6:,.0f} MB is more than a table should have")
+        with path.open(encoding="utf-8-sig", newline="") as file:  # a name may hold a carriage return
+            text = file.read()
     except FileNotFoundError:
         raise BadInput(f"{path}: there is no such file") from None
     except UnicodeDecodeError:
         raise BadInput(f"{path}: is not UTF-8 text", hint="Save the table as 'CSV UTF-8'.") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+    if "\0" in text:
+        raise BadInput(f"{path}: is not UTF-8 text (it holds NUL)", hint="Save the table as 'CSV UTF-8'.")
     head = text.partition("\n")[0]
     separator = max(",;\t", key=head.count)
     try:

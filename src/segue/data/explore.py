@@ -24,7 +24,7 @@ _SITES, _LINES, _BOXES = 40, 7, 24  # sites in a table, in a histogram, in a fig
 _FEW = 10  # images of a site, below which its numbers are mostly chance
 _DIFFERENT = 0.8  # of a site's distance: what is usually called a large effect
 _RARE = 5  # masks with a class, below which nothing can be learnt of it
-_LONG = 60  # letters of a case's name below its picture
+_LONG = 48  # letters of a name, where it is not in a table
 
 
 def explore(
@@ -74,11 +74,11 @@ def _of_all(number: int, every: int, what: str) -> str:
 
 
 def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    return ", ".join(map(_short, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def _percent(share: float) -> str:
-    return "less than 0.1 %" if 0 < share < 0.001 else f"{100 * share:.3g} %"
+    return "less than 0.1\N{NO-BREAK SPACE}%" if 0 < share < 0.001 else f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
 
 
 def _short(name: str) -> str:
@@ -226,11 +226,11 @@ def _pictures(page: Page, found: Survey) -> None:
 def _tile(found: Survey, case: Case, *, site: bool) -> Tile:
     stratum = found.stratum(case)
     share = (
-        f"foreground {_percent(case.foreground)}" if case.foreground else f"{stratum} mask".replace("unlabelled", "no")
+        f"{_percent(case.foreground)} foreground" if case.foreground else f"{stratum} mask".replace("unlabelled", "no")
     )
     told = ", ".join(filter(None, (case.site if site else "", share if case.foreground else "")))
     mark = {"unlabelled": "unlabelled", "empty": "empty mask"}.get(stratum, "") if found.labelled else ""
-    caption = _short(case.case) + (f" ({told})" if told else "")
+    caption = _short(case.case) + (f"\n{told}" if told else "")
     return Tile(((found.seen[case.case].picture, f"{case.case}: {share}"),), caption, mark)
 
 
@@ -257,18 +257,22 @@ def _labels(page: Page, found: Survey) -> None:
         f"Counted in {_of_all(len(masks), len(found.labelled), 'mask')}.",
     )
     pieces = Counter(min(seen.components, 5) for seen in masks)
-    if len(masks) > 1:
+    if len(pieces) > 1:
         heights = {"5 or more" if number == 5 else f"{number}": pieces[number] for number in range(max(pieces) + 1)}
-        told = "; ".join(f"{_count(number, 'mask')} with {name}" for name, number in heights.items())
+        told = "; ".join(f"{_count(number, 'mask')} with {name}" for name, number in heights.items() if number)
         drawn = figures.bars(heights, x="connected pieces", y="masks")
         section.heading("Pieces of the foreground in a mask")
         section.figures([Figure(drawn, f"Bars: {told}.", f"{told}. What touches at a corner is one piece.")])
+    elif len(masks) > 1:
+        section.text(
+            f"The foreground of every mask has {_count(max(pieces), 'piece')}{' or more' * (max(pieces) == 5)}."
+        )
     specks, speckled = sum(seen.specks for seen in masks), sum(seen.specks > 0 for seen in masks)
     if specks:
         section.text(
             f"{_count(speckled, 'mask')} {'has' if speckled == 1 else 'have'} specks besides, {specks:,} in all: "
-            "pieces smaller than a ten-thousandth of the picture, which are slips of the pen or traces of JPEG rather than "
-            "findings. They are not counted as pieces."
+            "pieces smaller than a ten-thousandth of the picture, which are slips of the pen or traces of JPEG rather "
+            "than findings. They are not counted as pieces."
         )
 
 
@@ -350,9 +354,9 @@ def _sizes(page: Page, found: Survey) -> None:
     smaller = sum(side < size for side in sides) / len(sides)
     capped = f", and {LARGEST} is the most that is proposed" if sides[len(sides) // 4] > LARGEST else ""
     section.heading("Proposed working size", f"long side {size} pixels").text(
-        f"Three quarters of the images have a long side of {sides[len(sides) // 4]:,} pixels or more, and networks "
-        f"want multiples of 32{capped}. {_percent(smaller) if smaller else 'None'} of the images would have to be enlarged "
-        f"to reach it. `segue data prepare` takes this size unless told another."
+        f"At least three quarters of the images have a long side of {sides[len(sides) // 4]:,} pixels or more, and "
+        f"networks want multiples of 32{capped}. {_percent(smaller) if smaller else 'None'} of the images would have "
+        f"to be enlarged to reach it. `segue data prepare` takes this size unless told another."
     )
 
 
@@ -370,7 +374,7 @@ def _colour(page: Page, found: Survey) -> None:
     if len(colours) > len(lines):
         pools["all other sites"] = [colour for site in colours if site not in lines for colour in colours[site]]
     shares = {site: 100 * measure.shares(inside, channels, full) for site, inside in (pools or {"": every}).items()}
-    drawn = []
+    drawn, boxed = [], []
     if pools:
         for i, name in enumerate(names):
             series = {site: share[i].tolist() for site, share in shares.items()}
@@ -392,16 +396,16 @@ def _colour(page: Page, found: Survey) -> None:
     ):
         if values:
             image = figures.groups(values, x=f"{what.lower()}, percent of the scale")
-            drawn.append(Figure(image, f"{what} of each image by site.", told + _cap(boxes, colours)))
+            boxed.append(Figure(image, f"{what} of each image by site.", told + _cap(boxes, colours)))
     border = float(np.mean([colour.black for colour in every]))
     first = {1: "the first is", 3: "the first three are"}.get(channels, "some are")
     section = page.section("Intensity and colour").text(
-        f"Measured on {_of_all(len(every), len(found.cases), 'image')}, made smaller first. Black pixels (darker than "
-        "a tenth of the image's own brightest: the surroundings of an endoscope's view, the air around a head) are left "
-        f"out; {_percent(border) if border else 'none'} of the pixels are."
+        f"Measured on {_of_all(len(every), len(found.cases), 'image')}, made smaller first. Black pixels (darker "
+        "than a tenth of the image's own brightest: the surroundings of an endoscope's view, the air around a head) "
+        f"are left out; {_percent(border) if border else 'none'} of the pixels are."
         + (f" Of {len(named)} channels {first} shown." if len(named) > channels else "")
     )
-    section.figures(drawn)
+    section.figures(drawn).figures(boxed)
     if len(colours) == 1:
         look = next(iter(found.looks.values()))
         light = [("Brightness", Percent(look.brightness)), ("Contrast", Percent(look.contrast))]
@@ -422,14 +426,15 @@ def _sites(page: Page, found: Survey) -> None:
     for site, look in _ordered(found):
         cases = found.by_site[site]
         sizes = Counter(f"{case.width} × {case.height}" for case in cases)
-        words = look.words if look.images >= _FEW else "too few images to say"
+        words = look.words if look.images >= _FEW else "few images"
         light = (Swatch(*look.mean), Percent(look.brightness), Percent(look.contrast), Percent(look.black))
         counts = (len(cases), sum(case.labelled for case in cases), patients(cases) or None)
         rows.append((site, look.distance, words, *counts, *light, min(sizes, key=lambda size: (-sizes[size], size))))
     section = page.section("Sites compared", _count(len(found.by_site), "site")).text(
-        "Distance says how far a site's mean colour and contrast lie from those of all other sites, in units of how "
-        "far images of one site lie from their own mean: near 0 sites look alike, from 0.8 on a site looks different, and "
-        f"from 2 on few of its images could be another site's. With fewer than {_FEW} images it is mostly chance."
+        "Distance says how far a site's mean colour, contrast and black border lie from those of all other sites, "
+        "in units of how far images of one site lie from their own mean: near 0 sites look alike, from 0.8 on a "
+        "site looks different, and from 2 on few of its images could be another site's. With fewer than "
+        f"{_FEW} images it is mostly chance."
     )
     counts_of = ("images", "masks", "patients known")
     lights = ("colour", "brightness", "contrast", "black", "usual size")
@@ -464,7 +469,7 @@ def _copies(page: Page, found: Survey) -> None:
             parts = " / ".join(case.part or "no part" for case in both) if both[0].part != both[1].part else ""
             told = ", ".join(filter(None, (f"{pair.kind} {pair.score:.2f}", pair.how, parts)))
             pictures = tuple((found.seen[case.case].picture, case.case) for case in both)
-            tiles.append(Tile(pictures, f"{_short(pair.a)} and {_short(pair.b)}: {told}"))
+            tiles.append(Tile(pictures, f"{_short(pair.a)}\n{_short(pair.b)}\n{told}"))
     section.text(
         f"{_count(sum(groups.values()), 'image')} in {_count(len(groups), 'group')} are copies of each other or frames "
         "of one scene; `segue data split` never parts a group. The score says how far two pictures agree; 1 is equal."

@@ -1,4 +1,4 @@
-"""Reading pictures that nobody has checked: the header is looked at before memory is taken, and every refusal is a sentence.
+"""Reading pictures that nobody has checked: the header is looked at before memory is taken; a refusal is a sentence.
 
 What comes out is upright (EXIF applied), RGB or grey, uint8 or uint16, without palette, alpha or a second page.
 """
@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import io
 import os
+import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -21,11 +26,17 @@ from segue.errors import BadInput
 
 MAX_PIXELS = 100_000_000  # larger pictures are slides, which want tiles
 MAX_BYTES = 1 << 30
+# Pixels that a byte can hold at most; the other formats have no bound.
+_PACKED = {"JPEG": 1 << 10, "MPO": 1 << 10, "PNG": 10_000, "GIF": 10_000, "BMP": 10_000, "PPM": 8}
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")
 _ENDINGS = {
     "JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "BMP": (".bmp",), "TIFF": (".tif", ".tiff"), "WEBP": (".webp",),
     "GIF": (".gif",), "PPM": (".ppm", ".pgm"), "MPO": (".jpg", ".jpeg"),
 }  # fmt: skip
+
+_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "YCbCr", "I", "I;16", "I;16B", "I;16L", "F")
+# What libjpeg, libtiff and libpng say of a file that they decode all the same; stray bytes between markers are common.
+_DAMAGED = ("premature end", "bad huffman code", "instead of rst", "incorrect data check", "bad code word")
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -37,6 +48,8 @@ class Header:
     width: int  # as stored, before EXIF turns it
     height: int
     orientation: int  # EXIF, 1 = upright
+    deep: bool = False  # 16 bits a channel, of which Pillow would drop half
+    keyed: bool = False  # one colour stands for transparent
 
     @property
     def turned(self) -> bool:
@@ -77,11 +90,21 @@ def _header(path: Path, data: bytes) -> Header:
                 width, height = image.size
                 frames = getattr(image, "n_frames", 1) if image.format in ("GIF", "WEBP", "TIFF", "PNG") else 1
                 orientation = image.getexif().get(0x0112, 1) if "exif" in image.info or image.format == "TIFF" else 1
-                header = Header(image.format or "", image.mode, width, height, orientation if 1 <= orientation <= 8 else 1)
+                header = Header(
+                    image.format or "",
+                    image.mode,
+                    width,
+                    height,
+                    int(orientation) if orientation in range(2, 9) else 1,
+                    deep=_deep(image, data),
+                    keyed="transparency" in image.info,
+                )
     except Image.DecompressionBombError:
         raise BadInput(f"{path}: its header claims more than {MAX_PIXELS / 1e6:.0f} megapixels") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError) as error:
+    except Exception as error:  # Pillow raises nearly anything on bytes that were made to hurt
         raise BadInput(f"{path}: is not a picture that can be read ({_reason(error)})") from None
+    if width < 1 or height < 1:
+        raise BadInput(f"{path}: its header claims {width} x {height} pixels")
     if width * height > MAX_PIXELS:
         raise BadInput(
             f"{path}: its header claims {width} x {height} pixels (limit {MAX_PIXELS / 1e6:.0f} megapixels)",
@@ -93,44 +116,96 @@ def _header(path: Path, data: bytes) -> Header:
         raise BadInput(f"{path}: is a {header.format} file under another ending")
     if header.mode == "CMYK":
         raise BadInput(f"{path}: has the four colours of print (CMYK); save it as RGB")
-    _whole(path, data, header)
+    if header.mode not in _MODES:
+        raise BadInput(f"{path}: has colours of another kind ({header.mode}); save it as RGB")
+    if width * height > _PACKED.get(header.format, MAX_PIXELS) * len(data):
+        raise BadInput(f"{path}: its header claims {width} x {height} pixels, which {len(data):,} bytes cannot hold")
+    if not _whole(data, header):
+        raise BadInput(f"{path}: is truncated")
     return header
+
+
+def _deep(image: Image.Image, data: bytes) -> bool:
+    if image.format == "PNG":
+        return data[24] == 16
+    bits = getattr(image, "tag_v2", {}).get(258, 8)
+    return image.mode != "F" and max(bits if isinstance(bits, tuple) else (bits,)) == 16
 
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return "unknown format" if isinstance(error, UnidentifiedImageError) or not text else text[:120]
+    if isinstance(error, UnidentifiedImageError) or not text:
+        return "unknown format"
+    return text[:120] if isinstance(error, OSError | SyntaxError | cv2.error) else "broken"
 
 
-def _whole(path: Path, data: bytes, header: Header) -> None:
+def _whole(data: bytes, header: Header) -> bool:
     """Decoders fill the missing rest of a truncated file with grey and say nothing."""
-    if header.format == "JPEG":
-        whole = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")
-    elif header.format == "PNG":
-        whole = data.rfind(b"IEND", -4096) >= 0
-    else:
+    if header.format == "PNG":
+        return b"IEND\xaeB`\x82" in data
+    if header.format not in ("JPEG", "MPO"):
+        return True  # the others do say so
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":  # to the pixels, past a thumbnail
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data.find(b"\xff\xd9", at) >= 0
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
+    """The C libraries tell of damage on standard error alone, and go on with invented pixels."""
+    if sys.platform == "win32":  # a pipe would have to be emptied meanwhile
+        yield
         return
-    if not whole:
-        raise BadInput(f"{path}: is truncated")
+    with _ear:
+        try:
+            kept = os.dup(2)
+        except OSError:  # there is no standard error
+            yield
+            return
+        ear, mouth = os.pipe()
+        os.set_blocking(mouth, False)  # what is more than a pipe holds is lost, not waited for
+        try:
+            os.dup2(mouth, 2)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(mouth)
+            with os.fdopen(ear, "rb") as file:
+                said = file.read().decode(errors="replace")
+    for line in said.splitlines():
+        if any(words in line.lower() for words in _DAMAGED):
+            raise BadInput(f"{path}: is damaged ({' '.join(line.split())[:120]})")
+
+
+_ear = threading.Lock()  # standard error is one for all threads
 
 
 def decode(path: Path, data: bytes, header: Header) -> Pixels:
     """The pixels as stored; `upright` turns them."""
-    if header.mode == "RGBA" or header.mode == "LA":
-        return _without_alpha(path, _by_pillow(path, data, None), "image")
-    if header.format == "GIF" or header.mode in ("P", "PA", "1"):
-        return _by_pillow(path, data, "RGB" if header.mode in ("P", "PA", "RGB") else "L").astype(np.uint8)
+    if header.mode in ("RGBA", "LA", "PA") or header.keyed:
+        return _without_alpha(path, _rgba(path, data, header), header, "image")
+    if header.format == "GIF" or header.mode in ("P", "1"):
+        return _by_pillow(path, data, "RGB" if header.mode in ("P", "RGB") else "L").astype(np.uint8)
     colour = header.mode in ("RGB", "YCbCr")
-    flags = (cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_ANYDEPTH
+    if header.format == "TIFF" and header.mode in ("L", "RGB", "YCbCr") and not header.deep:
+        return _by_pillow(path, data, "RGB" if colour else "L").astype(np.uint8)  # OpenCV passes over broken strips
+    pixels = _by_opencv(path, data, (cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_ANYDEPTH)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise BadInput(f"{path}: holds {pixels.dtype} numbers; images are 8 or 16 bit")
+    return pixels
+
+
+def _by_opencv(path: Path, data: bytes, flags: int) -> Pixels:
     try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with _damage_told(path):
+            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise BadInput(f"{path}: cannot be decoded ({_reason(error)})") from None
     if pixels is None:
         raise BadInput(f"{path}: cannot be decoded (broken or truncated)")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise BadInput(f"{path}: holds {pixels.dtype} numbers; images are 8 or 16 bit")
-    return pixels
+    return cast(Pixels, pixels)
 
 
 def upright(pixels: Pixels, header: Header) -> Pixels:
@@ -142,19 +217,20 @@ def upright(pixels: Pixels, header: Header) -> Pixels:
         turned = turned[::-1]
     if header.orientation in (2, 3, 6, 7):
         turned = turned[:, ::-1]
-    return np.ascontiguousarray(turned)
+    return cast(Pixels, np.ascontiguousarray(turned))
 
 
 def decode_mask(path: Path, data: bytes, header: Header) -> npt.NDArray[np.generic]:
     if header.mode in ("P", "PA"):
         return _palette(path, data)
-    if header.mode in ("RGBA", "LA"):
-        return _grey_if_grey(_without_alpha(path, _by_pillow(path, data, None), "mask"))
-    if header.mode == "1" or header.format == "GIF":
-        return _grey_if_grey(_by_pillow(path, data, "L" if header.mode in ("1", "L") else "RGB").astype(np.uint8))
-    if header.mode in ("F", "I"):
+    if header.mode in ("RGBA", "LA") or header.keyed:
+        return _grey_if_grey(_without_alpha(path, _rgba(path, data, header), header, "mask"))
+    if header.mode == "F" or (header.mode == "I" and header.format != "PPM"):  # Pillow stretches the numbers of a PGM
         return _by_pillow(path, data, None)
-    return _grey_if_grey(decode(path, data, header))
+    pixels = _grey_if_grey(decode(path, data, header))
+    if pixels.ndim == 3 and pixels.dtype != np.uint8:
+        raise BadInput(f"{path}: holds colours of 16 bits; a mask has 8")
+    return pixels
 
 
 def _palette(path: Path, data: bytes) -> npt.NDArray[np.generic]:
@@ -169,31 +245,39 @@ def _palette(path: Path, data: bytes) -> npt.NDArray[np.generic]:
 
 
 def _grey_if_grey(pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    if pixels.ndim == 3 and np.array_equal(pixels[..., 0], pixels[..., 1]) and np.array_equal(pixels[..., 1], pixels[..., 2]):
+    if pixels.ndim == 3 and all(np.array_equal(pixels[..., 0], pixels[..., other]) for other in (1, 2)):
         return np.ascontiguousarray(pixels[..., 0])
     return pixels
 
 
-def _without_alpha(path: Path, pixels: npt.NDArray[np.generic], what: str) -> Pixels:
-    if not (pixels[..., -1] == pixels[..., -1].max()).all():
-        raise BadInput(f"{path}: the {what} is transparent in places; flatten it, so that what is meant is in the colours")
-    rest = pixels[..., :-1]
-    return np.ascontiguousarray(rest[..., 0] if rest.shape[-1] == 1 else rest).astype(np.uint8)
+def _rgba(path: Path, data: bytes, header: Header) -> Pixels:
+    if header.deep and not header.keyed:
+        return cast(Pixels, cv2.cvtColor(_by_opencv(path, data, cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA))
+    return _by_pillow(path, data, "RGBA").astype(np.uint8)
+
+
+def _without_alpha(path: Path, pixels: Pixels, header: Header, what: str) -> Pixels:
+    if not (pixels[..., 3] == pixels[..., 3].max()).all():
+        raise BadInput(f"{path}: the {what} is transparent in places; flatten it, so that colours say what is meant")
+    rest = pixels[..., 0] if header.mode in ("1", "L", "LA", "I;16") else pixels[..., :3]
+    return cast(Pixels, np.ascontiguousarray(rest))
 
 
 def _by_pillow(path: Path, data: bytes, mode: str | None) -> npt.NDArray[np.generic]:
-    with _opened(path, data) as image:
-        return np.asarray(image.convert(mode) if mode else image)
+    with _opened(path, data, mode) as image:
+        return np.asarray(image)
 
 
-def _opened(path: Path, data: bytes) -> Image.Image:
+def _opened(path: Path, data: bytes, mode: str | None = None) -> Image.Image:
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _damage_told(path):
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
             image.load()
-        return image
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
+            return image.convert(mode) if mode else image
+    except BadInput:
+        raise
+    except Exception as error:  # as above
         raise BadInput(f"{path}: cannot be decoded ({_reason(error)})") from None
 
 

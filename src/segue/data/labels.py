@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field, model_validator
 
 from segue.config import Strict
 from segue.data.case import IGNORE
@@ -23,6 +24,8 @@ _FEW = 32  # values that are listed one by one
 _LARGEST_ID = 63  # a small whole number is a class id, not a shade
 _EDGE = 32  # grey levels from black or white that JPEG noise reaches
 _FLAT_SHARE = 0.002  # of the pixels may be even grey inside, before grey is taken for a class of its own
+_LEVELS = 8  # so few values are no noise: not one grey pixel may be even inside
+_SOLID = 5  # pixels a side: noise around an edge is thinner
 
 Classes = dict[int, str]
 
@@ -32,18 +35,28 @@ class Labels(Strict):
 
     how: Literal["threshold", "values", "colours"]
     threshold: int = 127  # above it is foreground
-    values: dict[int, int] = {}  # raw value -> class id, or 255: does not count
-    colours: dict[str, int] = {}  # "#rrggbb" -> class id; the nearest colour counts
+    told: bool = False  # the threshold was told by the user, and cuts whatever greys there are
+    values: dict[int, Annotated[int, Field(ge=0, le=IGNORE)]] = {}  # raw value -> class id, or 255: does not count
+    # "#rrggbb" -> class id; the nearest colour counts
+    colours: dict[Annotated[str, Field(pattern="^#[0-9a-f]{6}$")], Annotated[int, Field(ge=0, le=IGNORE)]] = {}
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Labels:
+        if (self.how == "values" and not self.values) or (self.how == "colours" and not self.colours):
+            raise ValueError(f"{self.how} are missing")
+        return self
 
 
 def apply(labels: Labels, raw: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     """Class ids of one mask; IGNORE where the rule says so. Raises with the values and their pixels if one is not known."""
     if labels.how == "colours":
+        if raw.dtype != np.uint8:
+            raise BadInput(f"holds {raw.dtype} numbers, where the colours {_meaning(labels)} were expected")
         return _nearest_colour(labels.colours, raw)
     if raw.ndim == 3:
         raise BadInput(f"holds colours ({_told(summarise(raw))}), where {_meaning(labels)} was expected")
     if labels.how == "threshold":
-        if raw.dtype.kind == "f" or not _plain_or_noisy(summarise(raw)):
+        if not (labels.told and np.isfinite(raw).all()) and not _fits(labels, summarise(raw)):
             raise BadInput(f"holds values that are neither black nor white: {_told(summarise(raw))}")
         return (raw > labels.threshold).astype(np.uint8)
     known = np.array(sorted(labels.values))
@@ -57,9 +70,9 @@ def _nearest_colour(colours: Mapping[str, int], raw: npt.NDArray[np.generic]) ->
     pixels = raw if raw.ndim == 3 else np.repeat(raw[..., None], 3, axis=2)
     distances = np.stack([np.abs(pixels.astype(np.int16) - _rgb(colour)).sum(axis=2) for colour in colours])
     nearest = distances.argmin(axis=0)
-    far = float((distances.min(axis=0) > 3 * 64).mean())
-    if far > 0.02:
-        raise BadInput(f"{far:.0%} of its pixels are far from every known colour: {_told(summarise(raw))}")
+    far = (distances.min(axis=0) > 3 * 64).astype(np.uint8)
+    if far.mean() > 0.02 or cv2.erode(far, np.ones((_SOLID, _SOLID), np.uint8)).any():
+        raise BadInput(f"{int(far.sum()):,} of its pixels are far from every known colour: {_told(summarise(raw))}")
     return np.array(list(colours.values()), np.uint8)[nearest]
 
 
@@ -82,12 +95,13 @@ def summarise(raw: npt.NDArray[np.generic]) -> dict[str, Any]:
         counts = histogram[values]
     else:
         values, counts = np.unique(raw, return_counts=True)
-    whole = raw.dtype.kind in "iub" or bool((values == np.rint(values)).all())
+    whole = raw.dtype.kind in "iub" or bool((np.isfinite(values) & (values == np.rint(values))).all())
     kind = "grey" if whole else "fraction"
     most = np.argsort(-counts, kind="stable")[:_FEW]
     named = sorted([int(values[i]) if whole else float(values[i]), int(counts[i])] for i in most)
     summary: dict[str, Any] = {"kind": kind, "size": size, "distinct": len(values), "values": named}
     if len(values) > 2 and kind == "grey":
+        summary["most"] = int(values[-1])
         summary["high"] = int(counts[values > 127].sum())
         summary["low"] = int(counts[values < _EDGE].sum())
         summary["bright"] = int(counts[values > 255 - _EDGE].sum())
@@ -109,14 +123,13 @@ def _exact(summary: Mapping[str, Any]) -> set[float]:
     return {value for value, _ in summary["values"]}
 
 
-def _plain_or_noisy(summary: Mapping[str, Any]) -> bool:
-    """Black and white, perhaps with the greys of JPEG or of smoothed edges between."""
-    if summary["kind"] != "grey":
-        return False
-    if summary["distinct"] <= 2:
-        return _exact(summary) <= {0, 255} or (summary["distinct"] == 2 and 0 in _exact(summary))
+def _noisy(summary: Mapping[str, Any]) -> bool:
+    """Black and white with the greys of JPEG or of smoothed edges between."""
+    if summary["distinct"] <= _FEW and _exact(summary) - {255} <= set(range(_LARGEST_ID + 1)):
+        return False  # class ids, and 255 for what does not count: noise lies on both sides
     noise_floor = summary["low"] + summary["bright"] >= 0.8 * summary["size"]
-    return noise_floor and summary["flat"] <= _FLAT_SHARE * summary["size"]
+    flat = _FLAT_SHARE * summary["size"] if summary["distinct"] > _LEVELS else 0
+    return bool(noise_floor and summary["flat"] <= flat)
 
 
 def _kind(summary: Mapping[str, Any]) -> str:
@@ -133,7 +146,7 @@ def _kind(summary: Mapping[str, Any]) -> str:
         return "ids"
     if summary["distinct"] <= 2 and min(exact) == 0:
         return f"0 and {int(max(exact))}"
-    if summary["distinct"] > 2 and max(exact) <= 255 and _plain_or_noisy(summary):
+    if summary["distinct"] > 2 and summary["most"] <= 255 and _noisy(summary):
         return "noisy black and white"
     return "unclear"
 
@@ -153,7 +166,7 @@ def infer(summaries: Mapping[str, Mapping[str, Any]], *, foreground: str = "") -
         if not summaries:
             return None, {}, "no masks"
         return Labels(how="threshold"), {0: "background", 1: name}, "all masks are empty: 0 is background"
-    kind = speaking.most_common(1)[0][0]
+    kind = min(speaking, key=lambda kind: (-speaking[kind], kind))  # of equally many, the same every time
     if kind == "black and white":
         told = f"0 and 255: background and {name}"
         if noisy:
@@ -183,7 +196,8 @@ def _fits(labels: Labels, summary: Mapping[str, Any]) -> bool:
     kind = _kind(summary)
     if labels.how == "threshold":
         return kind in ("empty", "black and white", "noisy black and white")
-    return labels.how == "values" and summary["kind"] == "grey" and _exact(summary) <= set(labels.values)
+    listed = summary["kind"] == "grey" and summary["distinct"] == len(summary["values"])
+    return labels.how == "values" and listed and _exact(summary) <= set(labels.values)
 
 
 def foreground_share(labels: Labels, summary: Mapping[str, Any]) -> float:
@@ -204,7 +218,7 @@ def classes_in(labels: Labels, summary: Mapping[str, Any]) -> set[int]:
 
 def _told(summary: Mapping[str, Any]) -> str:
     shown = sorted(summary["values"], key=lambda pair: -pair[1])[:6]
-    text = ", ".join(f"{value}: {count:,} px" for value, count in shown)
+    text = ", ".join(f"{f'{value:g}' if isinstance(value, float) else value}: {count:,} px" for value, count in shown)
     more = summary["distinct"] - len(shown)
     return text + (f", and {more} more values" if more > 0 else "")
 
@@ -227,21 +241,33 @@ def parse(words: str) -> tuple[Labels, Classes]:
     pairs = [part.partition("=") for part in words.split(",") if part.strip()]
     if not pairs or any(not equals or not value.strip() or not name.strip() for value, equals, name in pairs):
         raise BadInput(f"--labels {words!r}: write VALUE=NAME, parted by commas, e.g. 0=background,255=polyp")
-    told = {value.strip().lower(): name.strip() for value, _, name in pairs}
-    if len(told) == 1 and next(iter(told)).startswith("above "):
-        threshold = _whole_number(words, next(iter(told)).removeprefix("above "))
-        return Labels(how="threshold", threshold=threshold), {0: "background", 1: next(iter(told.values()))}
-    return from_names({name: value if value.startswith("#") else _whole_number(words, value) for value, name in told.items()})
+    told = [(value.strip().lower(), name.strip()) for value, _, name in pairs]
+    if len(told) == 1 and told[0][0].startswith("above "):
+        threshold = _whole_number(words, told[0][0].removeprefix("above "))
+        return Labels(how="threshold", threshold=threshold, told=True), {0: "background", 1: told[0][1]}
+    values = [value if value.startswith("#") else _whole_number(words, value) for value, _ in told]
+    twice = next((value for value in values if values.count(value) > 1), None)
+    if twice is not None:
+        raise BadInput(f"--labels {words!r}: {twice} stands twice")
+    return _from_pairs(zip(values, (name for _, name in told), strict=True))
 
 
 def from_names(named: Mapping[str, int | str]) -> tuple[Labels, Classes]:
     """Class name -> raw value or colour; 'background' is class 0 and 'ignore' does not count, whatever their order."""
+    return _from_pairs((value, name) for name, value in named.items())
+
+
+def _from_pairs(pairs: Iterable[tuple[int | str, str]]) -> tuple[Labels, Classes]:
+    """Several values may stand for one class."""
+    pairs = list(pairs)
     ids: dict[str, int] = {"background": 0}
-    for name in named:
+    for _, name in pairs:
         if name != "ignore":
             ids.setdefault(name, len(ids))
+    if len(ids) > IGNORE:
+        raise BadInput(f"{len(ids)} classes are more than there can be ({IGNORE})")
     classes = {number: name for name, number in ids.items()}
-    by_value = {value: IGNORE if name == "ignore" else ids[name] for name, value in named.items()}
+    by_value = {value: IGNORE if name == "ignore" else ids[name] for value, name in pairs}
     if any(isinstance(value, str) for value in by_value):
         return Labels(how="colours", colours={_colour(value): number for value, number in by_value.items()}), classes
     return Labels(how="values", values={int(value): number for value, number in by_value.items()}), classes

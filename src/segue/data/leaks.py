@@ -19,6 +19,7 @@ import numpy.typing as npt
 from segue.config import atomic
 from segue.data.case import Case, guard, read_table
 from segue.data.components import components
+from segue.data.copies.alignment import Looks
 from segue.data.copies.fingerprint import copies, following
 from segue.data.copies.variant import VARIANTS
 from segue.data.dataset import DUPLICATES, Dataset, as_dataset
@@ -79,10 +80,11 @@ def within(cases: Sequence[Case], thumbs: npt.NDArray[np.uint8]) -> list[Pair]:
     if len(kept) > 1:
         kept_thumbs = thumbs if len(kept) == len(thumbs) else thumbs[kept]
         inside = [cases[number] for number in kept]
-        found = copies(kept_thumbs, devices=_devices(inside)).above(COPY)
+        looks = Looks.of_thumbs(kept_thumbs, _devices(inside))
+        found = copies(kept_thumbs, looks=looks).above(COPY)
         for (i, j), variant, score in zip(kept[found.pairs], found.variants, found.scores, strict=True):
             _keep(pairs, _pair(cases[i].case, cases[j].case, "copy", score, VARIANTS[variant].words()))
-        found = following(kept_thumbs, _successors(inside), devices=_devices(inside)).above(FRAME)
+        found = following(kept_thumbs, _successors(inside), looks=looks).above(FRAME)
         for (i, j), score in zip(kept[found.pairs], found.scores, strict=True):
             if (key := tuple(sorted((cases[i].case, cases[j].case)))) not in pairs:
                 pairs[key] = _pair(*key, "frame", score)
@@ -101,7 +103,7 @@ def between(ours: Dataset, theirs: Dataset) -> list[Pair]:
     # Which of the two is the crop of the other is not known: ask from both sides.
     left, right = ours.thumbnails(), theirs.thumbnails()
     for first, second, there, swap in ((left, right, theirs, False), (right, left, ours, True)):
-        found = copies(first, second, devices=_devices(there.cases)).above(COPY)
+        found = copies(first, second, looks=Looks.of_thumbs(second, _devices(there.cases))).above(COPY)
         for (i, j), variant, score in zip(found.pairs, found.variants, found.scores, strict=True):
             i, j = (j, i) if swap else (i, j)
             pair = Pair(ours.cases[i].case, theirs.cases[j].case, "copy", float(score), VARIANTS[variant].words())

@@ -40,17 +40,20 @@ def look(task: Task) -> dict[str, Any]:
     for plane, path in zip(upright, case.images, strict=True):
         if plane.shape[:2] != first.shape[:2]:
             raise BadInput(f"{path}: is {_size(plane)}, but {case.images[0]} is {_size(first)}")
+    joined = first if len(upright) == 1 else np.concatenate([plane.reshape(*plane.shape[:2], -1) for plane in upright], 2)
     found: dict[str, Any] = {
         "height": first.shape[0],
         "width": first.shape[1],
         "channels": sum(plane.shape[2] if plane.ndim == 3 else 1 for plane in upright),
         "bits": 16 if any(plane.dtype == np.uint16 for plane in upright) else 8,
-        "digest": digest(first if len(upright) == 1 else np.stack(upright)),
+        "digest": digest(joined),
         "thumbnail": thumbnail(first).tobytes(),
     }
     if case.mask:
         data, header = images.load(task.root / case.mask)
         raw = images.decode_mask(task.root / case.mask, data, header)
+        if header.orientation != 1:
+            raise BadInput(f"{case.mask}: EXIF turns the mask (orientation {header.orientation}); save it upright")
         _same_grid(case, raw, first, planes[0], headers[0])
         if task.labels is None:
             found["mask"] = labels.summarise(raw)
@@ -67,7 +70,7 @@ def look(task: Task) -> dict[str, Any]:
 def _same_grid(case: Case, raw: Any, upright: images.Pixels, stored: images.Pixels, header: images.Header) -> None:
     if raw.shape[:2] == upright.shape[:2] and header.orientation == 1:
         return
-    if header.orientation != 1:
+    if header.orientation != 1 and sorted(raw.shape[:2]) == sorted(stored.shape[:2]):
         # Annotation tools differ in whether they apply EXIF; where the size cannot tell, neither can we.
         turned = raw.shape[:2] == upright.shape[:2] != stored.shape[:2]
         if not turned:

@@ -82,7 +82,7 @@ def see(task: Task, dataset: Dataset) -> Seen:
         found["pixels"] = {int(number): int(count) for number, count in zip(ids, counts, strict=True)}
         found["components"], found["specks"] = _components(mask)
     if task.picture:
-        found["picture"] = figures.jpeg(_picture(_shrunk(first, _SHOWN), mask))
+        found["picture"] = figures.jpeg(_picture(_enlarged(_shrunk(first, _SHOWN)), mask))
     return Seen(**found)
 
 
@@ -94,6 +94,12 @@ def _shrunk(image: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     smaller = cv2.resize(np.ascontiguousarray(image), size, interpolation=cv2.INTER_AREA)
     return smaller.reshape(*smaller.shape[:2], -1)
+
+
+def _enlarged(image: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Tiny pictures, so that the outlines do not hide them."""
+    times = max(1, _SHOWN // max(image.shape[:2]))
+    return image.repeat(times, axis=0).repeat(times, axis=1)
 
 
 def _colour(image: npt.NDArray[Any]) -> Colour:
@@ -126,11 +132,13 @@ def _picture(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8] | None) -> fig
     if image.dtype == np.uint16:  # no screen shows 16 bits: from the darkest hundredth to the brightest
         low, high = np.percentile(image, (1, 99))
         image = np.clip((image - low) * (255 / max(1.0, high - low)), 0, 255)
-    plain = np.asarray(image[..., 0] if image.shape[2] == 1 else image, np.uint8)
+    shown: figures.Bytes = np.asarray(image, np.uint8)
+    plain = shown[..., 0] if shown.shape[2] == 1 else shown
     if mask is None:
         return plain
     counted = np.where(mask == IGNORE, 0, mask).astype(np.uint8)
-    return figures.contours(plain, cv2.resize(counted, plain.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT))
+    smaller = cv2.resize(counted, plain.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+    return figures.contours(plain, smaller.astype(np.uint8))
 
 
 def full_scale(colours: Sequence[Colour]) -> int:
@@ -165,7 +173,10 @@ class Look:
 
 
 # Difference from the others, in words: (below, above).
-_WORDS = (("darker", "brighter"), ("greener", "redder"), ("bluer", "yellower"), ("less contrast", "more contrast"))
+_WORDS = (
+    ("darker", "brighter"), ("greener", "redder"), ("bluer", "yellower"), ("less contrast", "more contrast"),
+    ("less black border", "more black border"),
+)  # fmt: skip
 
 
 def looks(by_site: Mapping[str, Sequence[Colour]], full: int) -> dict[str, Look]:
@@ -175,7 +186,8 @@ def looks(by_site: Mapping[str, Sequence[Colour]], full: int) -> dict[str, Look]
     inside = np.concatenate([one - one.mean(axis=0) for one in traits.values()])
     # A unit is at least one step of lightness or colour that an eye just sees; grey images have no colour to compare.
     unit = np.maximum(np.sqrt((inside**2).mean(axis=0)), 1.0)
-    speaking = [0, 3] if all(np.allclose(colours, colours[:, :1]) for colours in rgb.values()) else [0, 1, 2, 3]
+    grey = all(np.allclose(colours, colours[:, :1]) for colours in rgb.values())
+    speaking = [0, 3, 4] if grey else [0, 1, 2, 3, 4]
     total, count = sum(one.sum(axis=0) for one in traits.values()), len(inside)
     found = {}
     for site, colours in by_site.items():
@@ -207,10 +219,10 @@ def _scaled(colour: Colour, full: int) -> Floats:
 
 
 def _traits(rgb: Floats, colours: Sequence[Colour], full: int) -> Floats:
-    """(images, 4): lightness, green to red, blue to yellow (CIELAB), and contrast in percent of the scale."""
+    """(images, 5): lightness, green to red, blue to yellow (CIELAB); contrast and black border in percent."""
     lab = cv2.cvtColor(rgb[None].astype(np.float32), cv2.COLOR_RGB2Lab)[0].astype(np.float64)
     contrast = [100 * colour.contrast / colour.scale(full) for colour in colours]
-    joined: Floats = np.column_stack([lab, contrast])
+    joined: Floats = np.column_stack([lab, contrast, [100 * colour.black for colour in colours]])
     return joined
 
 

@@ -10,18 +10,17 @@ Sizes are known before anything is read, so places are too: many processes write
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from segue.config import Strict, atomic, read_yaml, validate
-from segue.data.case import guard, read_table
+from segue.data.case import read_table, write_rows
 from segue.data.geometry import Fit
 from segue.errors import BadInput
 
@@ -36,7 +35,7 @@ class StoreCard(Strict):
     size: int  # cap of the long side
     channels: tuple[str, ...]
     classes: dict[int, str]
-    dtype: str
+    dtype: Literal["uint8", "uint16"]
     cases: int
     labelled: int
     made_from: str  # hash of settings, labels and sources
@@ -87,6 +86,15 @@ class Store:
             [(offset, (height, width, depth)) for offset, (height, width) in _offsets(place, depth, self._dtype.itemsize)]
             for place in places
         ]
+        for place, levels in zip(self.places, self._levels, strict=True):
+            offset, shape = levels[-1]
+            end = offset + shape[0] * shape[1] * shape[2]
+            if not 0 <= place.image <= end <= len(self._images) or place.mask + self._area(place) > len(self._masks):
+                raise BadInput(f"{folder}: {place.case!r} lies outside of its files; prepare again")
+
+    @staticmethod
+    def _area(place: Place) -> int:
+        return place.fit.stored[0] * place.fit.stored[1] if place.mask >= 0 else 0
 
     @classmethod
     def open(cls, where: Path | str) -> Store:
@@ -97,7 +105,10 @@ class Store:
         if given.get("format") != FORMAT:
             raise BadInput(f"{folder}: format {given.get('format')} is not the one this version reads ({FORMAT}); prepare again")
         card = validate(StoreCard, given, where=str(folder / CARD))
-        return cls(folder, card, read_index(folder / INDEX))
+        places = read_index(folder / INDEX)
+        if len(places) != card.cases:
+            raise BadInput(f"{folder / INDEX}: has {len(places)} cases, {CARD} says {card.cases}; prepare again")
+        return cls(folder, card, places)
 
     def _mapped(self, path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         try:
@@ -145,10 +156,9 @@ def _offsets(place: Place, depth: int, itemsize: int) -> list[tuple[int, tuple[i
 
 def write_index(path: Path, places: Sequence[Place]) -> None:
     with atomic(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["case", "native_height", "native_width", "height", "width", "image", "mask"])
-        for place in places:
-            writer.writerow([guard(place.case), *place.fit.native, *place.fit.stored, place.image, place.mask])
+        head = ["case", "native_height", "native_width", "height", "width", "image", "mask"]
+        rows = ([place.case, *place.fit.native, *place.fit.stored, place.image, place.mask] for place in places)
+        write_rows(file, [head, *rows])
 
 
 def read_index(path: Path) -> list[Place]:

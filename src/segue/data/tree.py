@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,8 @@ IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".p
 VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 _RUBBISH = {"thumbs.db", "desktop.ini", "__macosx"}  # and whatever starts with a dot
+_DEEPEST = 100  # folders in folders
+_WAYS = 16  # by which links may lead to one folder
 
 
 def suffix(name: str) -> str:
@@ -60,8 +63,14 @@ class Tree:
 
     @classmethod
     def read(cls, root: Path) -> Tree:
-        if not root.exists():
+        try:
+            there = root.exists()
+        except OSError as error:  # a name too long, for one
+            raise BadInput(f"{str(root)[:200]}: cannot be opened ({error.strerror})") from None
+        if not there:
             raise BadInput(f"{root}: there is no such folder")
+        if not _readable_name(str(root.resolve())):
+            raise BadInput(f"{_escaped(str(root))}: its name is not valid text; rename the folder")
         if not root.is_dir():
             if suffix(root.name) in ARCHIVES:
                 raise BadInput(
@@ -70,7 +79,7 @@ class Tree:
             raise BadInput(f"{root}: is a file, not a folder")
         files: list[File] = []
         left_out: list[tuple[str, str]] = []
-        _walk(root, "", files, left_out, frozenset())
+        _walk(root, "", files, left_out, frozenset(), Counter())
         files.sort(key=lambda file: file.path)
         return cls(root, tuple(files), tuple(sorted(left_out)))
 
@@ -99,7 +108,12 @@ class Tree:
 
 
 def _walk(
-    root: Path, folder: str, files: list[File], left_out: list[tuple[str, str]], above: frozenset[tuple[int, int]]
+    root: Path,
+    folder: str,
+    files: list[File],
+    left_out: list[tuple[str, str]],
+    above: frozenset[tuple[int, int]],
+    ways: Counter[tuple[int, int]],
 ) -> None:
     try:
         here = os.stat(root / folder)
@@ -107,8 +121,15 @@ def _walk(
         if identity in above:
             left_out.append((folder, "a link that leads back to a folder above it"))
             return
+        ways[identity] += 1
+        if ways[identity] > _WAYS:
+            left_out.append((folder, f"more than {_WAYS} links lead to this folder"))
+            return
+        if len(above) >= _DEEPEST:
+            left_out.append((folder, f"lies more than {_DEEPEST} folders deep"))
+            return
         with os.scandir(root / folder) as entries:
-            listed = list(entries)
+            listed = sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         left_out.append((folder or ".", f"cannot be opened ({error.strerror})"))
         return
@@ -117,7 +138,7 @@ def _walk(
             continue
         path = f"{folder}/{entry.name}" if folder else entry.name
         if not _readable_name(path):
-            left_out.append((path.encode(errors="backslashreplace").decode(), "its name is not valid text"))
+            left_out.append((_escaped(path), "its name is not valid text"))
             continue
         try:
             about = entry.stat()
@@ -125,11 +146,15 @@ def _walk(
             left_out.append((path, "a broken link" if entry.is_symlink() else f"cannot be opened ({error.strerror})"))
             continue
         if stat.S_ISDIR(about.st_mode):
-            _walk(root, path, files, left_out, above | {identity})
+            _walk(root, path, files, left_out, above | {identity}, ways)
         elif stat.S_ISREG(about.st_mode):
             files.append(File(path, about.st_size, about.st_mtime_ns))
         else:
             left_out.append((path, "is neither a file nor a folder"))
+
+
+def _escaped(path: str) -> str:
+    return path.encode(errors="backslashreplace").decode()
 
 
 def _readable_name(path: str) -> bool:

@@ -19,13 +19,15 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from segue.errors import BadInput, Failed, SegueError
 from segue.executors.progress import Progress
@@ -318,6 +320,16 @@ class Ledger:
     def write(self, outcome: Outcome[Any]) -> None:
         self._file.write(json.dumps([outcome.key, outcome.value], separators=(",", ":")) + "\n")
         self._file.flush()
+
+
+@contextmanager
+def threads() -> Iterator[ThreadPoolExecutor]:
+    """Threads for array work that leaves Python: as many as cores, the libraries' own threads switched off meanwhile.
+
+    Both at once would wait for each other far longer than they work.
+    """
+    with threadpool_limits(1), ThreadPoolExecutor(cores()) as pool:
+        yield pool
 
 
 def cores() -> int:

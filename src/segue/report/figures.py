@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Bytes = npt.NDArray[np.uint8]
 
-_WIDTH = 5.2  # inches of a drawing that is as wide as a phone; the page sets two or three side by side
+_WIDTH = 4.8  # inches of a drawing that is as wide as a phone; the page sets two or three side by side
 _POINTS = 150  # of a group are drawn; more would only be a blot
 _LONGEST = 26  # letters of a name on an axis
 _INK, _FAINT = "#010203", "#040506"  # stand for the page's ink and lines until the drawing is done
@@ -49,13 +49,15 @@ def histogram(
                 axes.stairs(heights, edges, fill=True, color=colour, alpha=0.75)
             else:
                 stroke = _STROKES[number % len(_STROKES)]
-                axes.stairs(heights, edges, color=colour, linewidth=1.7, linestyle=stroke, label=_short(name))
+                axes.stairs(
+                    heights, edges, baseline=None, color=colour, linewidth=1.7, linestyle=stroke, label=_short(name)
+                )
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(bottom=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y, rotation_mode="anchor")
         if len(series) > 1:  # above the axes: over the data there may be no room
-            columns = max(1, min(len(series), 54 // (max(len(_short(name)) for name in series) + 7)))
+            columns = max(1, min(len(series), 48 // (max(len(_short(name)) for name in series) + 7)))
             axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, handlelength=2.2)
 
     return _drawing(draw, height=3.0)
@@ -102,7 +104,8 @@ def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[floa
             shown = ordered[np.linspace(0, len(ordered) - 1, min(_POINTS, len(ordered))).astype(int)]
             # Golden steps spread neighbours apart without a random number.
             spread = (np.arange(len(shown)) * 0.618034) % 1 - 0.5
-            axes.plot(shown, row + 0.62 * spread, "o", markersize=2.6, color=colour, alpha=0.4, markeredgewidth=0)
+            size = 2.6 if len(shown) > 50 else 4
+            axes.plot(shown, row + 0.62 * spread, "o", markersize=size, color=colour, alpha=0.4, markeredgewidth=0)
             low, middle, high = np.percentile(ordered, (25, 50, 75))
             axes.barh(row, high - low, left=low, height=0.42, color="none", edgecolor=_INK, linewidth=1.1)
             axes.plot((middle, middle), (row - 0.21, row + 0.21), color=_INK, linewidth=2.4, solid_capstyle="butt")
@@ -115,7 +118,7 @@ def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[floa
         for place in cuts:
             axes.axvline(place, color=_INK, linewidth=0.9, linestyle=(0, (2, 2)), alpha=0.6)
 
-    return _drawing(draw, height=0.75 + 0.55 * max(1, len(values)))
+    return _drawing(draw, height=0.75 + (0.55 if len(values) <= 8 else 0.36) * max(1, len(values)))
 
 
 def _colour(number: int) -> str:

@@ -21,7 +21,7 @@ CYCLE = ("#0072b2", "#d55e00", "#009272", "#b8578f", "#b47c00", "#3a93c9", "#7a7
 _CYCLE_DARK = ("#5ab0ea", "#ff8f4d", "#35c79f", "#e79cc7", "#f2b632", "#9ad4ff", "#d9d24a", "#b0b0b0")
 
 
-_ONE_LINE = 24  # letters of a fact that stand beside another
+_ONE_LINE = 18  # letters of a fact that stand beside another
 
 
 class Percent(float):
@@ -52,7 +52,7 @@ class Tile:
     """One picture, or some that belong together, and what stands below."""
 
     pictures: tuple[tuple[str, str], ...]  # (data URI, alt)
-    caption: str
+    caption: str  # may have several lines
     mark: str = ""  # a word on the picture's corner
 
 
@@ -204,17 +204,17 @@ def _cell(value: Cell, decimals: int) -> str:
         told = f'role="img" aria-label="{colour}" title="{colour}" style="background:{colour}"'
         return f'<span class="swatch" {told}></span>'
     if isinstance(value, Percent):
-        return f"{100 * value:.{min(decimals, 2)}f} %"
+        return f"{100 * value:.{min(decimals, 2)}f}\N{NO-BREAK SPACE}%"
     if isinstance(value, float):
         return f"{value:,.{decimals}f}"
     return f"{value:,}" if isinstance(value, int) else _escaped(value)
 
 
 _STYLE = (
-    ":root{--ground:#fff;--ink:#1d242b;--soft:#59636e;--line:#d8dee4;--panel:#f5f7f9;--accent:#0a6b74;--alarm:#9a4a00;"
+    ":root{--ground:#fff;--ink:#1d242b;--soft:#59636e;--shade:#0003;--line:#d8dee4;--panel:#f5f7f9;--accent:#0a6b74;--alarm:#9a4a00;"
     + "".join(f"--c{i}:{colour};" for i, colour in enumerate(CYCLE))
     + "}\n@media screen and (prefers-color-scheme:dark){:root{--ground:#14181c;--ink:#e4e8ec;"
-    + "--soft:#a2acb6;--line:#343c44;--panel:#1d2328;--accent:#5cc4cf;--alarm:#f0a35e;"
+    + "--soft:#a2acb6;--shade:#fff3;--line:#343c44;--panel:#1d2328;--accent:#5cc4cf;--alarm:#f0a35e;"
     + "".join(f"--c{i}:{colour};" for i, colour in enumerate(_CYCLE_DARK))
     + "}}\n"
     + """\
@@ -226,7 +226,7 @@ h1,h2,h3{line-height:1.25;font-weight:650;text-wrap:balance}
 h1{font-size:2rem;margin:0 0 .5rem}
 h2{font-size:1.35rem;margin:0 0 1rem}
 h3{font-size:1.05rem;margin:2rem 0 .75rem}
-.note{font-weight:400;font-size:.85em;color:var(--soft);margin-left:.35em}
+.note{font-weight:400;font-size:.85em;color:var(--soft)}
 p{max-width:70ch;margin:0 0 1rem}
 header p{font-size:1.1rem;color:var(--soft)}
 a{color:var(--accent)}
@@ -244,16 +244,20 @@ section+section{border-top:1px solid var(--line);padding-top:2.25rem}
  body{display:grid;grid-template:auto 1fr/13rem minmax(0,1fr);column-gap:4rem}
  header{grid-column:2} nav{grid-area:1/1/3/2;border:0;margin:0;padding:.5rem 0}
  nav ol{position:sticky;top:1.5rem;columns:1;max-height:calc(100vh - 3rem);overflow-y:auto}
- nav .note{display:block;margin:0} main{grid-column:2;margin-top:1.5rem;min-width:0}}
+ nav .note{display:block} main{grid-column:2;margin-top:1.5rem;min-width:0}}
 .warnings{list-style:none;margin:0;padding:0;max-width:80ch}
 .warnings li{background:var(--panel);border-left:3px solid var(--alarm);padding:.7rem 1rem;margin:0 0 .75rem}
 .warnings strong{display:block;font-weight:600}
-.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13rem),1fr));gap:1.1rem 2rem;
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,10rem),1fr));gap:1.1rem 1.5rem;
  margin:0 0 1.5rem}
 dl .wide{grid-column:1/-1;max-width:70ch}
 dt{font-size:.85rem;color:var(--soft)}
 dd{margin:0;font-variant-numeric:tabular-nums}
-.scroll{overflow-x:auto;margin:0 0 1.5rem;overflow-wrap:normal}
+.scroll{overflow-x:auto;margin:0 0 1.5rem;overflow-wrap:normal;--b:no-repeat local;--s:no-repeat scroll;
+ background:linear-gradient(90deg,var(--ground) 50%,#0000) 0 0/2rem 100% var(--b),
+ linear-gradient(270deg,var(--ground) 50%,#0000) 100% 0/2rem 100% var(--b),
+ linear-gradient(90deg,var(--shade),#0000) 0 0/.7rem 100% var(--s),
+ linear-gradient(270deg,var(--shade),#0000) 100% 0/.7rem 100% var(--s)}
 table{border-collapse:collapse;font-size:.925rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);padding:0 0 .5rem;font-size:.9rem;overflow-wrap:anywhere}
 th,td{text-align:left;padding:.4rem 1.2rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top;
@@ -268,10 +272,11 @@ figure{margin:0;min-width:0}
 figcaption{font-size:.85rem;line-height:1.45;color:var(--soft);padding-top:.4rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:2rem 2.5rem;
  margin:0 0 1.75rem}
-.figures figure{max-width:34rem}
+.figures figure{max-width:32rem}
 svg{display:block;width:100%;height:auto;overflow:visible;color:var(--ink)}
 .pictures{display:grid;gap:1.1rem .9rem;margin:0 0 1.5rem;align-items:start;
  grid-template-columns:repeat(auto-fill,minmax(min(9.6rem,calc(50% - .45rem)),1fr))}
+.pictures figcaption{white-space:pre-line}
 .pictures .several{grid-column:span 2}
 .pictures figure>div{position:relative;display:flex;gap:2px;align-items:flex-start}
 .pictures img{display:block;min-width:0;flex:1 1 0;width:100%;height:auto;border-radius:3px}

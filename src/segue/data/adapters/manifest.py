@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from segue.data.adapters.adapter import Adapter, Reading
 from segue.data.adapters.folders import PARTS
 from segue.data.case import COLUMNS, Case, split_names, read_table
-from segue.data.tree import Tree, stem, suffix
+from segue.data.tree import File, Tree, stem, suffix
 from segue.errors import BadInput
 
 NAME = "manifest.csv"
@@ -34,13 +34,17 @@ def _rows(tree: Tree, table: str) -> list[dict[str, str]]:
     """The table, with the columns we know in lower case."""
     rows = read_table(tree.root / table)
     ours = {name: name.lower() if name.lower() in _OURS else name for name in (rows[0] if rows else ())}
+    if len(set(ours.values())) < len(ours):
+        twice = next(name for name in ours.values() if list(ours.values()).count(name) > 1)
+        raise BadInput(f"{tree.root / table}: column {twice!r} stands twice, in other letters")
     return [{ours[name]: text for name, text in row.items()} for row in rows]
 
 
 def _table(tree: Tree) -> str | None:
     """The manifest nearest to the root, or the only other table that names images of this tree."""
     tables = sorted(
-        (file.path for file in tree.files if suffix(file.name) == ".csv"), key=lambda path: (path.count("/"), path)
+        (file.path for file in tree.files if suffix(file.name) == ".csv" and not _by_us(tree, file)),
+        key=lambda path: (path.count("/"), path),
     )
     named = [path for path in tables if path.rpartition("/")[2].lower() == NAME]
     if named:
@@ -48,6 +52,11 @@ def _table(tree: Tree) -> str | None:
     near = [path for path in tables if path.count("/") <= 1]
     speaking = [path for path in near if _names_images(tree, path)]
     return speaking[0] if len(speaking) == 1 else None
+
+
+def _by_us(tree: Tree, file: File) -> bool:
+    """A dataset that was written into the folder of its own images."""
+    return file.path != NAME and posixpath.join(file.folder, "dataset.yaml") in tree.paths
 
 
 def _names_images(tree: Tree, table: str) -> bool:
@@ -81,7 +90,9 @@ def read(tree: Tree) -> Reading:
     if table is None:
         return Reading([], [])
     rows = _rows(tree, table)
-    columns = list(rows[0]) if rows else list(_IMAGE_COLUMNS)
+    if not rows:
+        raise BadInput(f"{table}: has no rows")
+    columns = list(rows[0])
     if not set(_IMAGE_COLUMNS) & set(columns):
         raise BadInput(f"{table}: has no column 'image'; its columns are: {', '.join(columns)}")
     short = _stems_tell(rows)

@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segue.data.copies.variant import VARIANTS
+from segue.executors.local import threads
 
 SIDE = 64
+_PROMISING = 0.5  # cosine of the coarse evened detail, before any alignment
 _ALIGNED = 0.55  # of the coarse detail must be explained, or a pair is not looked at closely
 _CONTRAST = 4.0  # grey levels of local contrast below which detail counts as noise
 _SAMPLE = 400  # thumbnails that show what is common
 _FEW = 20  # thumbnails that show nothing common: it could be one scene, filmed often
-_FARTHEST = 16  # pixels of a thumbnail that a camera moves between frames
-_BLOCK = 512
+_FARTHEST = 8  # pixels of a halved thumbnail that a camera moves between frames
+_BLOCK = 64  # pairs at once: what is computed of them stays in the processor's cache
 
 Thumbs = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -54,16 +57,35 @@ def agreement(
     `looks` are those of `theirs`.
     """
     scores = np.zeros(len(pairs), np.float32)
-    for start in range(0, len(pairs), _BLOCK):
-        part = slice(start, start + _BLOCK)
+    chosen = np.arange(len(pairs)) if variants is None else _promising(ours, theirs, pairs, variants)
+    guesses = np.stack([variant.matrix() for variant in VARIANTS])
+
+    def score(part: npt.NDArray[np.intp]) -> Floats:
         source, target = ours[pairs[part, 0]], theirs[pairs[part, 1]]
         pattern = looks.patterns[looks.of[pairs[part, 1]]]
         if variants is None:
-            scores[part] = _moving(source, target, pattern)
-        else:
-            guess = np.stack([VARIANTS[number].matrix() for number in variants[part]])
-            scores[part] = _still(source, target, guess, pattern)
+            return _moving(source, target, pattern)
+        return _still(source, target, guesses[variants[part]], pattern)
+
+    parts = [chosen[start : start + _BLOCK] for start in range(0, len(chosen), _BLOCK)]
+    with threads() as pool:
+        for part, found in zip(parts, pool.map(score, parts), strict=True):
+            scores[part] = found
     return Matches(pairs, np.zeros(len(pairs), np.int16) if variants is None else variants, scores)
+
+
+def _promising(ours: Thumbs, theirs: Thumbs, pairs: Pairs, variants: npt.NDArray[np.int16]) -> npt.NDArray[np.intp]:
+    """The pairs that are alike at a glance; most strangers end here."""
+    kept = [np.zeros(0, np.intp)]
+    for number in np.unique(variants):
+        alike = np.flatnonzero(variants == number)
+        for start in range(0, len(alike), _BLOCK):
+            part = alike[start : start + _BLOCK]
+            source = _even(VARIANTS[number].of(halved(ours[pairs[part, 0]])), 3.0).reshape(len(part), -1)
+            target = _even(halved(theirs[pairs[part, 1]]), 3.0).reshape(len(part), -1)
+            norms = np.linalg.norm(source, axis=1) * np.linalg.norm(target, axis=1)
+            kept.append(part[(source * target).sum(axis=1) > _PROMISING * norms])
+    return np.sort(np.concatenate(kept))
 
 
 @dataclass(frozen=True)
@@ -107,31 +129,33 @@ def _still(source: Thumbs, target: Thumbs, guess: Floats, pattern: Floats) -> Fl
 
 
 def _moving(source: Thumbs, target: Thumbs, pattern: Floats) -> Floats:
-    fine_source, aim = source.astype(np.float32), _telling(target.astype(np.float32), pattern)
     coarse_source, coarse_target = halved(source), _detail(halved(target))
-    best = np.zeros(len(source), np.float32)
-    for guess in (np.tile(np.eye(3, dtype=np.float32), (len(source), 1, 1)), _shift(fine_source, aim, pattern)):
+    tries = []
+    for guess in (np.tile(np.eye(3, dtype=np.float32), (len(source), 1, 1)), _shift(coarse_source, halved(target))):
         for _ in range(2):
-            _, step = _explained(_detail(_warped(coarse_source, guess)), coarse_target)
+            explained, step = _explained(_detail(_warped(coarse_source, guess)), coarse_target)
             guess = guess @ step
-        for _ in range(2):
-            explained, step = _explained(_telling(_warped(fine_source, guess), pattern), aim)
-            best = np.maximum(best, explained)
-            guess = guess @ step
-    return best
+        tries.append((explained, guess))
+    (still, unmoved), (shifted, moved) = tries
+    guess = np.where((shifted > still)[:, None, None], moved, unmoved)
+    fine_source, aim = source.astype(np.float32), _telling(target.astype(np.float32), pattern)
+    first, step = _explained(_telling(_warped(fine_source, guess), pattern), aim)
+    second, _ = _explained(_telling(_warped(fine_source, guess @ step), pattern), aim)
+    return np.maximum(first, second)
 
 
-def _shift(source: Floats, aim: Floats, pattern: Floats) -> Floats:
+def _shift(source: Floats, target: Floats) -> Floats:
     """The whole-pixel shift at which the two agree most, by correlation."""
-    window = np.hanning(SIDE + 2)[1:-1].astype(np.float32)
+    side = source.shape[1]
+    window = np.hanning(side + 2)[1:-1].astype(np.float32)
     window = window[:, None] * window
-    padded = (2 * SIDE, 2 * SIDE)
-    spectrum = np.fft.rfft2(_telling(source, pattern) * window, padded).conj() * np.fft.rfft2(aim * window, padded)
+    padded = (2 * side, 2 * side)
+    ours, theirs = np.fft.rfft2(_even(source) * window, padded), np.fft.rfft2(_even(target) * window, padded)
     near = np.r_[0 : _FARTHEST + 1, -_FARTHEST:0]
-    correlation = np.fft.irfft2(spectrum, padded)[:, near][:, :, near].reshape(len(source), -1)
+    correlation = np.fft.irfft2(ours.conj() * theirs, padded)[:, near][:, :, near].reshape(len(source), -1)
     down, right = np.divmod(correlation.argmax(axis=1), len(near))
     guess = np.tile(np.eye(3, dtype=np.float32), (len(source), 1, 1))
-    guess[:, 0, 2], guess[:, 1, 2] = -near[down] / SIDE, -near[right] / SIDE
+    guess[:, 0, 2], guess[:, 1, 2] = -near[down] / side, -near[right] / side
     return guess
 
 
@@ -184,17 +208,30 @@ def _warped(thumbs: Floats, matrices: Floats) -> Floats:
 
 
 def halved(thumbs: Thumbs) -> Floats:
-    count, side = len(thumbs), SIDE // 2
-    return thumbs.reshape(count, side, 2, side, 2).mean(axis=(2, 4), dtype=np.float32)
+    """Mean of each 2 x 2."""
+    rows = thumbs[:, ::2].astype(np.float32) + thumbs[:, 1::2]
+    means: Floats = (rows[:, :, ::2] + rows[:, :, 1::2]) / np.float32(4)
+    return means
 
 
-def _smooth(picture: Floats) -> Floats:
-    return cv2.GaussianBlur(picture, (0, 0), 4.0, borderType=cv2.BORDER_REFLECT)
+@cache
+def _smoothing(side: int, sigma: float) -> Floats:
+    """A Gaussian blur of rows as a matrix: for many small pictures at once a product is faster than a filter."""
+    unit = np.eye(side, dtype=np.float32)
+    return np.ascontiguousarray(
+        cv2.GaussianBlur(unit, (0, 0), sigmaX=1e-3, sigmaY=sigma, borderType=cv2.BORDER_REFLECT), dtype=np.float32
+    )
 
 
-def _detail(thumbs: Floats) -> Floats:
+def _smooth(thumbs: Floats, sigma: float) -> Floats:
+    blur = _smoothing(thumbs.shape[1], sigma)
+    smoothed: Floats = blur @ thumbs @ blur.T
+    return smoothed
+
+
+def _detail(thumbs: Floats, sigma: float = 4.0) -> Floats:
     """Less its own smooth part: every endoscope's picture is bright in the middle."""
-    return np.stack([thumb - _smooth(thumb) for thumb in thumbs])
+    return thumbs - _smooth(thumbs, sigma)
 
 
 def _telling(thumbs: Floats, pattern: Floats) -> Floats:
@@ -203,9 +240,8 @@ def _telling(thumbs: Floats, pattern: Floats) -> Floats:
     return (flat - (flat * pattern).sum(axis=1, keepdims=True) * pattern).reshape(thumbs.shape)
 
 
-def _even(thumbs: Floats) -> Floats:
+def _even(thumbs: Floats, sigma: float = 4.0) -> Floats:
     """Detail over local contrast."""
-    detail = _detail(thumbs)
-    return np.stack([part / np.sqrt(_smooth(part * part) + _CONTRAST**2) for part in detail])
-
-
+    detail = _detail(thumbs, sigma)
+    evened: Floats = detail / np.sqrt(_smooth(detail * detail, sigma) + np.float32(_CONTRAST**2))
+    return evened

@@ -8,7 +8,6 @@ the thumbnail), and `neighbours` finds who lies near. `alignment` then looks at 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -16,7 +15,8 @@ import numpy.typing as npt
 
 from segue.data.copies.alignment import SIDE, Floats, Looks, Matches, Pairs, Thumbs, agreement, halved
 from segue.data.copies.neighbours import Forest
-from segue.data.copies.variant import VARIANTS, Variant
+from segue.data.copies.variant import VARIANTS, Variant, sampling
+from segue.executors.local import threads
 
 _LOW = 8  # frequencies a side
 _SMALL = SIDE // 2
@@ -42,17 +42,17 @@ def thumbnail(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Thumbs:
     return cv2.resize(grey.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA)
 
 
-def copies(ours: Thumbs, theirs: Thumbs | None = None, *, devices: Sequence[str] | None = None) -> Matches:
+def copies(ours: Thumbs, theirs: Thumbs | None = None, *, looks: Looks | None = None) -> Matches:
     """Likely copies among `ours`, or of `ours` in `theirs`: the best variant of each pair and its score.
 
-    `devices`: for each that is searched in, what tells its device from others.
+    `looks`: of those that are searched in; without, they are taken for one device's.
     """
     found = _candidates(ours, theirs)
     others = ours if theirs is None else theirs
-    return agreement(ours, others, found.pairs, found.variants, looks=Looks.of_thumbs(others, devices))
+    return agreement(ours, others, found.pairs, found.variants, looks=looks or Looks.of_thumbs(others))
 
 
-def following(thumbs: Thumbs, pairs: Pairs, *, devices: Sequence[str] | None = None) -> Matches:
+def following(thumbs: Thumbs, pairs: Pairs, *, looks: Looks | None = None) -> Matches:
     """How alike given pairs are, where the camera may have moved: frames that follow each other."""
     say, small = _speaking(thumbs)
     place = np.full(len(thumbs), -1)
@@ -64,7 +64,7 @@ def following(thumbs: Thumbs, pairs: Pairs, *, devices: Sequence[str] | None = N
     white = _whitened(plain, *_statistics(plain))
     likeness = (white[place[pairs[:, 0]]] * white[place[pairs[:, 1]]]).sum(axis=1)
     pairs = pairs[likeness > _RELATED]
-    return agreement(thumbs, thumbs, pairs, None, looks=Looks.of_thumbs(thumbs, devices))
+    return agreement(thumbs, thumbs, pairs, None, looks=looks or Looks.of_thumbs(thumbs))
 
 
 def _candidates(ours: Thumbs, theirs: Thumbs | None) -> Matches:
@@ -76,21 +76,28 @@ def _candidates(ours: Thumbs, theirs: Thumbs | None) -> Matches:
     plain = _frequencies(theirs_small, VARIANTS[0])
     mean, spread = _statistics(plain if within else np.concatenate([plain, _frequencies(ours_small, VARIANTS[0])]))
     forest = Forest(_whitened(plain, mean, spread))
-    best = _Best(len(ours) if theirs is None else len(theirs))
-    for number, variant in enumerate(VARIANTS):
-        queries = _whitened(_frequencies(ours_small, variant), mean, spread)
-        for i, j, similarity in forest.near(queries, _CANDIDATE):
-            i, j = ours_say[i], theirs_say[j]
-            keep = i != j if within else np.ones(len(i), bool)
-            best.take(i[keep], j[keep], similarity[keep], number)
+    best = _Best(len(ours) if theirs is None else len(theirs), symmetric=within)
+
+    def near(variant: Variant) -> list[tuple[Pairs, Pairs, Floats]]:
+        return list(forest.near(_whitened(_frequencies(ours_small, variant), mean, spread), _CANDIDATE))
+
+    with threads() as pool:  # products of matrices: they run side by side in threads
+        for number, hits in enumerate(pool.map(near, VARIANTS)):
+            for i, j, similarity in hits:
+                i, j = ours_say[i], theirs_say[j]
+                keep = i != j if within else np.ones(len(i), bool)
+                best.take(i[keep], j[keep], similarity[keep], number)
     return best.matches()
 
 
 class _Best:
-    """Of all hits of a pair the most similar one; merged now and then, so that memory follows the pairs, not the hits."""
+    """Of all hits of a pair the most similar one; merged now and then, so that memory follows the pairs, not the hits.
 
-    def __init__(self, columns: int) -> None:
-        self._columns = columns
+    `symmetric`: (i, j) and (j, i) are one pair, of which the direction that fits better is kept.
+    """
+
+    def __init__(self, columns: int, *, symmetric: bool) -> None:
+        self._columns, self._symmetric = columns, symmetric
         self._parts: list[tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int16]]] = []
         self._pending = 0
 
@@ -113,7 +120,13 @@ class _Best:
             return Matches.none()
         self._merge()
         keys, similarity, variants = self._parts[0]
-        return Matches(np.stack(np.divmod(keys, self._columns), axis=1).astype(np.intp), variants, similarity)
+        pairs = np.stack(np.divmod(keys, self._columns), axis=1).astype(np.intp)
+        if self._symmetric:
+            ends = np.sort(pairs, axis=1)
+            order = np.lexsort((pairs[:, 0], -similarity, ends[:, 1], ends[:, 0]))
+            kept = order[np.r_[True, (np.diff(ends[order], axis=0) != 0).any(axis=1)]]
+            pairs, variants, similarity = pairs[kept], variants[kept], similarity[kept]
+        return Matches(pairs, variants, similarity)
 
 
 def _speaking(thumbs: Thumbs) -> tuple[npt.NDArray[np.intp], Thumbs]:
@@ -152,13 +165,7 @@ def _cosines(span: tuple[float, float]) -> Floats:
     at = (np.arange(_SMALL) + 0.5) / _SMALL
     waves = np.cos(np.pi * np.arange(_LOW)[:, None] * at) * np.sqrt(2 / _SMALL)
     waves[0] /= np.sqrt(2)
-    source = (span[0] + (span[1] - span[0]) * at) * _SMALL - 0.5
-    left = np.clip(np.floor(source).astype(int), 0, _SMALL - 2)
-    weight = np.clip(source - left, 0, 1)
-    sampling = np.zeros((_SMALL, _SMALL))
-    sampling[np.arange(_SMALL), left] += 1 - weight
-    sampling[np.arange(_SMALL), left + 1] += weight
-    return (waves @ sampling).astype(np.float32)
+    return waves.astype(np.float32) @ sampling(span, _SMALL)
 
 
 def _statistics(frequencies: Floats) -> tuple[Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,21 @@ class Variant:
         ]
         return " and ".join(told)
 
+    def of(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The variant of square pictures, (n, side, side), by two products."""
+        side = pictures.shape[1]
+        return self.arrange(sampling(self.rows, side) @ pictures @ sampling(self.columns, side).T)
+
+    def arrange(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The turn and the flips alone."""
+        if self.turned:
+            pictures = pictures.transpose(0, 2, 1)
+        if self.flipped_rows:
+            pictures = pictures[:, ::-1]
+        if self.flipped_columns:
+            pictures = pictures[:, :, ::-1]
+        return np.ascontiguousarray(pictures)
+
     def matrix(self) -> npt.NDArray[np.float32]:
         """From a place (row, column, 1) of the copy, 0..1, to the place of the original that it shows."""
         matrix = np.eye(3)
@@ -42,6 +58,18 @@ class Variant:
         (top, bottom), (left, right) = self.rows, self.columns
         crop = np.array([[bottom - top, 0, top], [0, right - left, left], [0, 0, 1]])
         return (crop @ matrix).astype(np.float32)
+
+
+@cache
+def sampling(span: tuple[float, float], side: int) -> npt.NDArray[np.float32]:
+    """Linear interpolation of a row at the crop's own pixel centres, as a matrix."""
+    at = (span[0] + (span[1] - span[0]) * (np.arange(side) + 0.5) / side) * side - 0.5
+    left = np.clip(np.floor(at).astype(int), 0, side - 2)
+    weight = np.clip(at - left, 0, 1)
+    matrix = np.zeros((side, side), np.float32)
+    matrix[np.arange(side), left] += 1 - weight
+    matrix[np.arange(side), left + 1] += weight
+    return matrix
 
 
 def _variants() -> tuple[Variant, ...]:

@@ -1,0 +1,82 @@
+"""What all benchmarks share: where results go, what machine they are from, and timing that survives a shared machine.
+
+Every figure that decides something is a ratio of two things that were run in turns in one process tree; seconds are
+given beside it only for a sense of size.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from segue.checkup import _processor
+from segue.executors.local import cores
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def machine() -> dict[str, Any]:
+    return {"cpu": _processor(), "cores": cores(), "system": platform.system(), "python": platform.python_version()}
+
+
+def save(name: str, result: dict[str, Any]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    path.write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n", encoding="utf-8")
+    print(f"Written: {path}")
+
+
+def in_turns(repeats: int, **sides: Callable[[], object]) -> dict[str, list[float]]:
+    """Seconds of each side, one after the other, again and again."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(repeats):
+        for name, run in sides.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median over the turns of ours / theirs: a slow minute of the machine slows both sides of its turn."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def peak_memory(code: str, *arguments: object) -> int:
+    """Bytes at the peak of a process that runs `code`, its children included (the largest of them is added)."""
+    wrapped = (
+        "import resource, runpy, sys\n"
+        f"{code}\n"
+        "own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print('PEAK', own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n"
+    )
+    # Workers import the main module again: it must be a file with a guard.
+    script = RESULTS / ".peak.py"
+    RESULTS.mkdir(exist_ok=True)
+    indented = "\n".join("    " + line for line in wrapped.splitlines())
+    script.write_text("if __name__ == '__main__':\n" + indented + "\n", encoding="utf-8")
+    try:
+        done = subprocess.run(
+            [sys.executable, script, *map(str, arguments)], capture_output=True, text=True, check=True
+        )
+    finally:
+        script.unlink()
+    own, child = next(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("PEAK"))
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return (int(own) + int(child)) * unit
+
+
+def shared_data() -> Path:
+    import os
+
+    folder = Path(os.environ.get("SEGUE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        sys.exit("This benchmark reads the public research data at ../shared/data or $SEGUE_DATA, which is not there.")
+    return folder

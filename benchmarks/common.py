@@ -16,14 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from segue.checkup import _processor
+from segue.checkup import processor
 from segue.executors.local import cores
 
 RESULTS = Path(__file__).parent / "results"
 
 
 def machine() -> dict[str, Any]:
-    return {"cpu": _processor(), "cores": cores(), "system": platform.system(), "python": platform.python_version()}
+    return {"cpu": processor(), "cores": cores(), "system": platform.system(), "python": platform.python_version()}
 
 
 def save(name: str, result: dict[str, Any]) -> None:

@@ -6,8 +6,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from segue.config import Auto, Settings, atomic, load, read_yaml, write_yaml
+from segue.config import Auto, Settings, load, read_yaml, write_yaml
 from segue.errors import BadInput, Failed, nearest
+from segue.files import atomic
 
 
 class Inner(Settings):

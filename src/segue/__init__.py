@@ -13,9 +13,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from segue.version import __version__
 
 if TYPE_CHECKING:
+    from segue.checkup import doctor as doctor
     from segue.data.dataset import Dataset as Dataset
     from segue.data.explore import explore as explore
     from segue.data.leaks import leaks as leaks
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from segue.data.store import Store as Store
     from segue.data.unpack import unpack as unpack
     from segue.demonstration import demo as demo
-    from segue.checkup import doctor as doctor
 
 # Loaded on first use: `import segue` and `segue --help` stay fast.
 _HOME = {

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import segue
 from segue.executors.local import available_memory, cores
+from segue.version import __version__
 
 _CORE = ("numpy", "opencv-python-headless", "pillow", "pydantic", "matplotlib")
 # Extra -> a distribution that it brings, and what one gets.
@@ -54,7 +54,7 @@ def doctor() -> Doctor:
 def _versions() -> list[Line]:
     python = sys.version_info
     lines = [
-        Line("segue", segue.__version__),
+        Line("segue", __version__),
         Line(
             "python",
             platform.python_version(),
@@ -83,7 +83,7 @@ def _machine() -> list[Line]:
     memory, disk = available_memory(), shutil.disk_usage(Path.cwd()).free
     lines = [
         Line("system", f"{platform.system()} {platform.machine()}"),
-        Line("processor", _processor()),
+        Line("processor", processor()),
         Line("cores", str(cores())),
         Line(
             "memory", f"{memory / 2**30:.1f} GiB free",
@@ -94,7 +94,7 @@ def _machine() -> list[Line]:
     return [*lines, _accelerator()]
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         text = Path("/proc/cpuinfo").read_text()
     except OSError:

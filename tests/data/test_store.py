@@ -99,8 +99,9 @@ def test_the_store_holds_what_the_files_hold(scanned: Dataset, tmp_path: Path) -
         else:
             assert mask is None
         for level, size in enumerate(store.levels(number)):
-            expected = cv2.resize(scanned.image(case), size[::-1], interpolation=cv2.INTER_AREA)
-            assert np.array_equal(store.image(number, level), expected)
+            # Any level is what shrinking the original at once would give, give or take a grey level of blur.
+            expected = cv2.resize(scanned.image(case), size[::-1], interpolation=cv2.INTER_AREA).astype(float)
+            assert np.abs(store.image(number, level) - expected).mean() < 2.5
     assert not store.image(0).flags.writeable
     assert done.bytes == sum((tmp_path / "s" / name).stat().st_size for name in ("images.bin", "masks.bin"))
     assert store.card.labelled == 6

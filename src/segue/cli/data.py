@@ -77,7 +77,7 @@ def _tell_scan(found: Scan, debug: bool) -> None:
         kinds: dict[str, int] = {}
         for pair in found.pairs:
             kinds[pair.kind] = kinds.get(pair.kind, 0) + 1
-        words = {"exact": "equal pixels", "copy": "hidden copies", "frame": "frames of one scene"}
+        words = {"exact": "equal pixels", "copy": "copies in disguise", "frame": "maybe frames of one scene"}
         told = ", ".join(f"{count:,} {words[kind]}" for kind, count in kinds.items())
         tell.say("", f"  seen twice {len(found.groups):,} groups of images that must stay together ({told})")
     tell.say("")

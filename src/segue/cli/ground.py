@@ -21,9 +21,9 @@ def version(
     context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False
 ) -> None:
     if show:
-        import segue
+        from segue.version import __version__
 
-        print(segue.__version__)
+        print(__version__)
         raise typer.Exit()
     del context
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
-from segue.config import atomic
 from segue.errors import BadInput
+from segue.files import atomic
 
 IGNORE = 255  # "does not count", wherever a class id stands
 
@@ -38,6 +39,7 @@ class Case:
     spacing: tuple[float, ...] = ()  # millimetres: row, column, slice
     foreground: float | None = None  # fraction of pixels of any class but background
     digest: str = ""  # of the decoded pixels
+    stamp: str = ""  # of its files' sizes and times: the same stamp, the same files
     group: str = ""  # copies and frames of one scene share a group; empty: none
     extra: Mapping[str, str] = field(default_factory=dict)
 
@@ -143,6 +145,10 @@ def _case(row: Mapping[str, str]) -> Case:
         raise ValueError("the column case or images is empty")
     given["spacing"] = tuple(float(mm) for mm in given["spacing"].split("x")) if given["spacing"] else ()
     given["foreground"] = float(given["foreground"]) if given["foreground"] else None
+    if not 0 <= (given["foreground"] or 0) <= 1 or not all(0 < mm < math.inf for mm in given["spacing"]):
+        raise ValueError("foreground is a share of 1, spacing is in millimetres")
+    if given["part"] not in ("", "train", "validation", "test"):
+        raise ValueError(f"part {given['part']!r} is none of train, validation, test")
     for name in ("height", "width", "depth"):
         given[name] = int(given[name] or 0)
         if given[name] < 0:

@@ -97,13 +97,13 @@ class Dataset:
         joined: images.Pixels = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
         return joined
 
-    def mask(self, case: Case) -> npt.NDArray[np.uint8]:
-        """Class ids, IGNORE where the mask does not count."""
+    def mask(self, case: Case, *, checked: bool = False) -> npt.NDArray[np.uint8]:
+        """Class ids, IGNORE where the mask does not count. `checked`: the scan has seen this very file."""
         if not case.mask or self.card.labels is None:
             raise BadInput(f"{case.case}: has no mask")
         raw = images.read_mask(self.root / case.mask)
         try:
-            return labels.apply(self.card.labels, raw)
+            return labels.apply(self.card.labels, raw, checked=checked)
         except BadInput as error:
             raise BadInput(f"{case.mask}: {error.message}") from None
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.config import atomic
 from segue.data import measure
 from segue.data.case import IGNORE, Case
 from segue.data.dataset import DUPLICATES, Dataset, as_dataset, patients
 from segue.data.measure import Look, Survey, largest, survey
 from segue.data.propose import LARGEST, working_size
 from segue.errors import BadInput
+from segue.files import atomic
 from segue.report import figures
 from segue.report.page import Cell, Figure, Page, Percent, Swatch, Tile
 

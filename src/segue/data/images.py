@@ -191,6 +191,9 @@ def decode(path: Path, data: bytes, header: Header) -> Pixels:
     colour = header.mode in ("RGB", "YCbCr")
     if header.format == "TIFF" and header.mode in ("L", "RGB", "YCbCr") and not header.deep:
         return _by_pillow(path, data, "RGB" if colour else "L").astype(np.uint8)  # OpenCV passes over broken strips
+    if colour and header.deep:  # OpenCV 5.0 makes noise of a 16-bit TIFF that is to be RGB
+        deep = _by_opencv(path, data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        return cast(Pixels, cv2.cvtColor(deep, cv2.COLOR_BGR2RGB))
     pixels = _by_opencv(path, data, (cv2.IMREAD_COLOR_RGB if colour else cv2.IMREAD_GRAYSCALE) | cv2.IMREAD_ANYDEPTH)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise BadInput(f"{path}: holds {pixels.dtype} numbers; images are 8 or 16 bit")

@@ -47,8 +47,11 @@ class Labels(Strict):
         return self
 
 
-def apply(labels: Labels, raw: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    """Class ids of one mask; IGNORE where the rule says so. Raises with the values and their pixels if one is not known."""
+def apply(labels: Labels, raw: npt.NDArray[np.generic], *, checked: bool = False) -> npt.NDArray[np.uint8]:
+    """Class ids of one mask; IGNORE where the rule says so. Raises with the values and their pixels if one is not known.
+
+    `checked`: it is known already that the rule fits.
+    """
     if labels.how == "colours":
         if raw.dtype != np.uint8:
             raise BadInput(f"holds {raw.dtype} numbers, where the colours {_meaning(labels)} were expected")
@@ -56,9 +59,9 @@ def apply(labels: Labels, raw: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]
     if raw.ndim == 3:
         raise BadInput(f"holds colours ({_told(summarise(raw))}), where {_meaning(labels)} was expected")
     if labels.how == "threshold":
-        if not (labels.told and np.isfinite(raw).all()) and not _fits(labels, summarise(raw)):
+        if not checked and not (labels.told and np.isfinite(raw).all()) and not _fits(labels, summarise(raw)):
             raise BadInput(f"holds values that are neither black nor white: {_told(summarise(raw))}")
-        return (raw > labels.threshold).astype(np.uint8)
+        return (raw > labels.threshold).view(np.uint8)
     known = np.array(sorted(labels.values))
     places = np.searchsorted(known, raw).clip(0, len(known) - 1)
     if not np.array_equal(known[places], raw):

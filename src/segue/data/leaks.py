@@ -16,19 +16,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segue.config import atomic
 from segue.data.case import Case, guard, read_table
 from segue.data.components import components
-from segue.data.copies.alignment import Looks
+from segue.data.copies.alignment import Looks, Matches
 from segue.data.copies.fingerprint import copies, following
 from segue.data.copies.variant import VARIANTS
 from segue.data.dataset import DUPLICATES, Dataset, as_dataset
 from segue.errors import BadInput
+from segue.files import atomic
 
 # Chosen on real images, by eye and by hidden copies (benchmarks/leak_recall.py); not settings, because a pair means something.
 COPY = 0.50
-FRAME = 0.25
+FRAME = 0.23  # for neighbours by name, and never so low that strangers often reach it; see `_telling`
 _NEXT = 2  # how far apart by name, in the same folder, frames are still compared
+_STRANGERS = 40  # how far apart they are strangers, in the same style of the same device
+_FALSE = 0.10  # of the frames reported, at most so many may be expected to be strangers
 
 
 @dataclass(frozen=True, order=True)
@@ -84,7 +86,11 @@ def within(cases: Sequence[Case], thumbs: npt.NDArray[np.uint8]) -> list[Pair]:
         found = copies(kept_thumbs, looks=looks).above(COPY)
         for (i, j), variant, score in zip(kept[found.pairs], found.variants, found.scores, strict=True):
             _keep(pairs, _pair(cases[i].case, cases[j].case, "copy", score, VARIANTS[variant].words()))
-        found = following(kept_thumbs, _successors(inside), looks=looks).above(FRAME)
+        order = _in_order(inside)
+        apart = _apart(order, _STRANGERS)
+        strangers = following(kept_thumbs, apart, looks=looks)
+        followers = _no_two_patients(np.concatenate([_apart(order, step) for step in range(1, _NEXT + 1)]), inside)
+        found = _telling(following(kept_thumbs, followers, looks=looks), strangers, len(followers) / max(len(apart), 1))
         for (i, j), score in zip(kept[found.pairs], found.scores, strict=True):
             if (key := tuple(sorted((cases[i].case, cases[j].case)))) not in pairs:
                 pairs[key] = _pair(*key, "frame", score)
@@ -161,23 +167,40 @@ def _devices(cases: Sequence[Case]) -> list[str]:
     return [f"{case.site} {case.height}x{case.width}" for case in cases]
 
 
-def _successors(cases: Sequence[Case]) -> npt.NDArray[np.intp]:
-    """Pairs of files that follow each other, numbers in names read as numbers, folder by folder.
-
-    Not where two different patients are known: a name is weaker evidence than that.
-    """
+def _in_order(cases: Sequence[Case]) -> list[list[int]]:
+    """For each folder its cases by name, numbers in names read as numbers."""
     by_folder: dict[str, list[tuple[list[tuple[bool, int | str]], int]]] = {}
     for number, case in enumerate(cases):
         folder, _, name = case.images[0].rpartition("/")
         by_folder.setdefault(folder, []).append((_natural(name), number))
-    found = []
-    for files in by_folder.values():
-        order = [number for _, number in sorted(files)]
-        for step in range(1, _NEXT + 1):
-            for i, j in zip(order, order[step:], strict=False):
-                if not cases[i].patient or not cases[j].patient or cases[i].patient == cases[j].patient:
-                    found.append((i, j))
+    return [[number for _, number in sorted(files)] for files in by_folder.values()]
+
+
+def _apart(order: list[list[int]], steps: int) -> npt.NDArray[np.intp]:
+    """Pairs that stand so many steps apart."""
+    found = [pair for files in order for pair in zip(files, files[steps:], strict=False)]
     return np.array(found, np.intp).reshape(-1, 2)
+
+
+def _no_two_patients(pairs: npt.NDArray[np.intp], cases: Sequence[Case]) -> npt.NDArray[np.intp]:
+    """Not where two different patients are known: a name is weaker evidence than that."""
+    keep = [
+        not cases[i].patient or not cases[j].patient or cases[i].who == cases[j].who for i, j in pairs.tolist()
+    ]
+    return pairs[np.array(keep, bool)]
+
+
+def _telling(followers: Matches, strangers: Matches, scale: float) -> Matches:
+    """The followers above the lowest score that strangers of the same style reach seldom enough.
+
+    `scale`: how many followers were looked at for each pair of strangers.
+    """
+    scores = np.sort(followers.scores[followers.scores >= FRAME])[::-1]
+    if not len(scores):
+        return Matches.none()
+    expected = scale * np.array([(strangers.scores >= score).sum() for score in scores])
+    allowed = np.flatnonzero(expected <= _FALSE * np.arange(1, len(scores) + 1))
+    return followers.above(float(scores[allowed[-1]])) if len(allowed) else Matches.none()
 
 
 def _natural(name: str) -> list[tuple[bool, int | str]]:

@@ -7,27 +7,29 @@ import errno
 import hashlib
 import os
 import shutil
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
-from segue.config import Auto, Settings, atomic, read_yaml, write_yaml
-from segue.data.case import Case
+from segue.config import Auto, Settings, read_yaml, write_yaml
+from segue.data.alone import alone
+from segue.data.case import IGNORE, Case
 from segue.data.copies.fingerprint import digest
 from segue.data.dataset import Dataset, as_dataset
-from segue.data.geometry import shrink_image
+from segue.data.geometry import pyramid
 from segue.data.propose import working_size
+from segue.data.stamp import stamp_now
 from segue.data.store import CARD, FORMAT, IMAGES, INDEX, MASKS, Layout, Place, Store, StoreCard, write_index
 from segue.errors import BadInput, Failed
 from segue.executors import LocalExecutor, Needs
 from segue.executors.local import cores
+from segue.files import atomic
 
 _PROBE = 5  # cases timed for the estimate
 
@@ -93,6 +95,11 @@ def plan(
     found = as_dataset(dataset)
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
+    if found.card.dtype not in ("uint8", "uint16") or not found.card.channels:
+        raise BadInput(f"{found.folder}: its card has the dtype {found.card.dtype!r} and {len(found.card.channels)} channels")
+    unmeasured = next((case.case for case in found.cases if not (case.height and case.width and case.digest)), None)
+    if unmeasured is not None:
+        raise BadInput(f"{found.folder}: {unmeasured!r} has no size or no digest in the table", hint="Scan the folder again.")
     given = settings or PrepareSettings()
     resolved = given.resolve(size=working_size(found.cases))
     pixel = len(found.card.channels) * np.dtype(found.card.dtype).itemsize
@@ -107,6 +114,8 @@ def plan(
         f"{FORMAT}{resolved.model_dump_json()}{found.card.labels}{found.card.channels}{found.card.dtype}{sources.hexdigest()}".encode()
     ).hexdigest()[:16]
     target = Path(out) if out is not None else Path("stores") / found.name
+    if out is None and (found.name in ("", ".", "..") or set(found.name) & set("/\\")):
+        raise BadInput(f"{found.folder}: its name {found.name!r} cannot be the name of a folder", hint="Give an --out.")
     return Plan(found, target, resolved, layout, made_from, sources.hexdigest()[:16])
 
 
@@ -127,7 +136,8 @@ def prepare(
         return Prepared(store, planned.target, planned.bytes, 0.0, True, store.card.left_out)
     start = time.perf_counter()
     _enough_room(planned)
-    with _only_one(planned):
+    lock = planned.target.with_name(f".{planned.target.name}.lock")
+    with alone(planned.work, lock, what=planned.target, busy="another process prepares this store"):
         left_out = _fill(planned, skip_bad, workers, progress)
         cases = {case.case: case for case in planned.dataset.cases}
         places = [place for place in planned.layout.places if place.case not in left_out]
@@ -177,8 +187,7 @@ def _present(planned: Plan, fresh: bool) -> bool:
 def _enough_room(planned: Plan) -> None:
     parent = planned.target.parent
     try:
-        parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(parent).free
+        free = shutil.disk_usage(next(folder for folder in (parent, *parent.parents) if folder.exists())).free
     except OSError as error:
         raise Failed(f"{parent}: cannot be written ({error.strerror})") from None
     if free < planned.bytes - _size(planned.work):
@@ -192,42 +201,6 @@ def _size(folder: Path) -> int:
     if not folder.is_dir():
         return 0
     return sum(file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else 0 for file in folder.iterdir())
-
-
-@contextlib.contextmanager
-def _only_one(planned: Plan) -> Iterator[None]:
-    """A lock that dies with its process; on failure the work folder goes, on interruption it stays to go on from."""
-    planned.work.mkdir(parents=True, exist_ok=True)
-    lock = planned.target.with_name(f".{planned.target.name}.lock")
-    with lock.open("a+b") as file:
-        if not _locked(file):
-            raise BadInput(f"{planned.target}: another process prepares this store", hint="Wait for it, or give another --out.")
-        try:
-            yield
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            shutil.rmtree(planned.work, ignore_errors=True)
-            raise
-        finally:
-            with contextlib.suppress(PermissionError):  # Windows removes no open file
-                lock.unlink(missing_ok=True)
-
-
-def _locked(file: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # The lock of a file that its last holder has removed since keeps nobody out.
-        return sys.platform == "win32" or os.fstat(file.fileno()).st_ino == Path(file.name).stat().st_ino
-    except OSError:
-        return False
 
 
 def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) -> dict[str, str]:
@@ -263,18 +236,11 @@ def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) ->
 
 
 def _reserve(path: Path, size: int) -> None:
-    """The whole file at once, so that a full disk is noticed now and not by a torn image."""
-    if path.exists() and path.stat().st_size == size:
-        return
-    try:
+    """The file at its length, so that workers can write anywhere in it. Room was looked for before; a disk that fills
+    up meanwhile shows as a failed write, and reserving blocks beforehand makes every write three times slower."""
+    if not path.exists() or path.stat().st_size != size:
         with path.open("wb") as file:
             file.truncate(size)
-            if hasattr(os, "posix_fallocate") and size:
-                os.posix_fallocate(file.fileno(), 0, size)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise Failed(f"{path.parent.parent}: the disk is full", hint="Give an --out on a larger disk.") from None
-        raise Failed(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _about(path: Path) -> str:
@@ -304,24 +270,35 @@ class _Task:
 
 def _store_one(task: _Task, bench: _Bench) -> int:
     """Returns the bytes of the decoded image, for the record; what matters is in the files."""
-    card = bench.dataset.card
-    pixels = bench.dataset.image(task.case)
-    if pixels.shape[:2] != task.place.fit.native:
-        raise BadInput(f"{task.case.images[0]}: has changed its size since the scan; scan again")
-    if len(task.case.images) == 1 and digest(pixels if pixels.shape[2] > 1 else pixels[..., 0]) != task.case.digest:
-        raise BadInput(f"{task.case.images[0]}: has changed since the scan; scan again")
-    pixels = _to_channels(pixels, len(card.channels), np.dtype(card.dtype))
-    with (bench.work / IMAGES).open("r+b") as file:
-        file.seek(task.place.image)
-        for size in task.place.fit.levels():
-            # Each level from the full image: an image is interpolated once.
-            file.write(np.ascontiguousarray(shrink_image(pixels, size)).tobytes())
-    if task.place.mask >= 0:
-        ids = bench.dataset.mask(task.case)
-        with (bench.work / MASKS).open("r+b") as file:
-            file.seek(task.place.mask)
-            file.write(task.place.fit.labels(ids).tobytes())
+    card, case, place = bench.dataset.card, task.case, task.place
+    # What the scan has seen of these very files need not be looked at again.
+    untouched = bool(case.stamp) and stamp_now(bench.dataset.root, case) == case.stamp
+    pixels = bench.dataset.image(case)
+    if pixels.shape[:2] != place.fit.native:
+        raise BadInput(f"{case.images[0]}: has changed its size since the scan; scan again")
+    if not untouched and digest(pixels if pixels.shape[2] > 1 else pixels[..., 0]) != case.digest:
+        raise BadInput(f"{case.images[0]}: has changed since the scan; scan again")
+    levels = pyramid(_to_channels(pixels, len(card.channels), np.dtype(card.dtype)), place.fit)
+    _write_at(bench.work / IMAGES, place.image, b"".join(level.tobytes() for level in levels))
+    if place.mask >= 0:
+        ids = bench.dataset.mask(case, checked=untouched)
+        if ids.shape != place.fit.native or not _same_share(ids, case):  # the rule on the card may have changed as well
+            raise BadInput(f"{case.mask}: has changed since the scan; scan again")
+        _write_at(bench.work / MASKS, place.mask, place.fit.labels(ids).tobytes())
     return pixels.nbytes
+
+
+def _same_share(ids: npt.NDArray[np.uint8], case: Case) -> bool:
+    counted = (np.count_nonzero(ids) - np.count_nonzero(ids == IGNORE)) / ids.size
+    return float(f"{counted:.6g}") == case.foreground
+
+
+def _write_at(path: Path, offset: int, data: bytes) -> None:
+    with path.open("r+b", buffering=0) as file:
+        file.seek(offset)
+        rest = memoryview(data)
+        while rest:  # a full disk takes a part and says nothing; the next part is an error
+            rest = rest[file.write(rest) :]
 
 
 def _to_channels(pixels: Any, depth: int, dtype: np.dtype[Any]) -> Any:
@@ -333,4 +310,4 @@ def _to_channels(pixels: Any, depth: int, dtype: np.dtype[Any]) -> Any:
         raise BadInput(f"has {pixels.shape[2]} channels, the dataset has {depth}")
     if dtype == np.uint16 and pixels.dtype == np.uint8:
         return pixels.astype(np.uint16) * 257
-    return pixels.astype(dtype)
+    return pixels.astype(dtype, copy=False)

@@ -6,25 +6,27 @@ import itertools
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segue.config import read_yaml
+from segue.config import read_yaml, validate
 from segue.data import labels as rules
 from segue.data import leaks as copies
 from segue.data.adapters import ADAPTERS, Adapter, Reading
 from segue.data.adapters.template import from_templates
+from segue.data.alone import alone
 from segue.data.case import Case
 from segue.data.copies.alignment import SIDE
-from segue.data.dataset import CARD, DUPLICATES, THUMBNAILS, Card, Dataset, patients
+from segue.data.dataset import CARD, DUPLICATES, TABLE, THUMBNAILS, Card, Dataset, patients
 from segue.data.look import Task, look
+from segue.data.stamp import stamp
 from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
-from segue.errors import BadInput, Failed, nearest
+from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
 
 _WORK = ".scan"  # holds what an interrupted scan has done so far
@@ -108,77 +110,79 @@ def scan(
     reading = adapter.read(tree)
     if not reading.cases and not reading.bad:
         raise BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
-    name = name or _slug(root.resolve().name)
+    name = name if name is not None else _slug(root.resolve().name)
+    if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f]", name):
+        raise BadInput(f"--name {name!r} cannot be the name of a folder")
     folder = Path(out) if out is not None else Path("datasets") / name
     known = _known_card(folder, root)
     told = _told_labels(adapter, reading, labels)
     rule, classes = told or (None, {})
 
-    thumbs, found, bad, traces = _look_at_all(tree, reading, rule, folder, workers, progress)
-    bad = [*tree.left_out, *reading.bad, *bad]
-    words = "as the layout says" if labels is None else f"as told: {labels}"
-    if rule is None:
-        summaries = {case.mask: seen["mask"] for case, seen in found.values() if "mask" in seen}
-        rule, classes, words = rules.infer(summaries, foreground=adapter.foreground)
-        refused = dict(rules.refused(rule, summaries))
-        bad += refused.items()
-        found = {key: pair for key, pair in found.items() if pair[0].mask not in refused}
-    if known is not None and rule is not None and known.labels == rule:
-        classes = known.classes
-    order = sorted(found, key=lambda key: found[key][0].case)
-    cases = [_measured(*found[key], rule) for key in order]
-    rows = np.array([found[key][1]["row"] for key in order], np.intp)
-    ordered = _in_order(thumbs, rows, folder)
-    pairs = copies.within(cases, ordered)
-    cases = copies.grouped(cases, pairs)
-    card = Card(
-        name=name,
-        root=str(root.resolve()),
-        layout=adapter.name,
-        modality=adapter.modality,
-        anatomy=adapter.anatomy,
-        channels=_channels(adapter, [found[key][1]["channels"] for key in order]),
-        classes=classes,
-        labels=rule,
-        dtype="uint16" if any(found[key][1]["bits"] == 16 for key in order) else "uint8",
-        patients_from=adapter.patients_from if patients(cases) else "",
-        sites_from=adapter.sites_from if any(case.site for case in cases) else "",
-        licence=adapter.known.licence if adapter.known else "",
-        citation=adapter.known.citation if adapter.known else "",
-        home=adapter.known.home if adapter.known else "",
-    )
-    if known is not None:  # a person may have mended these
-        card = card.model_copy(update={key: value for key in _KEPT if (value := getattr(known, key))})
-    dataset = Dataset(folder, card, tuple(cases))
-    with_class = Counter(
-        number for key in order for number in _classes_in(rule, found[key][1]) if number in classes
-    )
-    written = bool(cases) and (skip_bad or not bad)
-    if written:
-        (folder / _WORK / THUMBNAILS).replace(folder / THUMBNAILS)
-        copies.write_pairs(folder / DUPLICATES, pairs)
-        dataset.save()
-    shutil.rmtree(folder / _WORK, ignore_errors=True)
-    if not written:
-        _remove_if_empty(folder)
-    used = {path for case in reading.cases for path in (*case.images, case.mask)} | {file for file, _ in bad}
-    pictures = {file.path for file in tree.files if suffix(file.name) in IMAGES + VOLUMES}
-    return Scan(
-        root=root,
-        layout=adapter.name,
-        why=why,
-        cases=tuple(cases),
-        bad=tuple(sorted(set(bad))),
-        unused=len(pictures - used),
-        labels_in_words=words if any(case.labelled for case in cases) or rule else "no masks",
-        classes=classes,
-        masks_with_class=dict(with_class),
-        pairs=tuple(pairs),
-        groups=tuple(copies.groups(pairs)),
-        warnings=tuple(_warnings(cases, pairs, sorted(pictures - used))),
-        dataset=dataset if written else None,
-        traces=traces,
-    )
+    with alone(folder / _WORK, folder / ".scan.lock", what=folder, busy="another process writes this dataset"):
+        thumbs, found, bad, traces = _look_at_all(tree, reading, rule, folder, workers, progress)
+        bad = [*tree.left_out, *reading.bad, *bad]
+        words = "as the layout says" if labels is None else f"as told: {labels}"
+        if rule is None:
+            summaries = {case.mask: seen["mask"] for case, seen in found.values() if "mask" in seen}
+            rule, classes, words = rules.infer(summaries, foreground=adapter.foreground)
+            refused = dict(rules.refused(rule, summaries))
+            bad += refused.items()
+            found = {key: pair for key, pair in found.items() if pair[0].mask not in refused}
+        if known is not None and rule is not None and known.labels == rule:
+            classes = known.classes
+        order = sorted(found, key=lambda key: found[key][0].case)
+        cases = [_measured(*found[key], rule) for key in order]
+        rows = np.array([found[key][1]["row"] for key in order], np.intp)
+        ordered = _in_order(thumbs, rows, folder)
+        pairs = copies.within(cases, ordered)
+        cases = copies.grouped(cases, pairs)
+        card = Card(
+            name=name,
+            root=str(root.resolve()),
+            layout=adapter.name,
+            modality=adapter.modality,
+            anatomy=adapter.anatomy,
+            channels=_channels(adapter, [found[key][1]["channels"] for key in order]),
+            classes=classes,
+            labels=rule,
+            dtype="uint16" if any(found[key][1]["bits"] == 16 for key in order) else "uint8",
+            patients_from=adapter.patients_from if patients(cases) else "",
+            sites_from=adapter.sites_from if any(case.site for case in cases) else "",
+            licence=adapter.known.licence if adapter.known else "",
+            citation=adapter.known.citation if adapter.known else "",
+            home=adapter.known.home if adapter.known else "",
+        )
+        if known is not None:  # a person may have mended these
+            card = card.model_copy(update={key: value for key in _KEPT if (value := getattr(known, key))})
+        dataset = Dataset(folder, card, tuple(cases))
+        with_class = Counter(
+            number for key in order for number in _classes_in(rule, found[key][1]) if number in classes
+        )
+        written = bool(cases) and (skip_bad or not bad)
+        if written:
+            copies.write_pairs(folder / _WORK / DUPLICATES, pairs)
+            replace(dataset, folder=folder / _WORK).save()
+            for file in (THUMBNAILS, DUPLICATES, TABLE, CARD):
+                (folder / _WORK / file).replace(folder / file)
+        shutil.rmtree(folder / _WORK, ignore_errors=True)
+        used = {path for case in reading.cases for path in (*case.images, case.mask)} | {file for file, _ in bad}
+        pictures = {file.path for file in tree.files if suffix(file.name) in IMAGES + VOLUMES}
+        return Scan(
+            root=root,
+            layout=adapter.name,
+            why=why,
+            cases=tuple(cases),
+            bad=tuple(sorted(set(bad))),
+            unused=len(pictures - used),
+            labels_in_words=words if any(case.labelled for case in cases) or rule else "no masks",
+            classes=classes,
+            masks_with_class=dict(with_class),
+            pairs=tuple(pairs),
+            groups=tuple(copies.groups(pairs)),
+            warnings=(*_warnings(cases, pairs, sorted(pictures - used)), *_rare(classes, with_class, found.values(), rule)),
+            dataset=dataset if written else None,
+            traces=traces,
+        )
 
 
 def _adapter(tree: Tree, layout: str | None, image: str | None, mask: str | None) -> tuple[Adapter, str]:
@@ -211,10 +215,7 @@ def _known_card(folder: Path, root: Path) -> Card | None:
     """The card of an earlier scan of the same images."""
     if not (folder / CARD).exists():
         return None
-    try:
-        known = Card.model_validate(read_yaml(folder / CARD))
-    except ValueError:
-        raise BadInput(f"{folder / CARD}: is there and is not a card of ours", hint="Give another --out.") from None
+    known = validate(Card, read_yaml(folder / CARD), where=str(folder / CARD))
     if Path(known.root) != root.resolve():
         raise BadInput(f"{folder}: is the dataset of {known.root}", hint="Give another --name or --out.")
     return known
@@ -224,7 +225,7 @@ def _look_at_all(
     tree: Tree, reading: Reading, rule: rules.Labels | None, folder: Path, workers: int | None, progress: bool
 ) -> tuple[Path, dict[str, tuple[Case, dict[str, Any]]], list[tuple[str, str]], dict[str, str]]:
     """By key of the ledger: the case and what was seen of it. Thumbnails go to a file, so that memory stays small."""
-    about = {file.path: (file.size, file.changed) for file in tree.files}
+    about = {file.path: (file.path, file.size, file.changed) for file in tree.files}
     said = rule.model_dump_json() if rule else ""
 
     def key(task: Task) -> str:
@@ -233,15 +234,13 @@ def _look_at_all(
 
     tasks = {key(task): task for task in (Task(case, tree.root, rule) for case in reading.cases)}
     work = folder / _WORK
-    try:
-        work.mkdir(parents=True, exist_ok=True)
-        store = (work / "thumbnails.bin").open("r+b" if (work / "thumbnails.bin").exists() else "w+b")
-    except OSError as error:
-        raise Failed(f"{folder}: cannot be written ({error.strerror})", hint="Give another --out.") from None
+    if not (work / "thumbnails.bin").exists():
+        (work / "done.jsonl").unlink(missing_ok=True)
+        (work / "thumbnails.bin").touch()
     found: dict[str, tuple[Case, dict[str, Any]]] = {}
     bad: list[tuple[str, str]] = []
     traces: dict[str, str] = {}
-    with store:
+    with (work / "thumbnails.bin").open("r+b") as store:
         rows = itertools.count(store.seek(0, 2) // SIDE**2)
 
         def keep(seen: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +258,8 @@ def _look_at_all(
         for outcome in outcomes:
             case = tasks[outcome.key].case
             if outcome.error is None and outcome.value is not None:
-                found[outcome.key] = (case, outcome.value)
+                files = [about[path] for path in (*case.images, case.mask) if path in about]
+                found[outcome.key] = (case.with_(stamp=stamp(files)), outcome.value)
             else:
                 bad.append(_named(case, outcome.error or "", tree.root))
                 if outcome.trace:
@@ -296,13 +296,13 @@ def _classes_in(rule: rules.Labels | None, seen: dict[str, Any]) -> set[int]:
 def _in_order(thumbs: Path, rows: npt.NDArray[np.intp], folder: Path) -> npt.NDArray[np.uint8]:
     """The thumbnails in the order of the table, as a file that is mapped and not loaded."""
     target = folder / _WORK / THUMBNAILS
-    ordered = np.lib.format.open_memmap(target, "w+", np.uint8, (len(rows), SIDE, SIDE))
-    if len(rows):
-        source = np.memmap(thumbs, np.uint8, "r").reshape(-1, SIDE, SIDE)
-        for start in range(0, len(rows), 4096):
-            ordered[start : start + 4096] = source[rows[start : start + 4096]]
-        ordered.flush()
-    del ordered
+    with target.open("wb") as file:  # not through a map, where a full disk kills the process
+        head = {"descr": "|u1", "fortran_order": False, "shape": (len(rows), SIDE, SIDE)}
+        np.lib.format.write_array_header_1_0(file, head)
+        if len(rows):
+            source = np.memmap(thumbs, np.uint8, "r").reshape(-1, SIDE, SIDE)
+            for start in range(0, len(rows), 4096):
+                file.write(source[rows[start : start + 4096]].tobytes())
     result: npt.NDArray[np.uint8] = np.load(target, mmap_mode="r", allow_pickle=False)
     return result
 
@@ -353,10 +353,16 @@ def _warnings(cases: list[Case], pairs: list[copies.Pair], unused: list[str]) ->
         yield f"{len(unused):,} pictures belong to no case, for example {unused[0]}."
 
 
+def _rare(
+    classes: rules.Classes, with_class: Counter[int], seen: Iterable[tuple[Case, dict[str, Any]]], rule: rules.Labels | None
+) -> Iterator[str]:
+    """One mask with a value of its own is more often a slip than a class."""
+    if len(classes) > 2 and with_class.total() > 2 * len(classes):
+        for number in sorted(classes):
+            if number and with_class[number] == 1:
+                mask = next(case.mask for case, about in seen if number in _classes_in(rule, about))
+                yield f"Class {classes[number]!r} is in one mask only, {mask}: a class, or a slip?"
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.").lower() or "dataset"
-
-
-def _remove_if_empty(folder: Path) -> None:
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

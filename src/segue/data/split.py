@@ -20,12 +20,13 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from segue.config import Settings, atomic, read_yaml, validate, write_yaml
+from segue.config import Settings, read_yaml, validate, write_yaml
 from segue.data.adapters.folders import PARTS
 from segue.data.case import Case, guard, read_table
 from segue.data.components import components
 from segue.data.dataset import Dataset, as_dataset
 from segue.errors import BadInput, nearest
+from segue.files import atomic
 
 BUDGETS = ("1", "2", "5", "10%", "25%", "all")
 LEFT_OUT = "left out"

@@ -19,10 +19,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from segue.config import Strict, atomic, read_yaml, validate
+from segue.config import Strict, read_yaml, validate
 from segue.data.case import read_table, write_rows
 from segue.data.geometry import Fit
 from segue.errors import BadInput
+from segue.files import atomic
 
 FORMAT = 1
 CARD, INDEX, IMAGES, MASKS = "store.yaml", "index.csv", "images.bin", "masks.bin"
@@ -89,7 +90,7 @@ class Store:
         for place, levels in zip(self.places, self._levels, strict=True):
             offset, shape = levels[-1]
             end = offset + shape[0] * shape[1] * shape[2]
-            if not 0 <= place.image <= end <= len(self._images) or place.mask + self._area(place) > len(self._masks):
+            if place.image < 0 or end > len(self._images) or place.mask + self._area(place) > len(self._masks):
                 raise BadInput(f"{folder}: {place.case!r} lies outside of its files; prepare again")
 
     @staticmethod

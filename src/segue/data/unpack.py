@@ -1,32 +1,37 @@
 """`segue data unpack`: an archive that nobody has checked becomes a folder, member by member, or nothing at all.
 
-Every member is looked at before the first byte is written: absolute paths, `..`, links, devices, two members of one name,
-and more bytes than the archive could honestly hold are refused by name. What a header claims is counted again while
-writing.
+Every member is looked at before the first byte is written: absolute paths, `..`, links, devices, two members of one
+name, and more bytes than the archive could honestly hold are refused by name. What a header claims is counted again
+while writing.
 """
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+import os
 import re
 import shutil
 import stat
 import tarfile
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from segue.data.tree import ARCHIVES, suffix
-from segue.errors import BadInput, Failed
+from segue.errors import BadInput, Failed, SegueError
 
 MAX_MEMBERS = 2_000_000
 MAX_RATIO = 100  # unpacked over packed; pictures are packed already and stay near 1, masks near 50
 _FREE_RATIO = 64 << 20  # bytes below which the ratio does not matter
 _CHUNK = 1 << 20
+_LARGEST_READ = 16 << 20  # of a header: names, attributes
+_DEEPEST = 100  # folders in folders
 
 
 _Opener = Callable[[Any], IO[bytes] | None]
@@ -53,19 +58,28 @@ class _Member:
 def unpack(archive: Path | str, to: Path | str) -> Unpacked:
     """Unpack into a new folder `to`."""
     source, target = Path(archive), Path(to)
-    if not source.is_file():
-        raise BadInput(f"{source}: there is no such archive")
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise BadInput(f"{target}: is there already; give a new folder")
-    packed = source.stat().st_size
-    with _opened(source) as (members, read):
-        listed = _checked(source, members, packed)
+    try:
+        if not source.is_file():
+            raise BadInput(f"{source}: there is no such archive")
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise BadInput(f"{target}: is there already; give a new folder")
+        file = source.open("rb")
+    except OSError as error:
+        raise BadInput(f"{str(error.filename)[:200]}: cannot be opened ({error.strerror})") from None
+    with ExitStack() as stack:
+        stack.enter_context(file)
+        packed = source.stat().st_size
+        with _broken_told(source):
+            members, read = _opened(source, file, packed, stack)
+            listed = _checked(source, members, packed)
         total = sum(member.size for member in listed)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if shutil.disk_usage(target.parent).free < total:
-            raise Failed(f"{target.parent}: {source.name} unpacks to {total / 1e6:,.0f} MB, which do not fit on the disk")
-        work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".partial"))
+        made = [folder for folder in target.parents if not folder.exists()]
+        work = None
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if shutil.disk_usage(target.parent).free < total:
+                raise Failed(f"{target.parent}: {source.name} holds {total / 1e6:,.0f} MB, which do not fit here")
+            work = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:50]}.", suffix=".partial"))
             for member in listed:
                 _write(source, member, read, work)
             work.chmod(0o755)
@@ -73,26 +87,67 @@ def unpack(archive: Path | str, to: Path | str) -> Unpacked:
                 target.rmdir()  # empty, as checked
             work.rename(target)
         except OSError as error:
-            raise Failed(f"{target}: cannot be written ({error.strerror})") from None
+            raise Failed(f"{target}: cannot be written ({error.strerror or error})") from None
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            if work is not None:
+                shutil.rmtree(work, ignore_errors=True)
+            for folder in made:
+                with suppress(OSError):  # not empty
+                    folder.rmdir()
     return Unpacked(target, len(listed), total)
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[Iterator[_Member], _Opener]]:
+def _broken_told(source: Path) -> Iterator[None]:
     try:
-        if suffix(source.name) == ".zip":
-            with zipfile.ZipFile(source) as archive:
-                yield (_of_zip(info) for info in archive.infolist() if not info.is_dir()), archive.open  # type: ignore[misc]
-        elif suffix(source.name) in (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"):
-            with tarfile.open(source) as archive:
-                yield (_of_tar(info) for info in archive if not info.isdir()), archive.extractfile  # type: ignore[misc]
-        else:
-            readable = ", ".join(ending for ending in ARCHIVES if ending not in (".7z", ".rar"))
-            raise BadInput(f"{source}: is not an archive that can be unpacked ({readable})")
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise BadInput(f"{source}: is broken ({' '.join(str(error).split()) or type(error).__name__})") from None
+        yield
+    except SegueError:
+        raise
+    except Exception as error:  # the libraries raise nearly anything on bytes that were made to hurt
+        raise BadInput(f"{source}: is broken ({' '.join(str(error).split())[:120] or type(error).__name__})") from None
+
+
+def _opened(source: Path, file: IO[bytes], packed: int, stack: ExitStack) -> tuple[Iterator[_Member], _Opener]:
+    kind = suffix(source.name)
+    if kind == ".zip":
+        zipped = stack.enter_context(zipfile.ZipFile(file))
+        return (_of_zip(info) for info in zipped.infolist() if not info.is_dir()), zipped.open
+    if kind in (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"):
+        unpacked = stack.enter_context(_unpacked(file))
+        limit = 10 * max(_FREE_RATIO, MAX_RATIO * packed)
+        careful: Any = _Careful(unpacked, limit)
+        tarred = stack.enter_context(tarfile.TarFile(fileobj=careful))
+        return (_of_tar(info) for info in tarred if not info.isdir()), tarred.extractfile
+    readable = ", ".join(ending for ending in ARCHIVES if ending not in (".7z", ".rar"))
+    raise BadInput(f"{source}: is not an archive that can be unpacked ({readable})")
+
+
+def _unpacked(file: IO[bytes]) -> IO[bytes]:
+    """By its first bytes, whatever the ending says."""
+    head = file.read(6)
+    file.seek(0)
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+    if head.startswith(b"BZh"):
+        return bz2.BZ2File(file)
+    if head == b"\xfd7zXZ\0":
+        return lzma.LZMAFile(file)
+    return file
+
+
+class _Careful:
+    """What tarfile reads from: it believes a header and takes the memory that this claims."""
+
+    def __init__(self, file: IO[bytes], limit: int) -> None:
+        self._file, self._limit = file, limit
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= _LARGEST_READ:
+            raise tarfile.ReadError(f"a header claims {size:,} bytes")
+        if self.tell() > self._limit:
+            raise tarfile.ReadError("it unpacks to far more than it could honestly hold")
+        return self._file.read(size)
 
 
 def _of_zip(info: zipfile.ZipInfo) -> _Member:
@@ -117,22 +172,31 @@ def _of_tar(info: tarfile.TarInfo) -> _Member:
 def _checked(source: Path, members: Iterator[_Member], packed: int) -> list[_Member]:
     listed: list[_Member] = []
     total = 0
-    names: dict[str, str] = {}
+    names: dict[str, str] = {}  # as a file system sees it that knows no case of letters
+    folders: dict[str, str] = {}
     for member in members:
         refused = member.refused or _bad_name(member.name)
-        if not refused and member.name.lower() in names:
-            refused = f"has the name of another member ({names[member.name.lower()]})"
+        path = PurePosixPath(member.name.replace("\\", "/").lower())
+        above = {str(folder): member.name for folder in path.parents}
+        if not refused and str(path) in names:
+            refused = f"has the name of another member ({names[str(path)]!r})"
+        clash = next((names[folder] for folder in above if folder in names), folders.get(str(path)))
+        if not refused and clash:
+            refused = f"is a folder and a file at once ({clash!r})"
+        if not refused and member.size < 0:
+            refused = f"claims {member.size} bytes"
         if refused:
-            raise BadInput(f"{source}: member {member.name!r} {refused}; nothing was unpacked")
-        names[member.name.lower()] = member.name
+            raise BadInput(f"{source}: member {_short(member.name)!r} {refused}; nothing was unpacked")
+        names[str(path)] = member.name
+        folders |= above
         listed.append(member)
         total += member.size
         if len(listed) > MAX_MEMBERS:
             raise BadInput(f"{source}: has more than {MAX_MEMBERS:,} members; nothing was unpacked")
         if total > _FREE_RATIO and total > MAX_RATIO * packed:
             raise BadInput(
-                f"{source}: its {packed / 1e6:,.1f} MB claim to hold {total / 1e6:,.0f} MB or more (limit {MAX_RATIO} to 1); "
-                "nothing was unpacked"
+                f"{source}: its {packed / 1e6:,.1f} MB claim to hold {total / 1e6:,.0f} MB or more "
+                f"(limit {MAX_RATIO} to 1); nothing was unpacked"
             )
     if not listed:
         raise BadInput(f"{source}: is empty")
@@ -147,19 +211,33 @@ def _bad_name(name: str) -> str:
         return "leads out of the folder"
     if not path.parts or any(ord(letter) < 32 for letter in name):
         return "has a name that cannot be written"
+    if len(path.parts) > _DEEPEST or max(len(os.fsencode(part)) for part in path.parts) > 255:
+        return "has a name that is too long"
     return ""
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 200 else f"{name[:200]}..."
 
 
 def _write(source: Path, member: _Member, read: _Opener, work: Path) -> None:
     target = work / PurePosixPath(member.name.replace("\\", "/"))
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
-    stream = read(member.handle)
+    with _broken_told(source):
+        stream = read(member.handle)
     if stream is None:
         raise BadInput(f"{source}: member {member.name!r} cannot be read; nothing was unpacked")
     with stream, target.open("xb") as file:
-        while chunk := stream.read(_CHUNK):
+        while chunk := _next(source, stream):
             written += len(chunk)
             if written > member.size:
                 raise BadInput(f"{source}: member {member.name!r} holds more than it claims; nothing was unpacked")
             file.write(chunk)
+    if written < member.size:
+        raise BadInput(f"{source}: member {member.name!r} holds less than it claims; nothing was unpacked")
+
+
+def _next(source: Path, stream: IO[bytes]) -> bytes:
+    with _broken_told(source):
+        return stream.read(_CHUNK)

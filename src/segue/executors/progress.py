@@ -34,7 +34,7 @@ class Progress:
     def line(self, now: float) -> str:
         rate = self._fresh / max(now - self._start, 1e-9)
         parts = [f"{self.label} {self.done:,}/{self.total:,}", f"{rate:,.1f}/s" if rate < 100 else f"{rate:,.0f}/s"]
-        if 0 < self._fresh and self.done < self.total:
+        if self._fresh > 0 and self.done < self.total:
             parts.append(f"{duration((self.total - self.done) / rate)} left")
         if self.failed:
             parts.append(f"{self.failed} failed")

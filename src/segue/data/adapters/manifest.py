@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from segue.data.adapters.adapter import Adapter, Reading
 from segue.data.adapters.folders import PARTS
-from segue.data.case import COLUMNS, Case, split_names, read_table
+from segue.data.case import COLUMNS, Case, read_table, split_names
 from segue.data.tree import File, Tree, stem, suffix
 from segue.errors import BadInput
 
@@ -163,6 +163,7 @@ def _found(tree: Tree, table: str, row: dict[str, str]) -> Iterator[str]:
 def _inside(tree: Tree, table: str, path: str) -> str:
     """A path as the table gives it, relative to the root; it must be there and below the table's folder."""
     given = path.strip().replace("\\", "/")
+    path = path if len(path) <= 200 else f"{path[:200]}..."
     if given.startswith("/") or _DRIVE.match(given):
         raise _Refused(f"{path!r} is an absolute path; give it relative to {table}")
     if ".." in given.split("/"):

@@ -18,8 +18,8 @@ Vectors = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.intp]
 
 LEAF = 256
-TREES = 3
-_SPILL = 0.18  # of a node's points lie within the margin on each side of its cut
+TREES = 4
+_SPILL = 0.10  # of a node's points lie within the margin on each side of its cut
 _DIRECTIONS = 16  # principal directions that the cuts are mixed from
 
 

@@ -1,0 +1,27 @@
+"""Has a file been touched since it was looked at? Its size and time of change answer without reading it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from segue.data.case import Case
+
+
+def stamp(files: Iterable[tuple[str, int, int]]) -> str:
+    """Of (path, size, nanoseconds of change)."""
+    text = "\n".join(f"{path}\t{size}\t{changed}" for path, size, changed in sorted(files))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def stamp_now(root: Path, case: Case) -> str:
+    """Of a case's files as they are; empty when one is gone."""
+    files = []
+    for path in (*case.images, *([case.mask] if case.mask else [])):
+        try:
+            about = (root / path).stat()
+        except OSError:
+            return ""
+        files.append((path, about.st_size, about.st_mtime_ns))
+    return stamp(files)

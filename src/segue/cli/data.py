@@ -78,7 +78,7 @@ def _tell_scan(found: Scan, debug: bool) -> None:
         for pair in found.pairs:
             kinds[pair.kind] = kinds.get(pair.kind, 0) + 1
         words = {"exact": "equal pixels", "copy": "copies in disguise", "frame": "maybe frames of one scene"}
-        told = ", ".join(f"{count:,} {words[kind]}" for kind, count in kinds.items())
+        told = ", ".join(f"{kinds[kind]:,} {words[kind]}" for kind in words if kind in kinds)
         tell.say("", f"  seen twice {len(found.groups):,} groups of images that must stay together ({told})")
     tell.say("")
     for warning in found.warnings:

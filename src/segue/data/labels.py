@@ -117,7 +117,7 @@ def _flat(raw: npt.NDArray[np.generic]) -> int:
     middle = ((raw >= _EDGE) & (raw <= 255 - _EDGE)).astype(np.uint8)
     if not middle.any():
         return 0
-    shades = raw.astype(np.float32)
+    shades = raw if raw.dtype == np.uint8 else raw.astype(np.float32)
     even = cv2.dilate(shades, None) == cv2.erode(shades, None)
     return int((even & (middle > 0)).sum())
 

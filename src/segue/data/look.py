@@ -13,7 +13,7 @@ import numpy as np
 
 from segue.data import images, labels
 from segue.data.case import IGNORE, Case
-from segue.data.copies.fingerprint import digest, thumbnail
+from segue.data.copies.fingerprint import fingerprint
 from segue.data.labels import Labels
 from segue.data.tree import VOLUMES, suffix
 from segue.errors import BadInput
@@ -41,13 +41,14 @@ def look(task: Task) -> dict[str, Any]:
         if plane.shape[:2] != first.shape[:2]:
             raise BadInput(f"{path}: is {_size(plane)}, but {case.images[0]} is {_size(first)}")
     joined = first if len(upright) == 1 else np.concatenate([plane.reshape(*plane.shape[:2], -1) for plane in upright], 2)
+    digest, thumbnail = fingerprint(joined)
     found: dict[str, Any] = {
         "height": first.shape[0],
         "width": first.shape[1],
         "channels": sum(plane.shape[2] if plane.ndim == 3 else 1 for plane in upright),
         "bits": 16 if any(plane.dtype == np.uint16 for plane in upright) else 8,
-        "digest": digest(joined),
-        "thumbnail": thumbnail(first).tobytes(),
+        "digest": digest,
+        "thumbnail": thumbnail.tobytes(),
     }
     if case.mask:
         data, header = images.load(task.root / case.mask)
@@ -63,7 +64,7 @@ def look(task: Task) -> dict[str, Any]:
             except BadInput as error:
                 raise BadInput(f"{case.mask}: {error.message}") from None
             found["classes"] = [[int(number), int(count)] for number, count in zip(ids, counts, strict=True)]
-            found["foreground"] = float(counts[(ids != 0) & (ids != IGNORE)].sum() / raw.shape[0] / raw.shape[1])
+            found["foreground"] = float(counts[(ids != 0) & (ids != IGNORE)].sum() / (raw.shape[0] * raw.shape[1]))
     return found
 
 

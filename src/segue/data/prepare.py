@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import math
 import os
 import shutil
 import time
@@ -20,7 +21,7 @@ from pydantic import Field
 from segue.config import Auto, Settings, read_yaml, write_yaml
 from segue.data.alone import alone
 from segue.data.case import IGNORE, Case
-from segue.data.copies.fingerprint import digest
+from segue.data.copies.fingerprint import fingerprint
 from segue.data.dataset import Dataset, as_dataset
 from segue.data.geometry import pyramid
 from segue.data.propose import working_size
@@ -276,7 +277,7 @@ def _store_one(task: _Task, bench: _Bench) -> int:
     pixels = bench.dataset.image(case)
     if pixels.shape[:2] != place.fit.native:
         raise BadInput(f"{case.images[0]}: has changed its size since the scan; scan again")
-    if not untouched and digest(pixels if pixels.shape[2] > 1 else pixels[..., 0]) != case.digest:
+    if not untouched and fingerprint(pixels if pixels.shape[2] > 1 else pixels[..., 0])[0] != case.digest:
         raise BadInput(f"{case.images[0]}: has changed since the scan; scan again")
     levels = pyramid(_to_channels(pixels, len(card.channels), np.dtype(card.dtype)), place.fit)
     _write_at(bench.work / IMAGES, place.image, b"".join(level.tobytes() for level in levels))
@@ -290,7 +291,7 @@ def _store_one(task: _Task, bench: _Bench) -> int:
 
 def _same_share(ids: npt.NDArray[np.uint8], case: Case) -> bool:
     counted = (np.count_nonzero(ids) - np.count_nonzero(ids == IGNORE)) / ids.size
-    return float(f"{counted:.6g}") == case.foreground
+    return case.foreground is None or math.isclose(counted, case.foreground, rel_tol=1e-5)  # the table has six digits
 
 
 def _write_at(path: Path, offset: int, data: bytes) -> None:

@@ -7,7 +7,7 @@ the thumbnail), and `neighbours` finds who lies near. `alignment` then looks at 
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 
 import cv2
 import numpy as np
@@ -26,20 +26,31 @@ _FLAT = 2.0  # grey levels; a flatter thumbnail (black frame, lens cap) says not
 _BLOCK = 512
 
 
-def digest(image: npt.NDArray[np.generic]) -> str:
-    """Of the decoded pixels: a copy saved losslessly in another format has the same."""
-    state = hashlib.sha256(f"{image.shape}{image.dtype}".encode())
-    state.update(np.ascontiguousarray(image).data)
-    return state.hexdigest()[:32]
+def fingerprint(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> tuple[str, Thumbs]:
+    """Of (height, width) or (height, width, channels): digest and thumbnail.
+
+    A copy saved losslessly in another format has the same digest. It is a checksum of the pixels beside one of the
+    thumbnail: strangers differ in the second, and of pictures with one thumbnail the first tells all but one in 2**32
+    apart, at a third of the time of a cryptographic hash.
+    """
+    small = thumbnail(image)
+    pixels = np.ascontiguousarray(image)
+    shape = "x".join(map(str, image.shape))
+    return f"{zlib.crc32(pixels.data):08x}{zlib.crc32(small.data):08x}-{shape}", small
 
 
 def thumbnail(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Thumbs:
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
+    """Grey: of colours their brightness, of other channels the first."""
+    if image.ndim == 3:
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.shape[2] == 3 else np.ascontiguousarray(image[..., 0])
+    else:
+        grey = image
     if grey.dtype == np.uint16:
         grey = grey // 257
     # Enlarging by area would make blocks; a copy of a tiny image is found by its smooth enlargement.
     larger = min(grey.shape) < SIDE
-    return cv2.resize(grey.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA)
+    small = cv2.resize(grey.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def copies(ours: Thumbs, theirs: Thumbs | None = None, *, looks: Looks | None = None) -> Matches:

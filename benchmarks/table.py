@@ -1,0 +1,155 @@
+"""benchmarks/README.md from the results: `python -m benchmarks.table`."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import RESULTS
+
+HEAD = """# Benchmarks
+
+`python -m benchmarks` measures again and writes this page from `results/*.json`; each script says in its first lines what it
+compares and how. Ratios are medians over turns in one run, because machines are shared and noisy; seconds are there for a
+sense of size. Numbers that read `../shared/data` need the public research data there or at `$SEGUE_DATA`.
+"""
+
+
+def read(name: str) -> dict[str, Any] | None:
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def rows(head: list[str], cells: list[list[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield "|" + "---|" * len(head)
+    for row in cells:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def told(measured: float, mark: float, *, least: bool = False) -> str:
+    reached = measured >= mark if least else measured <= mark
+    return f"{measured:.2f} ({'reached' if reached else 'not reached'}: {'>=' if least else '<='} {mark:g})"
+
+
+def marks() -> Iterator[str]:
+    yield "## Against the marks\n"
+    cells = []
+    if found := read("startup"):
+        cells.append(["`segue --help`, x a bare import of typer", told(found["ratio"], found["mark"]), "`startup`"])
+    if found := read("scan_speed"):
+        cells.append(["scan with leak check, x decoding alone", told(found["ratio"], found["mark"]), "`scan_speed`"])
+    if found := read("scan_memory"):
+        last = found["rows"][-1]
+        peak = last["peak_bytes"] / 2**30
+        cells.append([f"peak memory of a scan of {last['images']:,} images, GiB", told(peak, 1), "`scan_memory`"])
+    if found := read("leak_scaling"):
+        told_growth = f"n ** {found['exponent']:.2f} (n log n over this range would be n ** 1.11)"
+        cells.append([f"leak search up to {found['rows'][-1]['images']:,} images", told_growth, "`leak_scaling`"])
+    if found := read("prepare_speed"):
+        cells.append(["prepare small copies, x decode and resize", told(found["ratio"], 1.5), "`prepare_speed`"])
+        large = found["sets"]["as published"]
+        cells.append(["prepare 1024 x 768, x decode and resize", told(large["ratio"], 1.5), "`prepare_speed`"])
+        small = [row["reading_ratio"] for name, row in found["sets"].items() if name != "as published"]
+        reading = told(statistics.median(small), 30, least=True)
+        cells.append(["read a batch, small copies, x decoding", reading, "`prepare_speed`"])
+        reading = told(large["reading_ratio"], 30, least=True)
+        cells.append(["read a batch, 1024 x 768, x decoding", reading, "`prepare_speed`"])
+    if found := read("phantom_speed"):
+        speed = 2 * statistics.mean(row["memory"] for row in found["rows"] if row["phantom"] == "colon")
+        cells.append(["colon phantoms, frames/s on two cores", told(speed, 200, least=True), "`phantom_speed`"])
+    yield from rows(["what", "measured", "script"], cells)
+
+
+def details() -> Iterator[str]:
+    if found := read("scan_speed"):
+        yield f"## Scan\n\n{found['processes']} processes, the peer on as many.\n"
+        yield from rows(
+            ["dataset", "files", "scan, s", "decoding alone, s", "ratio"],
+            [
+                [name, str(row["files"]), f"{row['scan_s']:.2f}", f"{row['decode_s']:.2f}", f"{row['ratio']:.2f}"]
+                for name, row in found["sets"].items()
+            ],
+        )
+    if found := read("scan_memory"):
+        yield from rows(
+            ["images", "peak, MiB", "s"],
+            [[f"{r['images']:,}", f"{r['peak_bytes'] / 2**20:.0f}", f"{r['seconds']:.1f}"] for r in found["rows"]],
+        )
+        yield f"{found['bytes_per_image'] / 1024:.1f} KiB for each further image, 4 of them the thumbnail.\n"
+    if found := read("leak_scaling"):
+        yield "## Leak search\n"
+        yield from rows(
+            ["images", "s", "us / (n log2 n)", "planted copies found", "others"],
+            [
+                [f"{r['images']:,}", f"{r['seconds']:.2f}", f"{r['us_per_n_log_n']:.1f}", f"{r['found']} of {r['planted']}",
+                 str(r["others"])]
+                for r in found["rows"]
+            ],
+        )  # fmt: skip
+    if found := read("leak_recall"):
+        yield from rows(
+            ["dataset", "images", "hidden copies found", "exact", "copies", "frames"],
+            [
+                [name, str(r["images"]), f"{r['recall_of_hidden_copies']:.1%}", str(r["exact"]), str(r["copy"]), str(r["frame"])]
+                for name, r in found["sets"].items()
+            ],
+        )
+        yield "How many of them are real: [docs/leaks.md](../docs/leaks.md).\n"
+    if found := read("prepare_speed"):
+        yield "## Store\n"
+        yield from rows(
+            ["dataset", "images", "long side", "prepare, s", "decode and resize, s", "ratio", "reading, x decoding"],
+            [
+                [name, str(r["images"]), str(r["size"]), f"{r['prepare_s']:.2f}", f"{r['decode_and_resize_s']:.2f}",
+                 f"{r['ratio']:.2f}", f"{r['reading_ratio']:.0f}"]
+                for name, r in found["sets"].items()
+            ],
+        )  # fmt: skip
+        yield (
+            "`as published` are skin images enlarged again to 1024 x 768; the other copies are small (320 to 448 px), so that "
+            "their decoding costs little and the fixed costs weigh most.\n"
+        )
+
+
+def phantoms() -> Iterator[str]:
+    if found := read("phantom_speed"):
+        yield "## Phantoms\n\nCases a second, one process with one thread.\n"
+        yield from rows(
+            ["phantom", "site", "in memory", "onto disk"],
+            [[r["phantom"], r["site"], f"{r['memory']:.0f}", f"{r['disk']:.0f}"] for r in found["rows"]],
+        )
+    for name in ("colon", "skin"):
+        if found := read(f"phantom_hardness_{name}"):
+            sites = list(found["rows"][0]["sites"])
+            yield (
+                f"Hardness of `{name}`: a U-Net of {found['parameters']:,} parameters, {found['steps']} steps at "
+                f"{found['size'][1]} x {found['size'][0]}, trained on {found['source']}; Dice on frames with a lesion, and how "
+                "often something is found where nothing is.\n"
+            )
+            cells = []
+            for row in found["rows"]:
+                cell = [f"{row['sites'][s]['dice']:.3f}, {_false(row['sites'][s])}" for s in sites]
+                cells.append([str(row["labels"]), str(row["seed"]), *cell])
+            yield from rows(["masks", "seed", *sites], cells)
+
+
+def _false(site: dict[str, Any]) -> str:
+    return f"{site['false']:.2f}" if site["without"] else "-"
+
+
+def main() -> None:
+    machine = (read("startup") or {}).get("machine", {})
+    about = f"\nMachine: {machine.get('cpu')}, {machine.get('cores')} cores, Python {machine.get('python')}.\n"
+    text = "\n".join([HEAD + about, *marks(), *details(), *phantoms()])
+    path = Path(__file__).parent / "README.md"
+    path.write_text(text.rstrip() + "\n", encoding="utf-8")
+    print(f"Written: {path}")
+
+
+if __name__ == "__main__":
+    main()

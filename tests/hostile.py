@@ -232,6 +232,18 @@ def png_with_a_bad_byte() -> bytes:
     return bytes(data)
 
 
+def tiff_with_a_broken_strip() -> bytes:
+    data = bytearray(encoded(noise(), "TIFF", compression="tiff_lzw"))
+    data[2_000:2_064] = bytes(64)
+    return bytes(data)
+
+
+def png_whose_chunk_claims() -> bytes:
+    data = bytearray(encoded(picture(0), "PNG"))
+    data[33:37] = b"\xff\x00\x0c\x34"  # 4 GB
+    return bytes(data)
+
+
 def png_with_a_text_bomb() -> bytes:
     data = encoded(picture(0), "PNG")
     text = b"Comment\0\0" + zlib.compress(bytes(80 << 20), 9)
@@ -489,6 +501,24 @@ FOLDERS = (
         says="cannot be decoded|is damaged",
     ),
     Hostile(
+        name="tiff with a broken strip",
+        build=image("images/bad.tif", tiff_with_a_broken_strip),
+        file="images/bad.tif",
+        says="cannot be decoded|is damaged",
+    ),
+    Hostile(
+        name="png whose chunk claims 4 GB",
+        build=image("images/bad.png", png_whose_chunk_claims),
+        file="images/bad.png",
+        says="is truncated",
+    ),
+    Hostile(
+        name="12,000 x 12,000",
+        build=image("images/bad.png", lambda: png_of(12_000, 12_000, noise().tobytes() * 4)),
+        file="images/bad.png",
+        says="12000 x 12000 pixels .limit 100 megapixels",
+    ),
+    Hostile(
         name="png with a text bomb",
         build=image("images/bad.png", png_with_a_text_bomb),
         file="images/bad.png",
@@ -659,7 +689,7 @@ FOLDERS = (
         name="cmyk jpeg",
         build=image("images/bad.jpg", lambda: encoded(Image.fromarray(picture(4)).convert("CMYK"), "JPEG")),
         file="images/bad.jpg",
-        says="CMYK",
+        says="the four colours of print",
     ),
     Hostile(
         name="lab tiff",

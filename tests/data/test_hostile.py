@@ -27,7 +27,20 @@ from segue.data.leaks import leaks
 from segue.data.prepare import PrepareSettings, prepare
 from segue.data.store import Store
 from segue.errors import BadInput, Failed, SegueError
-from tests.hostile import ARCHIVES, DATASETS, FOLDERS, HUGE, Damaged, Hostile, Packed, blob, picture, put, zipped
+from tests.hostile import (
+    ARCHIVES,
+    DATASETS,
+    FOLDERS,
+    HUGE,
+    Damaged,
+    Hostile,
+    Packed,
+    blob,
+    picture,
+    png_whose_chunk_claims,
+    put,
+    zipped,
+)
 
 REFUSED = [hostile for hostile in FOLDERS if hostile.file]
 UNDERSTOOD = [hostile for hostile in FOLDERS if hostile.understood]
@@ -147,6 +160,41 @@ def test_a_folder_that_cannot_be_read_at_all(hostile: Hostile, cwd: Path) -> Non
     assert _below(cwd) == []
 
 
+@pytest.mark.parametrize(
+    ("root", "says"),
+    [
+        ("gone", "there is no such folder"),
+        ("x" * 300, "cannot be opened .File name too long"),
+        ("file", "is a file, not a folder"),
+        ("file.zip", "is an archive, not a folder"),
+        ("file/below", "there is no such folder|cannot be opened"),
+        ("caf\udce9", "its name is not valid text"),
+        ("loop", "there is no such folder|cannot be opened"),
+    ],
+)
+def test_a_root_that_is_no_folder(root: str, says: str, cwd: Path, good: Path) -> None:
+    for name in ("file", "file.zip"):
+        (cwd / name).write_text("x")
+    try:
+        (cwd / "loop").symlink_to("loop")
+        os.rename(good, os.fsencode(cwd) + b"/caf\xe9")
+    except OSError as error:
+        pytest.skip(f"this file system has no such names: {error}")
+    before = sorted(os.listdir(cwd))
+    with pytest.raises(BadInput, match=says) as raised:
+        segue.scan(root, workers=0)
+    _one_sentence(raised.value.message)
+    raised.value.message.encode()
+    assert sorted(os.listdir(cwd)) == before
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "a\nb"])
+def test_a_name_that_is_no_folder(name: str, cwd: Path, good: Path) -> None:
+    with pytest.raises(BadInput, match="cannot be the name of a folder"):
+        segue.scan(good, name=name, workers=0)
+    assert _below(cwd) == []
+
+
 @pytest.mark.parametrize("packed", ARCHIVES, ids=str)
 def test_an_archive_is_unpacked_whole_or_not_at_all(packed: Packed, tmp_path: Path) -> None:
     home = tmp_path / "home"
@@ -238,6 +286,7 @@ def test_a_lying_header_takes_no_memory(tmp_path: Path) -> None:
     pytest.importorskip("resource", reason="peak memory is not told on this platform")
     for ending, data in HUGE:
         (tmp_path / f"huge.{ending}").write_bytes(data)
+    (tmp_path / "huge.chunk.png").write_bytes(png_whose_chunk_claims())
     code = """
 import resource, sys
 from pathlib import Path

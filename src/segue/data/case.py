@@ -90,7 +90,8 @@ def write_cases(path: Path, cases: Iterable[Case]) -> None:
     cases = list(cases)
     free = sorted({name for case in cases for name in case.extra})
     with atomic(path) as file:
-        write_rows(file, [[*COLUMNS, *free], *([*_row(case), *(case.extra.get(name, "") for name in free)] for case in cases)])
+        rows = ([*_row(case), *(case.extra.get(name, "") for name in free)] for case in cases)
+        write_rows(file, [[*COLUMNS, *free], *rows])
 
 
 def write_rows(file: IO[str], rows: Iterable[Iterable[object]]) -> None:

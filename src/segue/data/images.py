@@ -183,7 +183,10 @@ def _reason(error: Exception) -> str:
 def _whole(data: bytes, header: Header) -> bool:
     """Decoders fill the missing rest of a truncated file with grey and say nothing."""
     if header.format == "PNG":
-        return b"IEND\xaeB`\x82" in data
+        at = 8
+        while data[at + 4 : at + 8] not in (b"IEND", b""):  # OpenCV takes the memory that a chunk claims
+            at += 12 + int.from_bytes(data[at : at + 4], "big")
+        return at + 12 <= len(data)
     if header.format not in ("JPEG", "MPO"):
         return True  # the others do say so
     at = 2

@@ -7,16 +7,16 @@ refused with the values that it holds. In doubt nothing is guessed: the refusal 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, model_validator
 
-from segue.config import Strict
 from segue.data.case import IGNORE
 from segue.errors import BadInput
 
@@ -30,21 +30,27 @@ _SOLID = 5  # pixels a side: noise around an edge is thinner
 Classes = dict[int, str]
 
 
-class Labels(Strict):
-    """From raw values to class ids."""
+@dataclass(frozen=True)
+class Labels:
+    """From raw values to class ids. A plain dataclass: workers read masks by it, and start faster without pydantic."""
 
     how: Literal["threshold", "values", "colours"]
     threshold: int = 127  # above it is foreground
     told: bool = False  # the threshold was told by the user, and cuts whatever greys there are
-    values: dict[int, Annotated[int, Field(ge=0, le=IGNORE)]] = {}  # raw value -> class id, or 255: does not count
-    # "#rrggbb" -> class id; the nearest colour counts
-    colours: dict[Annotated[str, Field(pattern="^#[0-9a-f]{6}$")], Annotated[int, Field(ge=0, le=IGNORE)]] = {}
+    values: dict[int, int] = field(default_factory=dict)  # raw value -> class id, or 255: does not count
+    colours: dict[str, int] = field(default_factory=dict)  # "#rrggbb" -> class id; the nearest colour counts
 
-    @model_validator(mode="after")
-    def _says_something(self) -> Labels:
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  of the card that holds it
+
+    def __post_init__(self) -> None:
         if (self.how == "values" and not self.values) or (self.how == "colours" and not self.colours):
             raise ValueError(f"{self.how} are missing")
-        return self
+        wrong = [number for number in (*self.values.values(), *self.colours.values()) if not 0 <= number <= IGNORE]
+        if wrong:
+            raise ValueError(f"class ids go from 0 to {IGNORE}, not to {wrong[0]}")
+        for colour in self.colours:
+            if not re.fullmatch("#[0-9a-f]{6}", colour):
+                raise ValueError(f"{colour!r} is not a colour of the form #rrggbb")
 
 
 def apply(labels: Labels, raw: npt.NDArray[np.generic], *, checked: bool = False) -> npt.NDArray[np.uint8]:
@@ -221,7 +227,8 @@ def classes_in(labels: Labels, summary: Mapping[str, Any]) -> set[int]:
 
 def _told(summary: Mapping[str, Any]) -> str:
     shown = sorted(summary["values"], key=lambda pair: -pair[1])[:6]
-    text = ", ".join(f"{f'{value:g}' if isinstance(value, float) else value}: {count:,} px" for value, count in shown)
+    named = [(f"{value:g}" if isinstance(value, float) else value, count) for value, count in shown]
+    text = ", ".join(f"{value}: {count:,} px" for value, count in named)
     more = summary["distinct"] - len(shown)
     return text + (f", and {more} more values" if more > 0 else "")
 

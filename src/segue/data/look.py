@@ -40,7 +40,9 @@ def look(task: Task) -> dict[str, Any]:
     for plane, path in zip(upright, case.images, strict=True):
         if plane.shape[:2] != first.shape[:2]:
             raise BadInput(f"{path}: is {_size(plane)}, but {case.images[0]} is {_size(first)}")
-    joined = first if len(upright) == 1 else np.concatenate([plane.reshape(*plane.shape[:2], -1) for plane in upright], 2)
+    joined = first
+    if len(upright) > 1:
+        joined = np.concatenate([plane.reshape(*plane.shape[:2], -1) for plane in upright], axis=2)
     digest, thumbnail = fingerprint(joined)
     found: dict[str, Any] = {
         "height": first.shape[0],

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import math
-import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -97,10 +95,10 @@ def plan(
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
     if found.card.dtype not in ("uint8", "uint16") or not found.card.channels:
-        raise BadInput(f"{found.folder}: its card has the dtype {found.card.dtype!r} and {len(found.card.channels)} channels")
+        raise BadInput(f"{found.folder}: dtype {found.card.dtype!r} and {len(found.card.channels)} channels make no store")
     unmeasured = next((case.case for case in found.cases if not (case.height and case.width and case.digest)), None)
     if unmeasured is not None:
-        raise BadInput(f"{found.folder}: {unmeasured!r} has no size or no digest in the table", hint="Scan the folder again.")
+        raise BadInput(f"{found.folder}: {unmeasured!r} has no size or no digest in the table", hint="Scan again.")
     given = settings or PrepareSettings()
     resolved = given.resolve(size=working_size(found.cases))
     pixel = len(found.card.channels) * np.dtype(found.card.dtype).itemsize

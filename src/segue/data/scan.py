@@ -179,7 +179,10 @@ def scan(
             masks_with_class=dict(with_class),
             pairs=tuple(pairs),
             groups=tuple(copies.groups(pairs)),
-            warnings=(*_warnings(cases, pairs, sorted(pictures - used)), *_rare(classes, with_class, found.values(), rule)),
+            warnings=(
+                *_warnings(cases, pairs, sorted(pictures - used)),
+                *_rare(classes, with_class, found.values(), rule),
+            ),
             dataset=dataset if written else None,
             traces=traces,
         )
@@ -226,7 +229,7 @@ def _look_at_all(
 ) -> tuple[Path, dict[str, tuple[Case, dict[str, Any]]], list[tuple[str, str]], dict[str, str]]:
     """By key of the ledger: the case and what was seen of it. Thumbnails go to a file, so that memory stays small."""
     about = {file.path: (file.path, file.size, file.changed) for file in tree.files}
-    said = rule.model_dump_json() if rule else ""
+    said = repr(rule) if rule else ""
 
     def key(task: Task) -> str:
         files = (*task.case.images, task.case.mask) if task.case.mask else task.case.images

@@ -64,12 +64,12 @@ class Tree:
     @classmethod
     def read(cls, root: Path) -> Tree:
         try:
-            there = root.exists()
-        except OSError as error:  # a name too long, for one
-            raise BadInput(f"{str(root)[:200]}: cannot be opened ({error.strerror})") from None
-        if not there:
-            raise BadInput(f"{root}: there is no such folder")
-        if not _readable_name(str(root.resolve())):
+            if not root.exists():
+                raise BadInput(f"{root}: there is no such folder")
+            full = str(root.resolve())
+        except (OSError, RuntimeError) as error:  # a name too long, a link to itself
+            raise BadInput(f"{str(root)[:200]}: cannot be opened ({getattr(error, 'strerror', error)})") from None
+        if not _readable_name(full):
             raise BadInput(f"{_escaped(str(root))}: its name is not valid text; rename the folder")
         if not root.is_dir():
             if suffix(root.name) in ARCHIVES:

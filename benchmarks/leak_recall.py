@@ -79,7 +79,9 @@ def main() -> None:
             print(f"{name:20} {rows[name]}", flush=True)
             for kind in ("copy", "frame"):
                 chosen = [pair for pair in pairs if pair.kind == kind]
-                chosen = sorted(random.Random(0).sample(chosen, min(_SAMPLE, len(chosen))), key=lambda pair: -pair.score)
+                chosen = sorted(
+                    random.Random(0).sample(chosen, min(_SAMPLE, len(chosen))), key=lambda pair: -pair.score
+                )
                 if options.sheets and chosen:
                     options.sheets.mkdir(parents=True, exist_ok=True)
                     sheet(dataset, chosen, options.sheets / f"{name}-{kind}.png")

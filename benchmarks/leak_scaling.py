@@ -44,7 +44,8 @@ def _photographs(count: int, rng: np.random.Generator) -> npt.NDArray[np.float32
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.rfftfreq(SIDE), indexing="ij")) + 0.5 / SIDE
     spectrum = np.fft.rfft2(rng.standard_normal((count, SIDE, SIDE)).astype(np.float32)) / frequency**1.2
     fields = np.fft.irfft2(spectrum, (SIDE, SIDE)).astype(np.float32)
-    return fields / fields.std(axis=(1, 2), keepdims=True)
+    scaled: npt.NDArray[np.float32] = fields / fields.std(axis=(1, 2), keepdims=True)
+    return scaled
 
 
 def planted(thumbs: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

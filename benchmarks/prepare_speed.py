@@ -19,9 +19,11 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 import segue
 from benchmarks.common import in_turns, ratio, save, shared_data
@@ -43,15 +45,21 @@ def as_published(source: Path, folder: Path) -> Path:
     for target, files, ending, interpolation in pairs:
         target.mkdir(parents=True)
         for file in files[:_ENLARGED]:
-            large = cv2.resize(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), _PUBLISHED, interpolation=interpolation)
+            large = cv2.resize(_read(str(file), cv2.IMREAD_UNCHANGED), _PUBLISHED, interpolation=interpolation)
             cv2.imwrite(str(target / (file.stem.removesuffix("_segmentation") + ending)), large)
     return folder
 
 
+def _read(path: str, flags: int) -> npt.NDArray[Any]:
+    pixels = cv2.imread(path, flags)
+    assert pixels is not None
+    return pixels
+
+
 def decode_and_resize(tasks: list[tuple[str, str, tuple[int, int]]]) -> int:
     for image, mask, size in tasks:
-        cv2.resize(cv2.imread(image, cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_AREA)
-        cv2.resize(cv2.imread(mask, cv2.IMREAD_GRAYSCALE), size, interpolation=cv2.INTER_NEAREST)
+        cv2.resize(_read(image, cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_AREA)
+        cv2.resize(_read(mask, cv2.IMREAD_GRAYSCALE), size, interpolation=cv2.INTER_NEAREST)
     return len(tasks)
 
 
@@ -81,7 +89,7 @@ def reading(dataset: Dataset, target: Path) -> float:
     images = np.empty((_BATCH, store.card.size, store.card.size, 3), np.uint8)
     masks = np.empty(images.shape[:3], np.uint8)
 
-    def from_store(batch: np.ndarray) -> None:
+    def from_store(batch: npt.NDArray[np.intp]) -> None:
         for place, number in enumerate(batch):
             image, mask = store.image(number), store.mask(number)
             assert mask is not None
@@ -89,7 +97,7 @@ def reading(dataset: Dataset, target: Path) -> float:
             images[place, :height, :width] = image
             masks[place, :height, :width] = mask
 
-    def from_files(batch: np.ndarray) -> None:
+    def from_files(batch: npt.NDArray[np.intp]) -> None:
         for number in batch:
             cv2.imread(str(dataset.root / cases[number].images[0]), cv2.IMREAD_COLOR_RGB)
             cv2.imread(str(dataset.root / cases[number].mask), cv2.IMREAD_GRAYSCALE)
@@ -127,7 +135,10 @@ def main() -> None:
                 "decode_and_resize_s": statistics.median(seconds["theirs"]),
                 "ratio": ratio(seconds["ours"], seconds["theirs"]), "reading_ratio": reading(dataset, target),
             }  # fmt: skip
-            print(f"{name:14} prepare {rows[name]['ratio']:.2f} x, reading {rows[name]['reading_ratio']:.0f} x", flush=True)
+            print(
+                f"{name:14} prepare {rows[name]['ratio']:.2f} x, reading {rows[name]['reading_ratio']:.0f} x",
+                flush=True,
+            )
     small = [row for name, row in rows.items() if name != "as published"]
     total = sum(row["prepare_s"] for row in small) / sum(row["decode_and_resize_s"] for row in small)
     print(f"the small copies together: prepare {total:.2f} x decode and resize (mark: 1.5)")

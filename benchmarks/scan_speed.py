@@ -66,7 +66,9 @@ def main() -> None:
                 "decode_s": statistics.median(seconds["theirs"]),
                 "ratio": ratio(seconds["ours"], seconds["theirs"]),
             }
-            print(f"{name:14} {each[name]['files']:6} files  scan {each[name]['scan_s']:.2f} s  ratio {each[name]['ratio']:.2f}")
+            print(
+                f"{name:14} {each[name]['files']:6} files  scan {each[name]['scan_s']:.2f} s  ratio {each[name]['ratio']:.2f}"
+            )
             ours.append(statistics.median(seconds["ours"]))
             theirs.append(statistics.median(seconds["theirs"]))
     total = sum(ours) / sum(theirs)

@@ -1,6 +1,6 @@
 """`segue --help` against a bare interpreter that imports typer. Mark: at most 2.5 times.
 
-    python -m benchmarks.startup
+python -m benchmarks.startup
 """
 
 from __future__ import annotations

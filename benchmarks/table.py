@@ -95,7 +95,14 @@ def details() -> Iterator[str]:
         yield from rows(
             ["dataset", "images", "hidden copies found", "exact", "copies", "frames"],
             [
-                [name, str(r["images"]), f"{r['recall_of_hidden_copies']:.1%}", str(r["exact"]), str(r["copy"]), str(r["frame"])]
+                [
+                    name,
+                    str(r["images"]),
+                    f"{r['recall_of_hidden_copies']:.1%}",
+                    str(r["exact"]),
+                    str(r["copy"]),
+                    str(r["frame"]),
+                ]
                 for name, r in found["sets"].items()
             ],
         )
@@ -128,8 +135,8 @@ def phantoms() -> Iterator[str]:
             sites = list(found["rows"][0]["sites"])
             yield (
                 f"Hardness of `{name}`: a U-Net of {found['parameters']:,} parameters, {found['steps']} steps at "
-                f"{found['size'][1]} x {found['size'][0]}, trained on {found['source']}; Dice on frames with a lesion, and how "
-                "often something is found where nothing is.\n"
+                f"{found['size'][1]} x {found['size'][0]}, trained on {found['source']}; Dice on frames with a lesion, and "
+                "how often something is found where nothing is.\n"
             )
             cells = []
             for row in found["rows"]:

@@ -16,7 +16,12 @@ from tests.data import made
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "segue", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False, timeout=120
+        [sys.executable, "-m", "segue", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=120,
     )
 
 
@@ -41,7 +46,10 @@ def test_the_way_from_a_folder_to_a_store(folder: Path, tmp_path: Path) -> None:
 
 def test_json_is_all_that_a_machine_reads(folder: Path, tmp_path: Path) -> None:
     for arguments, keys in (
-        (("data", "scan", folder), {"layout", "cases", "labelled", "unlabelled", "patients", "sites", "duplicate_groups", "bad"}),
+        (
+            ("data", "scan", folder),
+            {"layout", "cases", "labelled", "unlabelled", "patients", "sites", "duplicate_groups", "bad"},
+        ),
         (("data", "split", "datasets/polyps"), {"hash", "parts", "budgets", "warnings"}),
         (("data", "prepare", "datasets/polyps"), {"store", "bytes", "cases"}),
         (("data", "leaks", "datasets/polyps"), {"pairs", "groups"}),
@@ -83,7 +91,9 @@ def _data_verbs() -> list[str]:
 
 def test_help_loads_nothing_heavy() -> None:
     code = "import sys, segue.cli; print([m for m in ('numpy', 'cv2', 'pydantic', 'matplotlib', 'torch') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
 
 
 def test_every_verb_is_a_function() -> None:

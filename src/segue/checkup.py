@@ -42,7 +42,8 @@ class Doctor:
         return {
             "well": self.well,
             "lines": [
-                {"what": line.what, "found": line.found, "advice": line.advice, "serious": line.serious} for line in self.lines
+                {"what": line.what, "found": line.found, "advice": line.advice, "serious": line.serious}
+                for line in self.lines
             ],
         }
 
@@ -67,7 +68,12 @@ def _versions() -> list[Line]:
         lines.append(Line(name, version or "missing", "" if version else f"pip install {name}", serious=not version))
     if _version("opencv-python") and _version("opencv-python-headless"):
         lines.append(
-            Line("opencv", "installed twice", "opencv-python and opencv-python-headless overwrite each other: uninstall both, then install the headless one.")
+            Line(
+                "opencv",
+                "installed twice",
+                "opencv-python and opencv-python-headless overwrite each other: uninstall both, then install the "
+                "headless one.",
+            )
         )  # fmt: skip
     return lines
 

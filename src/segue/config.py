@@ -1,11 +1,11 @@
 """Settings: pydantic models, YAML files, `--set a.b=c`; "auto" is resolved once and written back.
 
-    class PrepareSettings(Settings):
-        size: Annotated[int, Field(ge=16)] | Auto = "auto"
+class PrepareSettings(Settings):
+    size: Annotated[int, Field(ge=16)] | Auto = "auto"
 
-    settings = load(PrepareSettings, file, ["size=512"])
-    settings = settings.resolve(size=384)      # only fills what is still "auto"
-    write_yaml(path, settings.model_dump(mode="json"))
+settings = load(PrepareSettings, file, ["size=512"])
+settings = settings.resolve(size=384)      # only fills what is still "auto"
+write_yaml(path, settings.model_dump(mode="json"))
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             try:
                 twice = key in seen
             except TypeError:

@@ -14,6 +14,7 @@ import cv2
 
 from segue.data.case import read_table
 from segue.data.explore import explore
+from segue.data.images import read_image
 from segue.data.phantoms import PHANTOMS
 from segue.data.prepare import prepare
 from segue.data.scan import scan
@@ -68,7 +69,9 @@ def demo(out: Path | str = "demo", *, say: Say = print) -> Demo:
     with _chapter("Who is for the test?", seconds, say):
         parts = split(dataset)
         for part, count in parts.counts().items():
-            say(f"  {part:<10} {count['patients']:>3} patients, {count['labelled']:>3} masks, {count['cases']:>3} images")
+            say(
+                f"  {part:<10} {count['patients']:>3} patients, {count['labelled']:>3} masks, {count['cases']:>3} images"
+            )
         few = ", ".join(f"{amount}: {len(parts.budget(amount))}" for amount in ("1", "2", "5", "all"))
         say(f"  Masks at label budgets of so many patients, each inside the next: {few}.")
         for warning in parts.warnings:
@@ -107,11 +110,11 @@ def _hide_a_copy(frames: Path) -> str:
     """A frame of north becomes one of harbour, as it happens when collections are merged."""
     rows = read_table(frames / "manifest.csv")
     source = next(row for row in rows if row["site"] == "north")
-    image = cv2.imread(str(frames / source["image"]))
+    image = read_image(frames / source["image"])
     height, width = image.shape[:2]
     hidden = cv2.flip(image[height // 20 : -height // 20, width // 20 : -width // 20], 1)
     name = "harbour/images/import_0001.jpg"
-    cv2.imwrite(str(frames / name), hidden, [cv2.IMWRITE_JPEG_QUALITY, 50])
+    cv2.imwrite(str(frames / name), cv2.cvtColor(hidden, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 50])
     with (frames / "manifest.csv").open("a", encoding="utf-8", newline="") as table:
         table.write(f"{name},,import_0001,import,harbour,0001\n")
     return source["case"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from segue.data.case import Case
 from segue.data.dataset import Card, Dataset
 
-Picture = npt.NDArray[np.uint8]
+Picture = npt.NDArray[Any]
 
 
 def cases(
@@ -39,7 +40,9 @@ def cases(
 
 def dataset(folder: Path, table: list[Case], *, patients_from: str = "made") -> Dataset:
     folder.mkdir(parents=True, exist_ok=True)
-    made = Dataset(folder, Card(name="made", root=str(folder), layout="folders", patients_from=patients_from), tuple(table))
+    made = Dataset(
+        folder, Card(name="made", root=str(folder), layout="folders", patients_from=patients_from), tuple(table)
+    )
     made.save()
     return made
 
@@ -48,7 +51,8 @@ def scene(seed: int, height: int = 120, width: int = 160) -> Picture:
     """A picture with detail at every scale, unlike any other seed's."""
     rng = np.random.default_rng(seed)
     layers = [
-        cv2.resize(rng.uniform(-1, 1, (n, n, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC) * amount
+        cv2.resize(rng.uniform(-1, 1, (n, n, 3)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+        * amount
         for n, amount in ((3, 60), (7, 40), (17, 30), (41, 20))
     ]
     return np.clip(128 + sum(layers), 0, 255).astype(np.uint8)
@@ -70,3 +74,9 @@ def folder_of_images(folder: Path, count: int, *, masks: bool = True, seed: int 
         if masks:
             cv2.imwrite(str(folder / "masks" / f"{number:03d}.png"), blob_mask(seed + number))
     return folder
+
+
+def read(path: Path) -> Picture:
+    picture = cv2.imread(str(path))
+    assert picture is not None
+    return picture

@@ -177,6 +177,20 @@ def test_a_pyramid_of_thumbnails_does_not_hide_a_truncation(tmp_path: Path) -> N
         read_image(_put(tmp_path, "cut.jpg", data[:-600]))
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_every_cut_of_a_plain_file_is_a_sentence(kind: str, tmp_path: Path) -> None:
+    """Headers of plain files are read by a way of their own."""
+    whole = encoded(picture(1, 8, 8), kind)
+    end = b"\xff\xd9" if kind == "JPEG" else b"IEND\xaeB`\x82"
+    for cut in range(len(whole) - 1):
+        for data in (whole[:cut], whole[:cut] + end):
+            if data == whole:
+                continue
+            _, told = _pixels_or_sentence(read_image, _put(tmp_path, f"a.{kind.lower()}", data))
+            assert told or cut > len(whole) - 9, cut
+            assert "\n" not in told
+
+
 def test_standard_error_is_given_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = _put(tmp_path, "a.jpg", jpeg_cut_and_closed())
     before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0

@@ -108,13 +108,17 @@ def test_the_forest_finds_what_looking_at_all_pairs_finds() -> None:
     truth = np.argwhere(points @ points.T > 0.9)
     truth_set = {(int(i), int(j)) for i, j in truth if i != j}
     found = {
-        (int(i), int(j)) for rows, columns, _ in Forest(points).near(points, 0.9) for i, j in zip(rows, columns, strict=True)
+        (int(i), int(j))
+        for rows, columns, _ in Forest(points).near(points, 0.9)
+        for i, j in zip(rows, columns, strict=True)
     }
     found = {(i, j) for i, j in found if i != j}
     assert found <= truth_set
     assert len(found) > 0.99 * len(truth_set)
     small = points[:200]
-    exact = {(int(i), int(j)) for rows, cols, _ in Forest(small).near(small, 0.5) for i, j in zip(rows, cols, strict=True)}
+    exact = {
+        (int(i), int(j)) for rows, cols, _ in Forest(small).near(small, 0.5) for i, j in zip(rows, cols, strict=True)
+    }
     assert exact == {(int(i), int(j)) for i, j in np.argwhere(small @ small.T > 0.5)}
 
 
@@ -124,7 +128,7 @@ def test_components() -> None:
 
 def test_scan_groups_copies_and_a_second_dataset_is_searched(tmp_path: Path) -> None:
     home = made.folder_of_images(tmp_path / "home", 12)
-    picture = cv2.imread(str(home / "images" / "003.png"))
+    picture = made.read(home / "images" / "003.png")
     cv2.imwrite(str(home / "images" / "late.bmp"), picture)  # the same pixels in another format
     away = made.folder_of_images(tmp_path / "away", 8, masks=False, seed=100)
     cv2.imwrite(str(away / "images" / "zzz.jpg"), cropped(cv2.flip(picture, 1)), [cv2.IMWRITE_JPEG_QUALITY, 50])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections import Counter
@@ -34,10 +35,15 @@ def test_no_patient_and_no_copy_is_on_two_sides(
     for group in range(patients // 4):
         for number in rng.sample(range(len(table)), 2):
             table[number] = table[number].with_(group=f"g{group}")
+    folder = tmp_path_factory.mktemp("d")
+    units = len({case.who for case in table if case.labelled})
+    if units < 3:
+        with pytest.raises(BadInput, match="not enough"):
+            make(folder, table, seed=seed)
+        return
     try:
-        result = make(tmp_path_factory.mktemp("d"), table, seed=seed)
-    except BadInput as error:
-        assert "not enough" in str(error)
+        result = make(folder, table, seed=seed)
+    except BadInput:  # copies have tied the patients into fewer units than there are parts
         return
     assert set(result.parts) == {case.case for case in table}
     for column in ("who", "group"):
@@ -86,7 +92,7 @@ def test_budgets_are_nested_and_the_same_for_every_caller(tmp_path: Path) -> Non
     result = make(tmp_path, made.cases(80, 2, sites=("a", "b")))
     for seed in (0, 1, 2):
         budgets = [set(result.budget(amount, seed=seed)) for amount in BUDGETS]
-        for smaller, larger in zip(budgets, budgets[1:], strict=False):
+        for smaller, larger in itertools.pairwise(budgets):
             assert smaller < larger
         assert result.budget("5", seed=seed) == result.budget("5", seed=seed)
         assert all(result.parts[case] == "train" for case in budgets[-1])

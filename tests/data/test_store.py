@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import cv2
@@ -42,7 +43,7 @@ def test_a_fit_keeps_the_aspect_and_never_enlarges(height: int, width: int, cap:
     assert abs(fit.stored[0] * width - fit.stored[1] * height) <= max(height, width)
     sizes = fit.levels()
     assert sizes[0] == fit.stored
-    for larger, smaller in zip(sizes, sizes[1:], strict=False):
+    for larger, smaller in itertools.pairwise(sizes):
         assert max(larger) / max(smaller) <= PYRAMID * 1.05
 
 
@@ -129,7 +130,9 @@ def test_the_same_again_is_not_done_again(scanned: Dataset, tmp_path: Path) -> N
     assert (tmp_path / "s" / "images.bin").stat().st_mtime_ns == before
     with pytest.raises(BadInput, match="was prepared with other settings"):
         prepare(scanned, tmp_path / "s", settings=PrepareSettings(size=32), workers=0)
-    assert prepare(scanned, tmp_path / "s", settings=PrepareSettings(size=32), workers=0, fresh=True).store.card.size == 32
+    assert (
+        prepare(scanned, tmp_path / "s", settings=PrepareSettings(size=32), workers=0, fresh=True).store.card.size == 32
+    )
 
 
 def test_sources_that_changed_are_noticed(tmp_path: Path) -> None:
@@ -145,7 +148,9 @@ def test_sources_that_changed_are_noticed(tmp_path: Path) -> None:
     assert again is not None
     done = prepare(again, tmp_path / "s", workers=0)
     assert not done.already
-    assert np.array_equal(done.store.image(2), cv2.cvtColor(cv2.imread(str(folder / "images" / "002.png")), cv2.COLOR_BGR2RGB))
+    assert np.array_equal(
+        done.store.image(2), cv2.cvtColor(made.read(folder / "images" / "002.png"), cv2.COLOR_BGR2RGB)
+    )
 
 
 def test_grey_and_coloured_images_share_a_store(tmp_path: Path) -> None:

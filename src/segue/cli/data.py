@@ -24,13 +24,21 @@ SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without files t
 
 @app.command()
 def scan(
-    path: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the images lie. They are neither moved nor renamed.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the images lie. They are neither moved nor renamed.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Where to write the dataset.", show_default="datasets/NAME")] = None,
     name: Annotated[str | None, typer.Option(help="What to call it.", show_default="the folder's name")] = None,
     layout: Annotated[str | None, typer.Option(help="Read it as this layout (see `segue data known`).")] = None,
-    image: Annotated[str | None, typer.Option(metavar="TEMPLATE", help="E.g. '{site}/img/{patient}_{case}.jpg'.")] = None,
-    mask: Annotated[str | None, typer.Option(metavar="TEMPLATE", help="E.g. '{site}/gt/{patient}_{case}_seg.png'.")] = None,
-    labels: Annotated[str | None, typer.Option(metavar="VALUE=NAME,...", help="What mask values mean: 0=background,255=polyp.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="E.g. '{site}/img/{patient}_{case}.jpg'.")
+    ] = None,
+    mask: Annotated[
+        str | None, typer.Option(metavar="TEMPLATE", help="E.g. '{site}/gt/{patient}_{case}_seg.png'.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(metavar="VALUE=NAME,...", help="What mask values mean: 0=background,255=polyp.")
+    ] = None,
     skip_bad: SkipBad = False,
     workers: tell.Workers = None,
     json: tell.Json = False,
@@ -71,7 +79,9 @@ def _tell_scan(found: Scan, debug: bool) -> None:
     tell.say(f"  labels     {found.labels_in_words}")
     if found.classes:
         tell.say("")
-        rows = [[str(number), name, f"{found.masks_with_class.get(number, 0):,}"] for number, name in found.classes.items()]
+        rows = [
+            [str(number), name, f"{found.masks_with_class.get(number, 0):,}"] for number, name in found.classes.items()
+        ]
         tell.table(["class", "name", "masks with it"], rows, right={0, 2})
     if found.pairs:
         kinds: dict[str, int] = {}
@@ -200,9 +210,13 @@ def split(
     validation: Annotated[float | None, typer.Option(help="Share for validation.", show_default="0.1")] = None,
     folds: Annotated[int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")] = None,
     leave_site_out: Annotated[str | None, typer.Option(metavar="SITE", help="This site is the test.")] = None,
-    source: Annotated[Path | None, typer.Option("--from", metavar="FILE", help="A split.csv, or nnU-Net's splits_final.json.")] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="A split.csv, or nnU-Net's splits_final.json.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another split.", show_default="0")] = None,
-    by_patient: Annotated[bool, typer.Option("--by-patient", help="Split anew even where the publisher has split.")] = False,
+    by_patient: Annotated[
+        bool, typer.Option("--by-patient", help="Split anew even where the publisher has split.")
+    ] = False,
     name: Annotated[str, typer.Option(help="A dataset may have several splits.")] = "split",
     config: tell.Config = None,
     settings: tell.Set = None,
@@ -229,7 +243,8 @@ def split(
 def _tell_split(made: Split, dataset: Path) -> None:
     tell.say(f"{made.dataset}: {made.how} (seed {made.settings.seed}, hash {made.hash})", "")
     rows = [
-        [part, f"{count['cases']:,}", f"{count['labelled']:,}", f"{count['patients']:,}"] for part, count in made.counts().items()
+        [part, f"{count['cases']:,}", f"{count['labelled']:,}", f"{count['patients']:,}"]
+        for part, count in made.counts().items()
     ]
     tell.table(["part", "images", "with mask", "patients"], rows, right={1, 2, 3})
     if made.folds:
@@ -249,7 +264,9 @@ def _tell_split(made: Split, dataset: Path) -> None:
 def prepare(
     dataset: Dataset,
     out: Annotated[Path | None, typer.Option(help="Where to write the store.", show_default="stores/NAME")] = None,
-    size: Annotated[int | None, typer.Option(help="Cap of the long side in pixels.", show_default="proposed from the data")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Cap of the long side in pixels.", show_default="proposed from the data")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a store made with other settings.")] = False,
     skip_bad: SkipBad = False,
     workers: tell.Workers = None,

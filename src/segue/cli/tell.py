@@ -16,8 +16,12 @@ INTERRUPTED = 130  # what shells expect after Ctrl-C; else 0 done, 1 failed, 2 b
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Workers = Annotated[int | None, typer.Option(min=0, help="Processes; 0 works in this one.", show_default="as the machine allows")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any setting; may be given often.")]
+Workers = Annotated[
+    int | None, typer.Option(min=0, help="Processes; 0 works in this one.", show_default="as the machine allows")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any setting; may be given often.")
+]
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings from a YAML file.")]
 
 
@@ -63,7 +67,10 @@ def table(head: list[str], rows: list[list[str]], *, right: set[int] | None = No
     widths = [max(len(str(row[i])) for row in [head, *rows]) for i in range(len(head))]
 
     def line(cells: list[str]) -> str:
-        padded = [cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(cells, widths, strict=True))]
+        padded = [
+            cell.rjust(w) if i in right else cell.ljust(w)
+            for i, (cell, w) in enumerate(zip(cells, widths, strict=True))
+        ]
         return "  " + "  ".join(padded).rstrip()
 
     say(line(head), "  " + "-" * (sum(widths) + 2 * (len(widths) - 1)), *map(line, rows))

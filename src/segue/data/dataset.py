@@ -15,9 +15,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from segue.config import Strict, read_yaml, validate, write_yaml
 from segue.data import images, labels
@@ -37,7 +39,7 @@ class Card(Strict):
     modality: str = ""
     anatomy: str = ""
     channels: tuple[str, ...] = ()
-    classes: dict[int, str] = {}
+    classes: dict[int, str] = Field(default_factory=dict)
     labels: Labels | None = None  # None: nothing is labelled
     dtype: str = "uint8"  # of the store: uint8, or uint16 where images have 16 bits
     patients_from: str = ""  # empty: not known, each image counts as its own patient
@@ -62,7 +64,9 @@ class Dataset:
         if not folder.is_dir():
             raise BadInput(f"{where}: there is no such dataset", hint="segue data scan FOLDER makes one.")
         if not (folder / CARD).is_file():
-            raise BadInput(f"{where}: holds no {CARD}", hint=f"segue data scan {where} makes a dataset of a folder of images.")
+            raise BadInput(
+                f"{where}: holds no {CARD}", hint=f"segue data scan {where} makes a dataset of a folder of images."
+            )
         given = read_yaml(folder / CARD)
         if given.get("format", FORMAT) != FORMAT:
             raise BadInput(f"{folder / CARD}: format {given['format']} is not the one this version reads ({FORMAT})")
@@ -81,7 +85,10 @@ class Dataset:
     def root(self) -> Path:
         root = Path(self.card.root)
         if not root.is_dir():
-            raise BadInput(f"{root}: the images of {self.name!r} are not there any more", hint=f"Mend root in {self.folder / CARD}.")
+            raise BadInput(
+                f"{root}: the images of {self.name!r} are not there any more",
+                hint=f"Mend root in {self.folder / CARD}.",
+            )
         return root
 
     @cached_property
@@ -94,8 +101,7 @@ class Dataset:
         planes = [plane[..., None] if plane.ndim == 2 else plane for plane in planes]
         if len({plane.shape[:2] for plane in planes}) > 1:
             raise BadInput(f"{case.case}: its files differ in size")
-        joined: images.Pixels = planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2)
-        return joined
+        return planes[0] if len(planes) == 1 else cast(images.Pixels, np.concatenate(planes, axis=2))
 
     def mask(self, case: Case, *, checked: bool = False) -> npt.NDArray[np.uint8]:
         """Class ids, IGNORE where the mask does not count. `checked`: the scan has seen this very file."""
@@ -113,7 +119,9 @@ class Dataset:
         try:
             found: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError):
-            raise BadInput(f"{path}: cannot be read", hint=f"segue data scan {self.card.root} makes it again.") from None
+            raise BadInput(
+                f"{path}: cannot be read", hint=f"segue data scan {self.card.root} makes it again."
+            ) from None
         if len(found) != len(self.cases):
             raise BadInput(
                 f"{path}: holds {len(found)} thumbnails for {len(self.cases)} cases; the table was changed since the scan",

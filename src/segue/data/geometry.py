@@ -6,6 +6,7 @@ Labels are never mixed: each stored pixel takes one class, and a class that is i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -53,7 +54,7 @@ class Fit:
         return resized.reshape(height, width, *maps.shape[2:]).astype(np.float32)
 
 
-def shrink_image(pixels: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.NDArray[np.generic]:
+def shrink_image(pixels: npt.NDArray[Any], size: tuple[int, int]) -> npt.NDArray[Any]:
     """(height, width, channels) to a smaller size, each pixel the mean of its area."""
     if pixels.shape[:2] == size:
         return pixels
@@ -61,7 +62,7 @@ def shrink_image(pixels: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.
     return resized.reshape(*size, pixels.shape[2])
 
 
-def pyramid(pixels: npt.NDArray[np.generic], fit: Fit) -> list[npt.NDArray[np.generic]]:
+def pyramid(pixels: npt.NDArray[Any], fit: Fit) -> list[npt.NDArray[Any]]:
     """The stored image and its smaller levels.
 
     A level is made from the one above it, by linear interpolation: over a step of 1.5 that blurs as much as a mean over
@@ -77,15 +78,15 @@ def pyramid(pixels: npt.NDArray[np.generic], fit: Fit) -> list[npt.NDArray[np.ge
 def resize_labels(ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     if ids.shape == size:
         return ids
-    resized = cv2.resize(ids, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)
+    resized = np.asarray(cv2.resize(ids, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
     lost = set(np.flatnonzero(_present(ids))) - set(np.flatnonzero(_present(resized))) - {0, IGNORE}
     for number in sorted(lost):
         rows, columns = np.nonzero(ids == number)
         middle = len(rows) // 2  # a pixel of the structure itself: a centre of mass may lie outside
         row, column = rows[middle] * size[0] // ids.shape[0], columns[middle] * size[1] // ids.shape[1]
         resized[row, column] = number
-    return resized.astype(np.uint8)
+    return resized
 
 
-def _present(ids: npt.NDArray[np.uint8]) -> npt.NDArray[np.generic]:
+def _present(ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
     return cv2.calcHist([np.ascontiguousarray(ids)], [0], None, [256], [0, 256]).ravel()

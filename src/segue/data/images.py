@@ -91,12 +91,20 @@ def _plain_header(path: Path, data: bytes) -> Header | None:
     """Of the two kinds of file that nearly all are, without Pillow, in a tenth of its time: a JPEG of 8 bits, grey or
     YCbCr, without EXIF; a PNG of 8 bits, grey or RGB, with nothing but pixels. None: something else, or doubtful."""
     ending = suffix(path.name)
-    if ending == ".png" and len(data) > 64 and data[:8] == b"\x89PNG\r\n\x1a\n" and data[12:16] == b"IHDR" and data[24] == 8:
+    if (
+        ending == ".png"
+        and len(data) > 64
+        and data[:8] == b"\x89PNG\r\n\x1a\n"
+        and data[12:16] == b"IHDR"
+        and data[24] == 8
+    ):
         width, height = struct.unpack(">II", data[16:24])
         mode = {0: "L", 2: "RGB"}.get(data[25])
-        if not mode or data[37:41] != b"IDAT" or b"IEND" not in data[-64:]:
+        if not mode or data[37:41] != b"IDAT":
             return None
         header = Header("PNG", mode, width, height, 1)
+        if not _whole(data, header):
+            return None
     elif ending in (".jpg", ".jpeg") and data[:2] == b"\xff\xd8" and data[-2:] == b"\xff\xd9":
         frame = _plain_frame(data)
         if frame is None:
@@ -111,7 +119,7 @@ def _plain_header(path: Path, data: bytes) -> Header | None:
 def _plain_frame(data: bytes) -> tuple[str, int, int] | None:
     """(mode, width, height) from the markers before the first scan."""
     place = 2
-    while place + 4 <= len(data) and data[place] == 0xFF:
+    while place + 10 <= len(data) and data[place] == 0xFF:
         marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4])
         if marker in (0xC0, 0xC1, 0xC2):
             bits, height, width, components = struct.unpack(">BHHB", data[place + 4 : place + 10])

@@ -24,6 +24,7 @@ _FEW = 32  # values that are listed one by one
 _LARGEST_ID = 63  # a small whole number is a class id, not a shade
 _EDGE = 32  # grey levels from black or white that JPEG noise reaches
 _FLAT_SHARE = 0.002  # of the pixels may be even grey inside, before grey is taken for a class of its own
+_AROUND = np.ones((3, 3), np.uint8)
 _LEVELS = 8  # so few values are no noise: not one grey pixel may be even inside
 _SOLID = 5  # pixels a side: noise around an edge is thinner
 
@@ -53,7 +54,7 @@ class Labels:
                 raise ValueError(f"{colour!r} is not a colour of the form #rrggbb")
 
 
-def apply(labels: Labels, raw: npt.NDArray[np.generic], *, checked: bool = False) -> npt.NDArray[np.uint8]:
+def apply(labels: Labels, raw: npt.NDArray[Any], *, checked: bool = False) -> npt.NDArray[np.uint8]:
     """Class ids of one mask; IGNORE where the rule says so. Raises with the values and their pixels if one is not known.
 
     `checked`: it is known already that the rule fits.
@@ -67,29 +68,29 @@ def apply(labels: Labels, raw: npt.NDArray[np.generic], *, checked: bool = False
     if labels.how == "threshold":
         if not checked and not (labels.told and np.isfinite(raw).all()) and not _fits(labels, summarise(raw)):
             raise BadInput(f"holds values that are neither black nor white: {_told(summarise(raw))}")
-        return (raw > labels.threshold).view(np.uint8)
+        return np.asarray(raw > labels.threshold, np.uint8)
     known = np.array(sorted(labels.values))
     places = np.searchsorted(known, raw).clip(0, len(known) - 1)
     if not np.array_equal(known[places], raw):
         raise BadInput(f"holds values that stand for no class: {_told(summarise(raw))}; known are {_meaning(labels)}")
-    return np.array([labels.values[int(value)] for value in known], np.uint8)[places]
+    return np.asarray(np.array([labels.values[int(value)] for value in known], np.uint8)[places], np.uint8)
 
 
-def _nearest_colour(colours: Mapping[str, int], raw: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+def _nearest_colour(colours: Mapping[str, int], raw: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     pixels = raw if raw.ndim == 3 else np.repeat(raw[..., None], 3, axis=2)
     distances = np.stack([np.abs(pixels.astype(np.int16) - _rgb(colour)).sum(axis=2) for colour in colours])
     nearest = distances.argmin(axis=0)
     far = (distances.min(axis=0) > 3 * 64).astype(np.uint8)
     if far.mean() > 0.02 or cv2.erode(far, np.ones((_SOLID, _SOLID), np.uint8)).any():
         raise BadInput(f"{int(far.sum()):,} of its pixels are far from every known colour: {_told(summarise(raw))}")
-    return np.array(list(colours.values()), np.uint8)[nearest]
+    return np.asarray(np.array(list(colours.values()), np.uint8)[nearest], np.uint8)
 
 
 def _rgb(colour: str) -> npt.NDArray[np.int16]:
     return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)], np.int16)
 
 
-def summarise(raw: npt.NDArray[np.generic]) -> dict[str, Any]:
+def summarise(raw: npt.NDArray[Any]) -> dict[str, Any]:
     """Of one mask, JSON-able and small: the values and their pixels when they are few, else what shades there are."""
     size = int(raw.shape[0] * raw.shape[1])
     if raw.ndim == 3:
@@ -118,13 +119,13 @@ def summarise(raw: npt.NDArray[np.generic]) -> dict[str, Any]:
     return summary
 
 
-def _flat(raw: npt.NDArray[np.generic]) -> int:
+def _flat(raw: npt.NDArray[Any]) -> int:
     """Pixels of a middle grey whose whole neighbourhood has the same grey: edges and noise have none, a class has many."""
     middle = ((raw >= _EDGE) & (raw <= 255 - _EDGE)).astype(np.uint8)
     if not middle.any():
         return 0
     shades = raw if raw.dtype == np.uint8 else raw.astype(np.float32)
-    even = cv2.dilate(shades, None) == cv2.erode(shades, None)
+    even = cv2.dilate(shades, _AROUND) == cv2.erode(shades, _AROUND)
     return int((even & (middle > 0)).sum())
 
 
@@ -182,11 +183,27 @@ def infer(summaries: Mapping[str, Mapping[str, Any]], *, foreground: str = "") -
             told += f"; grey from JPEG or smoothed edges in {noisy:,} masks, cut at 127"
         return Labels(how="threshold"), {0: "background", 1: name}, told
     if kind == "ids":
-        ids = sorted({int(value) for summary in summaries.values() if _kind(summary) in ("ids", "empty") for value in _exact(summary)} | {0})
+        ids = sorted(
+            {
+                int(value)
+                for summary in summaries.values()
+                if _kind(summary) in ("ids", "empty")
+                for value in _exact(summary)
+            }
+            | {0}
+        )
         if ids == [0, 1]:
-            return Labels(how="values", values={0: 0, 1: 1}), {0: "background", 1: name}, f"0 and 1: background and {name}"
+            return (
+                Labels(how="values", values={0: 0, 1: 1}),
+                {0: "background", 1: name},
+                f"0 and 1: background and {name}",
+            )
         classes = {0: "background"} | {value: f"class {value}" for value in ids if value}
-        return Labels(how="values", values={value: value for value in ids}), classes, f"class ids {', '.join(map(str, ids))}"
+        return (
+            Labels(how="values", values={value: value for value in ids}),
+            classes,
+            f"class ids {', '.join(map(str, ids))}",
+        )
     if kind.startswith("0 and "):
         value = int(kind.removeprefix("0 and "))
         rule = Labels(how="values", values={0: 0, value: 1})
@@ -236,7 +253,9 @@ def _told(summary: Mapping[str, Any]) -> str:
 def _how_to_say(labels: Labels | None, summary: Mapping[str, Any]) -> str:
     if labels is not None or summary["distinct"] > _FEW or summary["kind"] == "fraction":
         return ""
-    example = ",".join(f"{value}={'background' if i == 0 else f'class{i}'}" for i, (value, _) in enumerate(summary["values"][:4]))
+    example = ",".join(
+        f"{value}={'background' if i == 0 else f'class{i}'}" for i, (value, _) in enumerate(summary["values"][:4])
+    )
     return f" (say what they mean: --labels {example})"
 
 

@@ -68,7 +68,9 @@ def leaks(dataset: Dataset | Path | str, against: Dataset | Path | str | None = 
         return Leaks(ours.name, ours.name, tuple(pairs), tuple(groups(pairs)))
     theirs = as_dataset(against)
     if theirs.folder.resolve() == ours.folder.resolve():
-        raise BadInput(f"{theirs.folder}: is the same dataset", hint=f"segue data leaks {ours.folder} searches within it.")
+        raise BadInput(
+            f"{theirs.folder}: is the same dataset", hint=f"segue data leaks {ours.folder} searches within it."
+        )
     return Leaks(ours.name, theirs.name, tuple(between(ours, theirs)), ())
 
 
@@ -92,8 +94,8 @@ def within(cases: Sequence[Case], thumbs: npt.NDArray[np.uint8]) -> list[Pair]:
         followers = _no_two_patients(np.concatenate([_apart(order, step) for step in range(1, _NEXT + 1)]), inside)
         found = _telling(following(kept_thumbs, followers, looks=looks), strangers, len(followers) / max(len(apart), 1))
         for (i, j), score in zip(kept[found.pairs], found.scores, strict=True):
-            if (key := tuple(sorted((cases[i].case, cases[j].case)))) not in pairs:
-                pairs[key] = _pair(*key, "frame", score)
+            pair = _pair(cases[i].case, cases[j].case, "frame", score)
+            pairs.setdefault((pair.a, pair.b), pair)
     return sorted(pairs.values())
 
 
@@ -184,10 +186,8 @@ def _apart(order: list[list[int]], steps: int) -> npt.NDArray[np.intp]:
 
 def _no_two_patients(pairs: npt.NDArray[np.intp], cases: Sequence[Case]) -> npt.NDArray[np.intp]:
     """Not where two different patients are known: a name is weaker evidence than that."""
-    keep = [
-        not cases[i].patient or not cases[j].patient or cases[i].who == cases[j].who for i, j in pairs.tolist()
-    ]
-    return pairs[np.array(keep, bool)]
+    keep = [not cases[i].patient or not cases[j].patient or cases[i].who == cases[j].who for i, j in pairs.tolist()]
+    return np.asarray(pairs[np.array(keep, bool)], np.intp)
 
 
 def _telling(followers: Matches, strangers: Matches, scale: float) -> Matches:
@@ -204,4 +204,6 @@ def _telling(followers: Matches, strangers: Matches, scale: float) -> Matches:
 
 
 def _natural(name: str) -> list[tuple[bool, int | str]]:
-    return [(False, int(part)) if part.isdecimal() else (True, part.lower()) for part in re.split(r"(\d+)", name) if part]
+    return [
+        (False, int(part)) if part.isdecimal() else (True, part.lower()) for part in re.split(r"(\d+)", name) if part
+    ]

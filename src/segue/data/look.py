@@ -78,8 +78,8 @@ def _same_grid(case: Case, raw: Any, upright: images.Pixels, stored: images.Pixe
         turned = raw.shape[:2] == upright.shape[:2] != stored.shape[:2]
         if not turned:
             raise BadInput(
-                f"{case.images[0]}: EXIF turns it (orientation {header.orientation}), and its mask may lie on the pixels before "
-                "or after that; save it upright"
+                f"{case.images[0]}: EXIF turns it (orientation {header.orientation}), and its mask may lie on the pixels "
+                "before or after that; save it upright"
             )
         return
     raise BadInput(f"{case.mask}: is {_size(raw)}, but its image {case.images[0]} is {_size(upright)}")

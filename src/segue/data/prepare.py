@@ -95,7 +95,9 @@ def plan(
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
     if found.card.dtype not in ("uint8", "uint16") or not found.card.channels:
-        raise BadInput(f"{found.folder}: dtype {found.card.dtype!r} and {len(found.card.channels)} channels make no store")
+        raise BadInput(
+            f"{found.folder}: dtype {found.card.dtype!r} and {len(found.card.channels)} channels make no store"
+        )
     unmeasured = next((case.case for case in found.cases if not (case.height and case.width and case.digest)), None)
     if unmeasured is not None:
         raise BadInput(f"{found.folder}: {unmeasured!r} has no size or no digest in the table", hint="Scan again.")
@@ -177,7 +179,8 @@ def _present(planned: Plan, fresh: bool) -> bool:
         return True
     if not fresh and given.get("sources") == planned.sources:
         raise BadInput(
-            f"{target}: was prepared with other settings (size {given.get('size')}, now {planned.settings.size}, or other labels)",
+            f"{target}: was prepared with other settings (size {given.get('size')}, now {planned.settings.size}, "
+            "or other labels)",
             hint="Give another --out, or --fresh to replace it.",
         )
     return False  # the images have changed: what is there is worth nothing
@@ -218,7 +221,8 @@ def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) ->
     executor = LocalExecutor(workers=workers, progress=progress)
     bad: dict[str, str] = {}
     for outcome in executor.map(
-        _store_one, tasks, key=lambda task: task.case.case, setup=_Bench(planned.dataset, work), label="preparing", needs=Needs(memory=(256 << 20) + 4 * largest),
+        _store_one, tasks, key=lambda task: task.case.case, setup=_Bench(planned.dataset, work), label="preparing",
+        needs=Needs(memory=(256 << 20) + 4 * largest),
         ledger=work / "done.jsonl",
     ):  # fmt: skip
         if outcome.error is not None:

@@ -326,11 +326,14 @@ def sizes(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
 def _warnings(cases: list[Case], pairs: list[copies.Pair], unused: list[str]) -> Iterator[str]:
     known = patients(cases)
     if cases and not known:
-        yield "No patient is known: each image counts as its own patient. Frames of one patient may stand on both sides of a split."
+        yield (
+            "No patient is known: each image counts as its own patient. "
+            "Frames of one patient may stand on both sides of a split."
+        )
     elif any(not case.patient for case in cases):
         count = sum(not case.patient for case in cases)
         yield f"{count:,} of {len(cases):,} images have no known patient; each counts as its own."
-    at = {}
+    at: dict[str, set[str]] = {}
     for case in cases:
         if case.patient:
             at.setdefault(case.patient, set()).add(case.site)
@@ -357,7 +360,10 @@ def _warnings(cases: list[Case], pairs: list[copies.Pair], unused: list[str]) ->
 
 
 def _rare(
-    classes: rules.Classes, with_class: Counter[int], seen: Iterable[tuple[Case, dict[str, Any]]], rule: rules.Labels | None
+    classes: rules.Classes,
+    with_class: Counter[int],
+    seen: Iterable[tuple[Case, dict[str, Any]]],
+    rule: rules.Labels | None,
 ) -> Iterator[str]:
     """One mask with a value of its own is more often a slip than a class."""
     if len(classes) > 2 and with_class.total() > 2 * len(classes):

@@ -61,7 +61,10 @@ class Split:
 
     @cached_property
     def hash(self) -> str:
-        lines = [f"{case}\t{part}\t{self.folds.get(case, '')}\t{self.units[case]}" for case, part in sorted(self.parts.items())]
+        lines = [
+            f"{case}\t{part}\t{self.folds.get(case, '')}\t{self.units[case]}"
+            for case, part in sorted(self.parts.items())
+        ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
     def cases(self, part: str) -> list[str]:
@@ -211,7 +214,7 @@ def _units(cases: Sequence[Case]) -> dict[str, str]:
     """Case -> the first case of all that must stay with it: its patient's, and copies of any of them."""
     links = [(f"case {case.case}", f"patient {case.who}") for case in cases]
     links += [(f"case {case.case}", f"group {case.group}") for case in cases if case.group]
-    units = {}
+    units: dict[str, str] = {}
     for members in components(links):
         names = sorted(member.removeprefix("case ") for member in members if member.startswith("case "))
         units |= dict.fromkeys(names, names[0])
@@ -308,7 +311,11 @@ def _leave_site_out(
 
 
 def _deal_folds(
-    parts: dict[str, str], units: dict[str, str], strata: dict[str, str], labelled: frozenset[str], settings: SplitSettings
+    parts: dict[str, str],
+    units: dict[str, str],
+    strata: dict[str, str],
+    labelled: frozenset[str],
+    settings: SplitSettings,
 ) -> dict[str, int]:
     inside = [case for case, part in parts.items() if part == "train" and case in labelled]
     sizes = _sizes(inside, units)
@@ -336,7 +343,9 @@ def _from_file(source: Path, cases: Sequence[Case]) -> tuple[dict[str, str], dic
     for number, row in enumerate(rows, start=2):
         case = row[key] if row[key] in names else by_image.get(row[key])
         if case is None:
-            raise BadInput(f"{source}: row {number}: {row[key]!r} is not a case of this dataset: {nearest(row[key], names)}")
+            raise BadInput(
+                f"{source}: row {number}: {row[key]!r} is not a case of this dataset: {nearest(row[key], names)}"
+            )
         part = row[value].strip().lower()
         if part != LEFT_OUT and part not in PARTS:
             raise BadInput(f"{source}: row {number}: {row[value]!r} is none of train, validation, test")

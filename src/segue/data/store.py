@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from segue.config import Strict, read_yaml, validate
 from segue.data.case import read_table, write_rows
@@ -41,7 +42,7 @@ class StoreCard(Strict):
     labelled: int
     made_from: str  # hash of settings, labels and sources
     sources: str  # hash of the source files alone
-    left_out: dict[str, str] = {}  # case -> why, with skip_bad
+    left_out: dict[str, str] = Field(default_factory=dict)  # case -> why, with skip_bad
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,10 @@ class Store:
         self._masks = self._mapped(folder / MASKS, np.dtype(np.uint8))
         depth = len(card.channels)
         self._levels = [
-            [(offset, (height, width, depth)) for offset, (height, width) in _offsets(place, depth, self._dtype.itemsize)]
+            [
+                (offset, (height, width, depth))
+                for offset, (height, width) in _offsets(place, depth, self._dtype.itemsize)
+            ]
             for place in places
         ]
         for place, levels in zip(self.places, self._levels, strict=True):
@@ -104,7 +108,9 @@ class Store:
             raise BadInput(f"{folder}: is not a prepared store", hint="segue data prepare DATASET makes one.")
         given = read_yaml(folder / CARD)
         if given.get("format") != FORMAT:
-            raise BadInput(f"{folder}: format {given.get('format')} is not the one this version reads ({FORMAT}); prepare again")
+            raise BadInput(
+                f"{folder}: format {given.get('format')} is not the one this version reads ({FORMAT}); prepare again"
+            )
         card = validate(StoreCard, given, where=str(folder / CARD))
         places = read_index(folder / INDEX)
         if len(places) != card.cases:

@@ -74,7 +74,8 @@ class Tree:
         if not root.is_dir():
             if suffix(root.name) in ARCHIVES:
                 raise BadInput(
-                    f"{root}: is an archive, not a folder", hint=f"segue data unpack {root} --to FOLDER, then scan that."
+                    f"{root}: is an archive, not a folder",
+                    hint=f"segue data unpack {root} --to FOLDER, then scan that.",
                 )
             raise BadInput(f"{root}: is a file, not a folder")
         files: list[File] = []
@@ -116,7 +117,7 @@ def _walk(
     ways: Counter[tuple[int, int]],
 ) -> None:
     try:
-        here = os.stat(root / folder)
+        here = (root / folder).stat()
         identity = (here.st_dev, here.st_ino)
         if identity in above:
             left_out.append((folder, "a link that leads back to a folder above it"))

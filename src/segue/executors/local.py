@@ -135,7 +135,10 @@ class LocalExecutor:
         queue = deque(todo)
         while queue:
             yield from self._until_a_worker_dies(function, queue, setup, workers, suspects)
-            for name, item in suspects:  # a worker died while it may have held these: one by one, each in its own process
+            for (
+                name,
+                item,
+            ) in suspects:  # a worker died while it may have held these: one by one, each in its own process
                 yield from self._alone(function, name, item, setup)
             suspects.clear()
 
@@ -334,10 +337,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 def cores() -> int:
     """Cores that this process may use, which in a container are fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return max(1, min(count, -(-int(quota) // int(period))))

@@ -42,7 +42,10 @@ def read(tree: Tree) -> Reading:
     for above, images, masks in side_by_side(tree, IMAGE_FOLDERS, MASK_FOLDERS):
         if above in above_seen:
             # `images/` and `original/` beside one `masks/`: which of the two is meant cannot be known.
-            bad += [(file.path, f"lies in a second image folder beside {above_seen[above]}/") for file in pictures(tree, images)]
+            bad += [
+                (file.path, f"lies in a second image folder beside {above_seen[above]}/")
+                for file in pictures(tree, images)
+            ]
             continue
         above_seen[above] = images
         reading = pair(pictures(tree, images), pictures(tree, masks) if masks else ())

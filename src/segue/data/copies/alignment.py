@@ -210,8 +210,7 @@ def _warped(thumbs: Floats, matrices: Floats) -> Floats:
 def halved(thumbs: Thumbs) -> Floats:
     """Mean of each 2 x 2."""
     rows = thumbs[:, ::2].astype(np.float32) + thumbs[:, 1::2]
-    means: Floats = (rows[:, :, ::2] + rows[:, :, 1::2]) / np.float32(4)
-    return means
+    return np.asarray((rows[:, :, ::2] + rows[:, :, 1::2]) / 4, np.float32)
 
 
 @cache
@@ -225,8 +224,7 @@ def _smoothing(side: int, sigma: float) -> Floats:
 
 def _smooth(thumbs: Floats, sigma: float) -> Floats:
     blur = _smoothing(thumbs.shape[1], sigma)
-    smoothed: Floats = blur @ thumbs @ blur.T
-    return smoothed
+    return np.asarray(blur @ thumbs @ blur.T, np.float32)
 
 
 def _detail(thumbs: Floats, sigma: float = 4.0) -> Floats:
@@ -237,11 +235,11 @@ def _detail(thumbs: Floats, sigma: float = 4.0) -> Floats:
 def _telling(thumbs: Floats, pattern: Floats) -> Floats:
     """Evened detail, less what is common to the device; a pattern for each thumbnail."""
     flat = _even(thumbs).reshape(len(thumbs), -1)
-    return (flat - (flat * pattern).sum(axis=1, keepdims=True) * pattern).reshape(thumbs.shape)
+    told = flat - (flat * pattern).sum(axis=1, keepdims=True) * pattern
+    return np.asarray(told.reshape(thumbs.shape), np.float32)
 
 
 def _even(thumbs: Floats, sigma: float = 4.0) -> Floats:
     """Detail over local contrast."""
     detail = _detail(thumbs, sigma)
-    evened: Floats = detail / np.sqrt(_smooth(detail * detail, sigma) + np.float32(_CONTRAST**2))
-    return evened
+    return np.asarray(detail / np.sqrt(_smooth(detail * detail, sigma) + _CONTRAST**2), np.float32)

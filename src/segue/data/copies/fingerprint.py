@@ -49,7 +49,9 @@ def thumbnail(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Thumbs:
         grey = grey // 257
     # Enlarging by area would make blocks; a copy of a tiny image is found by its smooth enlargement.
     larger = min(grey.shape) < SIDE
-    small = cv2.resize(grey.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA)
+    small = cv2.resize(
+        grey.astype(np.uint8), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR if larger else cv2.INTER_AREA
+    )
     return np.asarray(small, np.uint8)
 
 
@@ -147,7 +149,8 @@ def _speaking(thumbs: Thumbs) -> tuple[npt.NDArray[np.intp], Thumbs]:
         small[start : start + _BLOCK] = np.rint(halved(thumbs[start : start + _BLOCK]))
     flat = small.reshape(len(small), -1)
     say = np.concatenate(
-        [flat[start : start + _BLOCK].std(axis=1) > _FLAT for start in range(0, len(flat), _BLOCK)] or [np.zeros(0, bool)]
+        [flat[start : start + _BLOCK].std(axis=1) > _FLAT for start in range(0, len(flat), _BLOCK)]
+        or [np.zeros(0, bool)]
     )
     return np.flatnonzero(say), small[say]
 
@@ -155,7 +158,7 @@ def _speaking(thumbs: Thumbs) -> tuple[npt.NDArray[np.intp], Thumbs]:
 def _frequencies(small: Thumbs, variant: Variant) -> Floats:
     """The low DCT frequencies of a variant, contrast taken out; (n, _LOW * _LOW)."""
     rows, columns = _cosines(variant.rows), _cosines(variant.columns)
-    found = np.empty((len(small), _LOW, _LOW), np.float32)
+    found: Floats = np.empty((len(small), _LOW, _LOW), np.float32)
     for start in range(0, len(small), _BLOCK):
         part = small[start : start + _BLOCK].astype(np.float32)
         found[start : start + _BLOCK] = rows @ part @ columns.T
@@ -168,7 +171,7 @@ def _frequencies(small: Thumbs, variant: Variant) -> Floats:
         found = found * alternate
     found = found.reshape(len(found), -1).copy()
     found[:, 0] = 0  # brightness
-    return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6)
+    return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-6), np.float32)
 
 
 def _cosines(span: tuple[float, float]) -> Floats:
@@ -176,15 +179,15 @@ def _cosines(span: tuple[float, float]) -> Floats:
     at = (np.arange(_SMALL) + 0.5) / _SMALL
     waves = np.cos(np.pi * np.arange(_LOW)[:, None] * at) * np.sqrt(2 / _SMALL)
     waves[0] /= np.sqrt(2)
-    return waves.astype(np.float32) @ sampling(span, _SMALL)
+    return np.asarray(waves @ sampling(span, _SMALL), np.float32)
 
 
 def _statistics(frequencies: Floats) -> tuple[Floats, Floats]:
     """Mean and spread of each frequency, made alike for all flips and turns, so that whitening commutes with them."""
     grid = frequencies.reshape(-1, _LOW, _LOW)
-    mean = np.zeros((_LOW, _LOW), np.float32)
+    mean: Floats = np.zeros((_LOW, _LOW), np.float32)
     mean[::2, ::2] = grid.mean(axis=0)[::2, ::2]
-    mean = (mean + mean.T) / 2
+    mean = np.asarray((mean + mean.T) / 2, np.float32)
     variance = ((grid - mean) ** 2).mean(axis=0)
     spread = np.sqrt((variance + variance.T) / 2)
     return mean.ravel(), np.maximum(spread, 1e-4).ravel().astype(np.float32)
@@ -193,4 +196,6 @@ def _statistics(frequencies: Floats) -> tuple[Floats, Floats]:
 def _whitened(frequencies: Floats, mean: Floats, spread: Floats) -> Floats:
     white = (frequencies - mean) / spread
     white[:, 0] = 0
-    return np.ascontiguousarray(white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-6), dtype=np.float32)
+    return np.ascontiguousarray(
+        white / np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-6), dtype=np.float32
+    )

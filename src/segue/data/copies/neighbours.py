@@ -39,7 +39,9 @@ class Forest:
         depth = 0
         while len(points) / 2**depth > leaf:
             depth += 1
-        self._trees = [_grow(points, depth, np.random.default_rng([seed, tree])) for tree in range(trees if depth else 1)]
+        self._trees = [
+            _grow(points, depth, np.random.default_rng([seed, tree])) for tree in range(trees if depth else 1)
+        ]
 
     def near(self, queries: Vectors, cosine: float) -> Iterator[tuple[Indices, Indices, Vectors]]:
         """(query, point, similarity) of the pairs found; the same pair may come once from each tree."""
@@ -58,9 +60,7 @@ class Forest:
                     yield part[rows], members[columns], similarity.ravel()[hits]
 
 
-def _grow(
-    points: Vectors, depth: int, rng: np.random.Generator
-) -> tuple[list[_Level], Indices, npt.NDArray[np.intp]]:
+def _grow(points: Vectors, depth: int, rng: np.random.Generator) -> tuple[list[_Level], Indices, npt.NDArray[np.intp]]:
     order = np.arange(len(points))
     levels = []
     directions = _principal(points) if depth else np.zeros((0, points.shape[1]), np.float32)

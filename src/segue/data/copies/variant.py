@@ -34,7 +34,8 @@ class Variant:
     def of(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The variant of square pictures, (n, side, side), by two products."""
         side = pictures.shape[1]
-        return self.arrange(sampling(self.rows, side) @ pictures @ sampling(self.columns, side).T)
+        cropped = sampling(self.rows, side) @ pictures @ sampling(self.columns, side).T
+        return self.arrange(np.asarray(cropped, np.float32))
 
     def arrange(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """The turn and the flips alone."""

@@ -1176,6 +1176,16 @@ def tar_that_claims(path: Path) -> None:
     path.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(2048))
 
 
+def tar_that_claims_less_than_nothing(path: Path) -> None:
+    """Negative sizes would let the sum of all stay small."""
+    info = tarfile.TarInfo("images/1.png")
+    data = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    data[124:136] = b"\xff" * 10 + (-1024).to_bytes(2, "big", signed=True)
+    data[148:156] = b" " * 8
+    data[148:156] = b"%06o\0 " % sum(data)
+    path.write_bytes(data + bytes(2048))
+
+
 def cut(build: Callable[[Path], None]) -> Callable[[Path], None]:
     def shorter(path: Path) -> None:
         build(path)
@@ -1283,6 +1293,12 @@ ARCHIVES = (
         ending=".tar",
         build=tar_that_claims,
         says="claim to hold 1,099,512 MB|is broken",
+    ),
+    Packed(
+        name="tar that claims less than nothing",
+        ending=".tar",
+        build=tar_that_claims_less_than_nothing,
+        says="claims -1024 bytes|is broken",
     ),
     Packed(
         name="truncated tar", ending=".tar", build=cut(tarred((tarfile.TarInfo("a.png"), _RANDOM))), says="is broken"

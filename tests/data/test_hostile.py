@@ -230,6 +230,17 @@ def test_a_damaged_dataset_is_told(damaged: Damaged, cwd: Path, good: Path) -> N
     assert _below(cwd) == before, "something was written"
 
 
+def test_a_card_that_was_mended_in_windows(cwd: Path, good: Path) -> None:
+    """A byte-order mark, and other ends of lines."""
+    dataset = segue.scan(good, cwd / "dataset", workers=0).dataset
+    assert dataset is not None
+    for file in ("dataset.yaml", "cases.csv"):
+        content = (cwd / "dataset" / file).read_bytes()
+        (cwd / "dataset" / file).write_bytes(b"\xef\xbb\xbf" + content.replace(b"\n", b"\r\n"))
+    read = Dataset.open(cwd / "dataset")
+    assert (read.card, read.cases) == (dataset.card, dataset.cases)
+
+
 @pytest.fixture
 def good(tmp_path: Path) -> Path:
     return Hostile(name="good", build=lambda root: None, says="").make(tmp_path / "good")

@@ -12,19 +12,20 @@ import numpy as np
 from segue.data import measure
 from segue.data.case import IGNORE, Case
 from segue.data.dataset import DUPLICATES, Dataset, as_dataset, patients
+from segue.data.doubts import doubts
 from segue.data.measure import Look, Survey, largest, survey
 from segue.data.propose import LARGEST, working_size
 from segue.errors import BadInput
 from segue.files import atomic
 from segue.report import figures
 from segue.report.page import Cell, Figure, Page, Percent, Swatch, Tile
+from segue.words import count, of_all, percent, short, some
 
 PAGE = "explore.html"
 _SITES, _LINES, _BOXES = 40, 7, 24  # sites in a table, in a histogram, in a figure of boxes
 _FEW = 10  # images of a site, below which its numbers are mostly chance
 _DIFFERENT = 0.8  # of a site's distance: what is usually called a large effect
 _RARE = 5  # masks with a class, below which nothing can be learnt of it
-_LONG = 48  # letters of a name, where it is not in a table
 
 
 def explore(
@@ -51,8 +52,8 @@ def explore(
 def _composed(found: Survey) -> Page:
     page = Page(found.dataset.name, _lead(found))
     _glance(page, found)
-    warnings = [*_warnings(found), *_warnings_of_copies(found), *_warnings_of_sites(found)]
-    page.section("What to mind", _count(len(warnings), "warning")).warnings(warnings)
+    warnings = [*doubts(found.cases, found.pairs), *_warnings(found), *_warnings_of_sites(found)]
+    page.section("What to mind", count(len(warnings), "warning")).warnings(warnings)
     _pictures(page, found)
     _labels(page, found)
     _foreground(page, found)
@@ -65,26 +66,6 @@ def _composed(found: Survey) -> Page:
     return page
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 'es' if what.endswith('s') else 's'}"
-
-
-def _of_all(number: int, every: int, what: str) -> str:
-    return f"all {_count(every, what)}" if number == every > 1 else f"{number:,} of {_count(every, what)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(map(_short, names[:5])) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
-
-
-def _percent(share: float) -> str:
-    return "less than 0.1\N{NO-BREAK SPACE}%" if 0 < share < 0.001 else f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONG else f"…{name[1 - _LONG :]}"
-
-
 def _lead(found: Survey) -> str:
     card, cases, labelled = found.dataset.card, found.cases, len(found.labelled)
     kind = ", ".join(filter(None, (card.modality, card.anatomy)))
@@ -93,11 +74,11 @@ def _lead(found: Survey) -> str:
         masks = f"{'all' if labelled else 'none'} with a mask"
     known, sites = patients(cases), len({case.site for case in cases if case.site})
     unknown = sum(not case.patient for case in cases)
-    who = f"{_count(known, 'patient')} known" if known else "No patient is known"
+    who = f"{count(known, 'patient')} known" if known else "No patient is known"
     if known and unknown:
-        who += f", but not for {_count(unknown, 'image')}"
-    where = _count(sites, "site") if sites else "no site is told"
-    return f"{_count(len(cases), 'image')}{f' ({kind})' if kind else ''}, {masks}. {who}; {where}."
+        who += f", but not for {count(unknown, 'image')}"
+    where = count(sites, "site") if sites else "no site is told"
+    return f"{count(len(cases), 'image')}{f' ({kind})' if kind else ''}, {masks}. {who}; {where}."
 
 
 def _glance(page: Page, found: Survey) -> None:
@@ -125,71 +106,21 @@ def _glance(page: Page, found: Survey) -> None:
 
 
 def _warnings(found: Survey) -> Iterator[tuple[str, str]]:
-    """What is wrong, and what to do about it."""
-    cases, labelled = found.cases, found.labelled
-    unknown = sum(not case.patient for case in cases)
-    tell = "Write a `manifest.csv` with the columns image, mask and patient beside the images, and scan again."
-    if unknown == len(cases):
-        yield (
-            "No patient is known: each image counts as its own patient.",
-            "Frames of one person may stand on both sides of a split, and every result then looks better than it is. "
-            + tell,
-        )
-    elif unknown:
-        yield f"{unknown:,} of {len(cases):,} images have no known patient; each counts as its own.", tell
-    if not labelled:
-        yield (
-            "Nothing is labelled.",
-            "These images can pre-train an encoder, adapt a model to their site or audit it there; to train and to "
-            "evaluate needs masks.",
-        )
-    empty = sum(case.foreground == 0 for case in labelled)
-    if empty:
-        yield (
-            f"{_count(empty, 'mask')} {'is' if empty == 1 else 'are'} empty.",
-            "If nothing is there to be found, they measure false alarms, which no other image can; if something was "
-            "forgotten, they teach a model to overlook it. Look at a few.",
-        )
-    full = sum((case.foreground or 0) >= 0.999 for case in labelled)
-    if full:
-        yield f"{_count(full, 'mask')} {'is' if full == 1 else 'are'} all foreground.", "That is seldom meant: look."
-    shares = [case.foreground for case in labelled if case.foreground is not None]
-    if shares and float(np.median(shares)) > 0.6:
-        yield (
-            f"Foreground covers {_percent(float(np.median(shares)))} of a typical mask: are the masks inverted?",
-            "If so, scan again and say what the values mean, for example `--labels 0=lesion,255=background`.",
-        )
+    """What shows only when the images are looked at, beside the doubts that the table raises."""
     rare = [row.name for row in found.classes if row.number and row.masks < _RARE]
     if rare and len(found.masks) >= 4 * _RARE:
         yield (
-            f"{_count(len(rare), 'class')} in fewer than {_RARE} masks: {_some(rare)}.",
+            f"{count(len(rare), 'class')} in fewer than {_RARE} masks: {some(rare)}.",
             "Too few to train and to test on: annotate more of them, or join classes.",
         )
     counted = Counter(seen.channels for seen in found.seen.values())
     if len(counted) > 1:
-        told = ", ".join(f"{_count(number, 'channel')} in {images:,}" for number, images in sorted(counted.items()))
+        told = ", ".join(f"{count(number, 'channel')} in {images:,}" for number, images in sorted(counted.items()))
         yield f"Images differ in their channels: {told}.", "Grey ones are repeated to the network's channels."
     if found.unreadable:
         yield (
-            f"{_count(len(found.unreadable), 'case')} could not be read.",
+            f"{count(len(found.unreadable), 'case')} could not be read.",
             f"Files changed or vanished since the scan: `segue data scan {found.dataset.card.root}` looks again.",
-        )
-
-
-def _warnings_of_copies(found: Survey) -> Iterator[tuple[str, str]]:
-    by_name = found.dataset.by_name
-    both = [(by_name[pair.a], by_name[pair.b]) for pair in found.pairs]
-    crossing = sum(bool(a.part and b.part) and a.part != b.part for a, b in both)
-    if crossing:
-        yield (
-            f"{_count(crossing, 'pair')} of copies {'crosses' if crossing == 1 else 'cross'} the publisher's split.",
-            "What was trained on is tested on. Split anew, or leave one of each pair out.",
-        )
-    people = sum(bool(a.patient and b.patient) and a.who != b.who for a, b in both)
-    if people:
-        yield (
-            f"{_count(people, 'pair')} of copies {'joins' if people == 1 else 'join'} images of different patients.",
-            "Either a person has two names here, or a file was copied. `segue data split` keeps them together.",
         )
 
 
@@ -198,13 +129,13 @@ def _warnings_of_sites(found: Survey) -> Iterator[tuple[str, str]]:
     if far:
         two = len(found.by_site) == 2
         yield (
-            f"{'The two sites look different' if two else 'Unlike the other sites look'}: {_some(sorted(far))}.",
+            f"{'The two sites look different' if two else 'Unlike the other sites look'}: {some(sorted(far))}.",
             "A model may do worse there: `segue data split --leave-site-out SITE` makes that measurable.",
         )
     bare = [site for site, inside in found.by_site.items() if not any(case.labelled for case in inside)]
     if found.labelled and bare:
         yield (
-            f"No mask at {_count(len(bare), 'site')}: {_some(bare)}.",
+            f"No mask at {count(len(bare), 'site')}: {some(bare)}.",
             "How well a model does there can only be estimated, until some of its images are annotated.",
         )
 
@@ -226,11 +157,11 @@ def _pictures(page: Page, found: Survey) -> None:
 def _tile(found: Survey, case: Case, *, site: bool) -> Tile:
     stratum = found.stratum(case)
     share = (
-        f"{_percent(case.foreground)} foreground" if case.foreground else f"{stratum} mask".replace("unlabelled", "no")
+        f"{percent(case.foreground)} foreground" if case.foreground else f"{stratum} mask".replace("unlabelled", "no")
     )
     told = ", ".join(filter(None, (case.site if site else "", share if case.foreground else "")))
     mark = {"unlabelled": "unlabelled", "empty": "empty mask"}.get(stratum, "") if found.labelled else ""
-    caption = _short(case.case) + (f"\n{told}" if told else "")
+    caption = short(case.case) + (f"\n{told}" if told else "")
     return Tile(((found.seen[case.case].picture, f"{case.case}: {share}"),), caption, mark)
 
 
@@ -250,27 +181,27 @@ def _labels(page: Page, found: Survey) -> None:
         rows.append((row.number, row.name, values, row.masks, Percent(row.share), typical))
     if IGNORE in raw and IGNORE not in card.classes:
         rows.append((IGNORE, "does not count", ", ".join(raw[IGNORE]), None, None, None))
-    section = page.section("Labels", _count(len(card.classes) - (0 in card.classes), "class"))
+    section = page.section("Labels", count(len(card.classes) - (0 in card.classes), "class"))
     section.table(
         ("id", "class", "values in the files", "masks with it", "share of all pixels", "median where present"),
         rows,
-        f"Counted in {_of_all(len(masks), len(found.labelled), 'mask')}.",
+        f"Counted in {of_all(len(masks), len(found.labelled), 'mask')}.",
     )
     pieces = Counter(min(seen.components, 5) for seen in masks)
     if len(pieces) > 1:
         heights = {"5 or more" if number == 5 else f"{number}": pieces[number] for number in range(max(pieces) + 1)}
-        told = "; ".join(f"{_count(number, 'mask')} with {name}" for name, number in heights.items() if number)
+        told = "; ".join(f"{count(number, 'mask')} with {name}" for name, number in heights.items() if number)
         drawn = figures.bars(heights, x="connected pieces", y="masks")
         section.heading("Pieces of the foreground in a mask")
         section.figures([Figure(drawn, f"Bars: {told}.", f"{told}. What touches at a corner is one piece.")])
     elif len(masks) > 1:
         section.text(
-            f"The foreground of every mask has {_count(max(pieces), 'piece')}{' or more' * (max(pieces) == 5)}."
+            f"The foreground of every mask has {count(max(pieces), 'piece')}{' or more' * (max(pieces) == 5)}."
         )
     specks, speckled = sum(seen.specks for seen in masks), sum(seen.specks > 0 for seen in masks)
     if specks:
         section.text(
-            f"{_count(speckled, 'mask')} {'has' if speckled == 1 else 'have'} specks besides, {specks:,} in all: "
+            f"{count(speckled, 'mask')} {'has' if speckled == 1 else 'have'} specks besides, {specks:,} in all: "
             "pieces smaller than a ten-thousandth of the picture, which are slips of the pen or traces of JPEG rather "
             "than findings. They are not counted as pieces."
         )
@@ -282,10 +213,10 @@ def _foreground(page: Page, found: Survey) -> None:
     sites = measure.by_site(found.labelled)
     sizes = {site: [case.foreground for case in inside if case.foreground] for site, inside in sites.items()}
     every = [size for inside in sizes.values() for size in inside]
-    section = page.section("Size of the foreground", f"median {_percent(float(np.median(every)))}" if every else "")
+    section = page.section("Size of the foreground", f"median {percent(float(np.median(every)))}" if every else "")
     told = "Each point is a mask that is not empty; a box reaches from quarter to quarter, with the median in it."
     if found.cuts:
-        small, large = map(_percent, found.cuts)
+        small, large = map(percent, found.cuts)
         told += f" Dotted lines part the thirds of all masks: small is below {small}, large from {large} on."
     if every:
         shown = largest(sites, _BOXES)
@@ -320,7 +251,7 @@ def _sizes(page: Page, found: Survey) -> None:
     sizes = Counter((case.width, case.height) for case in cases)
     frequent = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
     first = "{} × {}".format(*frequent[0][0])
-    section = page.section("Sizes", first if len(sizes) == 1 else _count(len(sizes), "size"))
+    section = page.section("Sizes", first if len(sizes) == 1 else count(len(sizes), "size"))
     if len(sizes) == 1:
         section.text(f"{'Every image is' if len(cases) > 1 else 'The image is'} {first} pixels (width × height).")
     else:
@@ -355,7 +286,7 @@ def _sizes(page: Page, found: Survey) -> None:
     capped = f", and {LARGEST} is the most that is proposed" if sides[len(sides) // 4] > LARGEST else ""
     section.heading("Proposed working size", f"long side {size} pixels").text(
         f"At least three quarters of the images have a long side of {sides[len(sides) // 4]:,} pixels or more, and "
-        f"networks want multiples of 32{capped}. {_percent(smaller) if smaller else 'None'} of the images would have "
+        f"networks want multiples of 32{capped}. {percent(smaller) if smaller else 'None'} of the images would have "
         f"to be enlarged to reach it. `segue data prepare` takes this size unless told another."
     )
 
@@ -400,9 +331,9 @@ def _colour(page: Page, found: Survey) -> None:
     border = float(np.mean([colour.black for colour in every]))
     first = {1: "the first is", 3: "the first three are"}.get(channels, "some are")
     section = page.section("Intensity and colour").text(
-        f"Measured on {_of_all(len(every), len(found.cases), 'image')}, made smaller first. Black pixels (darker "
+        f"Measured on {of_all(len(every), len(found.cases), 'image')}, made smaller first. Black pixels (darker "
         "than a tenth of the image's own brightest: the surroundings of an endoscope's view, the air around a head) "
-        f"are left out; {_percent(border) if border else 'none'} of the pixels are."
+        f"are left out; {percent(border) if border else 'none'} of the pixels are."
         + (f" Of {len(named)} channels {first} shown." if len(named) > channels else "")
     )
     section.figures(drawn).figures(boxed)
@@ -430,7 +361,7 @@ def _sites(page: Page, found: Survey) -> None:
         light = (Swatch(*look.mean), Percent(look.brightness), Percent(look.contrast), Percent(look.black))
         counts = (len(cases), sum(case.labelled for case in cases), patients(cases) or None)
         rows.append((site, look.distance, words, *counts, *light, min(sizes, key=lambda size: (-sizes[size], size))))
-    section = page.section("Sites compared", _count(len(found.by_site), "site")).text(
+    section = page.section("Sites compared", count(len(found.by_site), "site")).text(
         "Distance says how far a site's mean colour, contrast and black border lie from those of all other sites, "
         "in units of how far images of one site lie from their own mean: near 0 sites look alike, from 0.8 on a "
         "site looks different, and from 2 on few of its images could be another site's. With fewer than "
@@ -443,7 +374,7 @@ def _sites(page: Page, found: Survey) -> None:
     for site, _ in _ordered(found):
         tiles = [_tile(found, case, site=False) for case in found.site_rows.get(site, ()) if case.case in found.seen]
         if tiles:
-            section.heading(site, _count(len(found.by_site[site]), "image")).pictures(tiles)
+            section.heading(site, count(len(found.by_site[site]), "image")).pictures(tiles)
 
 
 _KINDS = {
@@ -456,7 +387,7 @@ _KINDS = {
 def _copies(page: Page, found: Survey) -> None:
     if not (found.dataset.folder / DUPLICATES).exists():
         return
-    section = page.section("Copies", _count(len(found.pairs), "pair"))
+    section = page.section("Copies", count(len(found.pairs), "pair"))
     if not found.pairs:
         section.text("No image was found twice, neither as it is nor changed.")
         return
@@ -469,9 +400,9 @@ def _copies(page: Page, found: Survey) -> None:
             parts = " / ".join(case.part or "no part" for case in both) if both[0].part != both[1].part else ""
             told = ", ".join(filter(None, (f"{pair.kind} {pair.score:.2f}", pair.how, parts)))
             pictures = tuple((found.seen[case.case].picture, case.case) for case in both)
-            tiles.append(Tile(pictures, f"{_short(pair.a)}\n{_short(pair.b)}\n{told}"))
+            tiles.append(Tile(pictures, f"{short(pair.a)}\n{short(pair.b)}\n{told}"))
     section.text(
-        f"{_count(sum(groups.values()), 'image')} in {_count(len(groups), 'group')} are copies of each other or frames "
+        f"{count(sum(groups.values()), 'image')} in {count(len(groups), 'group')} are copies of each other or frames "
         "of one scene; `segue data split` never parts a group. The score says how far two pictures agree; 1 is equal."
         + (f" Shown are {len(tiles)} pairs of all kinds and scores." if len(tiles) < len(found.pairs) else "")
     )
@@ -482,7 +413,7 @@ def _copies(page: Page, found: Survey) -> None:
 def _unreadable(page: Page, found: Survey) -> None:
     if found.unreadable:
         more = f" The first {_SITES} of them." if len(found.unreadable) > _SITES else ""
-        section = page.section("Could not be read", _count(len(found.unreadable), "case"))
+        section = page.section("Could not be read", count(len(found.unreadable), "case"))
         section.table(("case", "reason"), found.unreadable[:_SITES], f"Neither measured nor shown.{more}")
 
 

@@ -23,6 +23,7 @@ from segue.data.alone import alone
 from segue.data.case import Case
 from segue.data.copies.alignment import SIDE
 from segue.data.dataset import CARD, DUPLICATES, TABLE, THUMBNAILS, Card, Dataset, patients
+from segue.data.doubts import doubts
 from segue.data.look import Task, look
 from segue.data.stamp import stamp
 from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
@@ -180,7 +181,8 @@ def scan(
             pairs=tuple(pairs),
             groups=tuple(copies.groups(pairs)),
             warnings=(
-                *_warnings(cases, pairs, sorted(pictures - used)),
+                *(doubt for doubt, _ in doubts(cases, pairs)),
+                *_unused(sorted(pictures - used)),
                 *_rare(classes, with_class, found.values(), rule),
             ),
             dataset=dataset if written else None,
@@ -323,40 +325,10 @@ def sizes(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
     return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
-def _warnings(cases: list[Case], pairs: list[copies.Pair], unused: list[str]) -> Iterator[str]:
-    known = patients(cases)
-    if cases and not known:
-        yield (
-            "No patient is known: each image counts as its own patient. "
-            "Frames of one patient may stand on both sides of a split."
-        )
-    elif any(not case.patient for case in cases):
-        count = sum(not case.patient for case in cases)
-        yield f"{count:,} of {len(cases):,} images have no known patient; each counts as its own."
-    at: dict[str, set[str]] = {}
-    for case in cases:
-        if case.patient:
-            at.setdefault(case.patient, set()).add(case.site)
-    several = sum(len(sites) > 1 for sites in at.values())
-    if several:
-        yield f"{several:,} patient names occur at more than one site; they count as different people."
-    labelled = [case for case in cases if case.labelled]
-    full = sum((case.foreground or 0) >= 0.999 for case in labelled)
-    if full:
-        yield f"{full:,} masks are all foreground."
-    empty = sum(case.foreground == 0 for case in labelled)
-    if empty:
-        yield f"{empty:,} masks are empty (no lesion): sensitivity cannot be measured on them, false positives can."
-    shares = [case.foreground for case in labelled if case.foreground is not None]
-    if shares and float(np.median(shares)) > 0.6:
-        yield f"Foreground covers {float(np.median(shares)):.0%} of a typical mask: are the masks inverted?"
-    across = {(pair.a, pair.b) for pair in pairs}
-    parts = {case.case: case.part for case in cases}
-    crossing = sum(bool(parts[a] and parts[b]) and parts[a] != parts[b] for a, b in across)
-    if crossing:
-        yield f"{crossing:,} pairs of copies cross the publisher's split."
-    if unused:
-        yield f"{len(unused):,} pictures belong to no case, for example {unused[0]}."
+def _unused(pictures: list[str]) -> Iterator[str]:
+    if pictures:
+        belong = "picture belongs" if len(pictures) == 1 else "pictures belong"
+        yield f"{len(pictures):,} {belong} to no case, for example {pictures[0]}."
 
 
 def _rare(

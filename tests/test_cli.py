@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +105,43 @@ def test_every_verb_is_a_function() -> None:
         assert callable(getattr(segue, name)), name
     with pytest.raises(AttributeError, match="no attribute 'scna'"):
         segue.scna  # noqa: B018
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX pipes and names")
+def test_output_survives_pipes_terminals_and_names(folder: Path, tmp_path: Path) -> None:
+    segue = [sys.executable, "-m", "segue"]
+    with subprocess.Popen([*segue, "data", "known", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as early:
+        assert early.stdout is not None
+        early.stdout.close()  # as `| head` does
+        assert early.stderr is not None
+        complaint = early.stderr.read()
+    assert (early.returncode, complaint) == (0, b"")
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    ascii_only = subprocess.run([*segue, "data", "known", "kvasir-seg"], capture_output=True, check=True, env=plain)
+    assert b"B\\xe6rum" in ascii_only.stdout
+    (tmp_path / "red\x1b[31m").mkdir()
+    done = run("data", "scan", tmp_path / "red\x1b[31m")
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+    assert "\\x1b[31m" in done.stderr
+
+
+def test_volumes_are_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "imagesTr").mkdir()
+    (tmp_path / "imagesTr" / "a.nii.gz").write_bytes(b"x")
+    done = run("data", "scan", tmp_path)
+    assert done.returncode == 2
+    assert "holds volumes (.nii.gz), which this version does not read yet" in done.stderr
+
+
+def test_the_command_to_go_on_with_is_the_one_that_was_given(tmp_path: Path) -> None:
+    bad = made.folder_of_images(tmp_path / "bad ones", 3)
+    (bad / "images" / "torn.png").write_bytes(b"")
+    done = run("data", "scan", bad, "--out", tmp_path / "o", "--labels", "0=background,255=polyp")
+    assert done.returncode == 2
+    command = done.stdout.rpartition("Next: ")[2].split("\n")[0]
+    again = subprocess.run(
+        [sys.executable, "-m", "segue", *shlex.split(command)[1:]], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "o" / "dataset.yaml").exists()

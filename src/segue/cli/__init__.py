@@ -5,6 +5,7 @@ Heavy imports happen inside the verbs, so that `segue --help` stays fast.
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from types import FrameType
@@ -28,15 +29,15 @@ ground.add_to(app)
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a letter shows its number
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _stop)  # asked to end: as on Ctrl-C, nothing is torn
     try:
         app()
     except KeyboardInterrupt:
         print("\nStopped. The same command goes on where it was.", file=sys.stderr)
         sys.exit(INTERRUPTED)
-    except BrokenPipeError:  # `segue ... | head`
-        sys.stderr.close()
-        sys.exit(0)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

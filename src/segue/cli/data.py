@@ -96,23 +96,18 @@ def _tell_scan(found: Scan, debug: bool) -> None:
     if found.bad:
         tell.warn(f"{len(found.bad):,} bad:")
         for file, reason in found.bad[:20]:
-            tell.say(f"    {_printable(file)}: {_printable(reason)}")
+            tell.say(f"    {file}: {reason}")
         if len(found.bad) > 20:
             tell.say(f"    and {len(found.bad) - 20:,} more (--json lists all)")
     if debug:
         for case, trace in found.traces.items():
-            tell.say("", f"{case}:", trace)
+            tell.say("", f"{case}:", *trace.splitlines())
     if found.dataset is None:
         tell.say("Nothing was written. Mend or remove these files, or go on without them:")
-        tell.next_command(f"segue data scan {tell.quoted(found.root)} --skip-bad")
+        tell.next_command(tell.again("--skip-bad"))
         return
     tell.say(f"Written: {found.dataset.folder}")
     tell.next_command(f"segue data explore {tell.quoted(found.dataset.folder)}")
-
-
-def _printable(text: str) -> str:
-    """A name may hold what moves a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 @app.command()
@@ -195,7 +190,7 @@ def _tell_leaks(found: Leaks) -> None:
         return
     tell.say(f"{len(found.pairs):,} pairs {where}:", "")
     rows = [
-        [_printable(pair.a), _printable(pair.b), pair.kind, f"{pair.score:.2f}", pair.how]
+        [tell.printable(pair.a), tell.printable(pair.b), pair.kind, f"{pair.score:.2f}", pair.how]
         for pair in sorted(found.pairs, key=lambda pair: -pair.score)[:40]
     ]
     tell.table(["one", "other", "kind", "score", "how"], rows, right={3})
@@ -295,7 +290,7 @@ def prepare(
             tell.as_json(done.as_json())
             return
         for case, reason in sorted(done.left_out.items()):
-            tell.warn(f"left out: {_printable(case)}: {_printable(reason)}")
+            tell.warn(f"left out: {case}: {reason}")
         if done.already:
             tell.say("It is there already, made from the same images and settings.")
         else:

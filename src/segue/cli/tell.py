@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -32,33 +35,43 @@ def errors_told(as_json: bool, debug: bool) -> Iterator[None]:
     except SegueError as error:
         if debug:
             raise
-        if as_json:
-            print(json.dumps({"error": error.message, "hint": error.hint}, ensure_ascii=False))
-        print(f"segue: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"       {error.hint}", file=sys.stderr)
+        _complain(as_json, error.message, error.hint)
         raise typer.Exit(error.exit_code) from None
+    except BrokenPipeError:  # `segue ... | head`: what is still to be flushed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
     except (KeyboardInterrupt, typer.Exit):
         raise
     except Exception as error:
         if debug:
             raise
         told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        if as_json:
-            print(json.dumps({"error": told, "hint": None}, ensure_ascii=False))
-        print(f"segue: something went wrong that should not have: {told}", file=sys.stderr)
-        print("       --debug shows where; please report it.", file=sys.stderr)
+        _complain(
+            as_json, f"something went wrong that should not have: {told}", "--debug shows where; please report it."
+        )
         raise typer.Exit(1) from None
 
 
+def _complain(as_json: bool, message: str, hint: str | None) -> None:
+    if as_json:
+        print(json.dumps({"error": message, "hint": hint}, ensure_ascii=False))
+    print(printable(f"segue: {message}"), file=sys.stderr)
+    if hint:
+        print(printable(f"       {hint}"), file=sys.stderr)
+
+
 def as_json(result: dict[str, Any]) -> None:
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    print(json.dumps(result, indent=2, ensure_ascii=False), flush=True)
 
 
 def say(*lines: str) -> None:
-    """Plain words; rich would read brackets in file names as markup."""
     for line in lines:
-        print(line)
+        print(printable(line), flush=True)
+
+
+def printable(text: str) -> str:
+    """The name of a file may hold what moves a terminal's cursor."""
+    return "".join(repr(letter)[1:-1] if unicodedata.category(letter)[0] == "C" else letter for letter in text)
 
 
 def table(head: list[str], rows: list[list[str]], *, right: set[int] | None = None) -> None:
@@ -78,12 +91,17 @@ def table(head: list[str], rows: list[list[str]], *, right: set[int] | None = No
 
 def warn(text: str) -> None:
     """Yellow on a terminal, marked everywhere."""
-    mark = "\x1b[33m!\x1b[0m" if sys.stdout.isatty() else "!"
-    print(f"{mark} {text}")
+    mark = "\x1b[33m!\x1b[0m" if sys.stdout is not None and sys.stdout.isatty() else "!"
+    print(f"{mark} {printable(text)}")
 
 
 def next_command(command: str) -> None:
     print(f"\nNext: {command}")
+
+
+def again(*more: str) -> str:
+    """The command that is running, with more options."""
+    return shlex.join(["segue", *sys.argv[1:], *more])
 
 
 def amount(count: int) -> str:
@@ -96,6 +114,4 @@ def amount(count: int) -> str:
 
 def quoted(path: object) -> str:
     """As the shell would want it."""
-    import shlex
-
     return shlex.quote(str(path))

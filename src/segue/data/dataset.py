@@ -122,6 +122,10 @@ class Dataset:
             raise BadInput(
                 f"{path}: cannot be read", hint=f"segue data scan {self.card.root} makes it again."
             ) from None
+        if found.ndim != 3 or found.dtype != np.uint8:
+            raise BadInput(
+                f"{path}: does not hold thumbnails", hint=f"segue data scan {self.card.root} makes it again."
+            )
         if len(found) != len(self.cases):
             raise BadInput(
                 f"{path}: holds {len(found)} thumbnails for {len(self.cases)} cases; the table was changed since the scan",

@@ -6,7 +6,6 @@ turned or cropped. `frame`: files that follow each other by name and show one sc
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segue.data.case import Case, guard, read_table
+from segue.data.case import Case, read_table, write_rows
 from segue.data.components import components
 from segue.data.copies.alignment import Looks, Matches
 from segue.data.copies.fingerprint import copies, following
@@ -132,17 +131,18 @@ def grouped(cases: Sequence[Case], pairs: Iterable[Pair]) -> list[Case]:
 
 def write_pairs(path: Path, pairs: Iterable[Pair]) -> None:
     with atomic(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["a", "b", "kind", "score", "how"])
-        for pair in pairs:
-            writer.writerow([guard(pair.a), guard(pair.b), pair.kind, f"{pair.score:.3f}", pair.how])
+        rows = ((pair.a, pair.b, pair.kind, f"{pair.score:.3f}", pair.how) for pair in pairs)
+        write_rows(file, [("a", "b", "kind", "score", "how"), *rows])
 
 
 def read_pairs(dataset: Dataset) -> list[Pair]:
     path = dataset.folder / DUPLICATES
     if not path.exists():
         return []
-    return [Pair(row["a"], row["b"], row["kind"], float(row["score"]), row["how"]) for row in read_table(path)]
+    try:
+        return [Pair(row["a"], row["b"], row["kind"], float(row["score"]), row["how"]) for row in read_table(path)]
+    except (KeyError, ValueError) as error:
+        raise BadInput(f"{path}: is not a table of pairs ({error})", hint="Scan the folder again.") from None
 
 
 def _pair(one: str, other: str, kind: str, score: float, how: str = "") -> Pair:

@@ -111,6 +111,9 @@ def scan(
     reading = adapter.read(tree)
     if not reading.cases and not reading.bad:
         raise BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
+    kinds = {suffix(path) for case in reading.cases for path in case.images}
+    if kinds and kinds <= set(VOLUMES):
+        raise BadInput(f"{root}: holds volumes ({', '.join(sorted(kinds))}), which this version does not read yet")
     name = name if name is not None else _slug(root.resolve().name)
     if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f]", name):
         raise BadInput(f"--name {name!r} cannot be the name of a folder")
@@ -328,7 +331,9 @@ def sizes(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
 def _unused(pictures: list[str]) -> Iterator[str]:
     if pictures:
         belong = "picture belongs" if len(pictures) == 1 else "pictures belong"
-        yield f"{len(pictures):,} {belong} to no case, for example {pictures[0]}."
+        folders = Counter(path.partition("/")[0] for path in pictures if "/" in path).most_common(3)
+        apart = f"; a folder like {folders[0][0]}/ may be a dataset of its own" if len(folders) == 3 else ""
+        yield f"{len(pictures):,} {belong} to no case, for example {pictures[0]}{apart}."
 
 
 def _rare(

@@ -7,7 +7,6 @@ its share of every stratum. Only whole numbers and hashes decide: same table, sa
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -22,7 +21,7 @@ from pydantic import Field
 
 from segue.config import Settings, read_yaml, validate, write_yaml
 from segue.data.adapters.folders import PARTS
-from segue.data.case import Case, guard, read_table
+from segue.data.case import Case, read_table, write_rows
 from segue.data.components import components
 from segue.data.dataset import Dataset, as_dataset
 from segue.errors import BadInput, nearest
@@ -135,12 +134,12 @@ class Split:
         for amount in reversed(BUDGETS):
             smallest |= dict.fromkeys(self.budget(amount), amount)
         with atomic(folder / f"{self.name}.csv") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["case", "part", "fold", "unit", "stratum", "labelled", "budget"])
+            rows: list[list[str]] = [["case", "part", "fold", "unit", "stratum", "labelled", "budget"]]
             for case in sorted(self.parts):
-                unit = self.units[case]
-                cells = [case, self.parts[case], str(self.folds.get(case, "")), unit, self.strata[unit]]
-                writer.writerow([*map(guard, cells), "yes" if case in self.labelled else "", smallest.get(case, "")])
+                unit, mark = self.units[case], "yes" if case in self.labelled else ""
+                fold, budget = str(self.folds.get(case, "")), smallest.get(case, "")
+                rows.append([case, self.parts[case], fold, unit, self.strata[unit], mark, budget])
+            write_rows(file, rows)
         about = {"hash": self.hash, "dataset": self.dataset, "how": self.how, "warnings": list(self.warnings)}
         write_yaml(folder / f"{self.name}.yaml", {**about, "settings": self.settings.model_dump(mode="json")})
 

@@ -302,7 +302,7 @@ class Ledger:
                 for line in file:
                     try:
                         name, value = json.loads(line) if line.endswith(b"\n") else None  # type: ignore[misc]
-                    except (ValueError, TypeError):
+                    except (ValueError, TypeError, RecursionError):
                         break
                     self.finished[name] = value
                     whole += len(line)

@@ -92,7 +92,7 @@ def _names(tree: Tree, above: str, count: int) -> tuple[tuple[str, ...], list[tu
         about = json.loads((tree.root / path).read_text(encoding="utf-8-sig"))
         said = about.get("channel_names") or about.get("modality") or {}
         names = tuple(str(said[number]) for number in sorted(said, key=int))
-    except (OSError, ValueError, AttributeError, TypeError, KeyError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, KeyError, RecursionError) as error:
         return (), [(path, f"cannot be understood ({error})")]
     if names and count not in (len(names), 1):
         return (), [(path, f"names {len(names)} channels, but there are files for {count}")]

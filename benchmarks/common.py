@@ -16,8 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy.typing as npt
+
 from segue.checkup import processor
 from segue.executors.local import cores
+
+_ENLARGED = 400  # images
+_PUBLISHED = (1024, 768)
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -71,6 +77,24 @@ def peak_memory(code: str, *arguments: object) -> int:
     own, child = next(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("PEAK"))
     unit = 1 if platform.system() == "Darwin" else 1024
     return (int(own) + int(child)) * unit
+
+
+def read_picture(path: str, flags: int) -> npt.NDArray[Any]:
+    pixels = cv2.imread(path, flags)
+    assert pixels is not None
+    return pixels
+
+
+def as_published(source: Path, folder: Path) -> Path:
+    """The copies at hand are small. Skin images are published at 1024 x 768 and more: some, enlarged to that again."""
+    pairs = [(folder / "images", sorted(source.glob("*_Training_Input/*.jpg")), ".jpg", cv2.INTER_CUBIC)]
+    pairs += [(folder / "masks", sorted(source.glob("*_Training_GroundTruth/*.png")), ".png", cv2.INTER_NEAREST)]
+    for target, files, ending, interpolation in pairs:
+        target.mkdir(parents=True)
+        for file in files[:_ENLARGED]:
+            large = cv2.resize(read_picture(str(file), cv2.IMREAD_UNCHANGED), _PUBLISHED, interpolation=interpolation)
+            cv2.imwrite(str(target / (file.stem.removesuffix("_segmentation") + ending)), large)
+    return folder
 
 
 def shared_data() -> Path:

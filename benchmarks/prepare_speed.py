@@ -19,14 +19,13 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 import segue
-from benchmarks.common import in_turns, ratio, save, shared_data
+from benchmarks.common import as_published, in_turns, ratio, read_picture, save, shared_data
 from benchmarks.scan_speed import one_thread
 from segue.data.dataset import Dataset
 from segue.data.prepare import PrepareSettings
@@ -34,32 +33,12 @@ from segue.executors.local import cores
 
 SETS = {"isic2018": 256, "kvasir-seg": 256, "polypgen": 384, "as published": 512}  # name -> long side
 _BATCH = 16
-_ENLARGED = 400  # images
-_PUBLISHED = (1024, 768)
-
-
-def as_published(source: Path, folder: Path) -> Path:
-    """The copies at hand are small. Skin images are published at 1024 x 768 and more: some, enlarged to that again."""
-    pairs = [(folder / "images", sorted(source.glob("*_Training_Input/*.jpg")), ".jpg", cv2.INTER_CUBIC)]
-    pairs += [(folder / "masks", sorted(source.glob("*_Training_GroundTruth/*.png")), ".png", cv2.INTER_NEAREST)]
-    for target, files, ending, interpolation in pairs:
-        target.mkdir(parents=True)
-        for file in files[:_ENLARGED]:
-            large = cv2.resize(_read(str(file), cv2.IMREAD_UNCHANGED), _PUBLISHED, interpolation=interpolation)
-            cv2.imwrite(str(target / (file.stem.removesuffix("_segmentation") + ending)), large)
-    return folder
-
-
-def _read(path: str, flags: int) -> npt.NDArray[Any]:
-    pixels = cv2.imread(path, flags)
-    assert pixels is not None
-    return pixels
 
 
 def decode_and_resize(tasks: list[tuple[str, str, tuple[int, int]]]) -> int:
     for image, mask, size in tasks:
-        cv2.resize(_read(image, cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_AREA)
-        cv2.resize(_read(mask, cv2.IMREAD_GRAYSCALE), size, interpolation=cv2.INTER_NEAREST)
+        cv2.resize(read_picture(image, cv2.IMREAD_COLOR_RGB), size, interpolation=cv2.INTER_AREA)
+        cv2.resize(read_picture(mask, cv2.IMREAD_GRAYSCALE), size, interpolation=cv2.INTER_NEAREST)
     return len(tasks)
 
 

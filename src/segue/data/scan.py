@@ -248,14 +248,13 @@ def _look_at_all(
     found: dict[str, tuple[Case, dict[str, Any]]] = {}
     bad: list[tuple[str, str]] = []
     traces: dict[str, str] = {}
-    with (work / "thumbnails.bin").open("r+b") as store:
+    with (work / "thumbnails.bin").open("r+b", buffering=0) as store:
         rows = itertools.count(store.seek(0, 2) // SIDE**2)
 
         def keep(seen: dict[str, Any]) -> dict[str, Any]:
             row = next(rows)
             store.seek(row * SIDE**2)
-            store.write(seen.pop("thumbnail"))
-            store.flush()
+            store.write(seen.pop("thumbnail"))  # at once: the ledger must not know of rows that are not there
             return {**seen, "row": row}
 
         executor = LocalExecutor(workers=workers, progress=progress)

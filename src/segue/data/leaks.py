@@ -29,6 +29,7 @@ COPY = 0.50
 FRAME = 0.23  # for neighbours by name, and never so low that strangers often reach it; see `_telling`
 _NEXT = 2  # how far apart by name, in the same folder, frames are still compared
 _STRANGERS = 40  # how far apart they are strangers, in the same style of the same device
+_ENOUGH = 400  # pairs of strangers
 _FALSE = 0.10  # of the frames reported, at most so many may be expected to be strangers
 
 
@@ -89,6 +90,7 @@ def within(cases: Sequence[Case], thumbs: npt.NDArray[np.uint8]) -> list[Pair]:
             _keep(pairs, _pair(cases[i].case, cases[j].case, "copy", score, VARIANTS[variant].words()))
         order = _in_order(inside)
         apart = _apart(order, _STRANGERS)
+        apart = apart[:: max(1, len(apart) // _ENOUGH)]
         strangers = following(kept_thumbs, apart, looks=looks)
         followers = _no_two_patients(np.concatenate([_apart(order, step) for step in range(1, _NEXT + 1)]), inside)
         found = _telling(following(kept_thumbs, followers, looks=looks), strangers, len(followers) / max(len(apart), 1))

@@ -210,3 +210,13 @@ def test_a_changed_split_is_noticed_and_can_be_adopted(tmp_path: Path) -> None:
     adopted = split(tmp_path, source=path)
     assert adopted.parts[case] == "train"
     assert Split.open(Dataset.open(tmp_path)).hash == adopted.hash
+
+
+def test_unlabelled_images_follow_their_patient_into_its_fold(tmp_path: Path) -> None:
+    table = [case.with_(mask="", foreground=None) if case.case.endswith("-1") else case for case in made.cases(20, 2)]
+    result = make(tmp_path, table, folds=4)
+    assert not result.warnings
+    for number in range(4):
+        training, validation = result.fold(number)
+        assert all(case.endswith("-0") for case in training + validation)
+        assert all(result.folds[case.replace("-0", "-1")] == number for case in validation)

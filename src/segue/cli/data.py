@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli import tell
+from segue.words import count
 
 if TYPE_CHECKING:
     from segue.data.leaks import Leaks
@@ -87,9 +88,11 @@ def _tell_scan(found: Scan, debug: bool) -> None:
         kinds: dict[str, int] = {}
         for pair in found.pairs:
             kinds[pair.kind] = kinds.get(pair.kind, 0) + 1
-        words = {"exact": "equal pixels", "copy": "copies in disguise", "frame": "maybe frames of one scene"}
+        words = {"exact": "with equal pixels", "copy": "in disguise", "frame": "maybe frames of one scene"}
         told = ", ".join(f"{kinds[kind]:,} {words[kind]}" for kind in words if kind in kinds)
-        tell.say("", f"  seen twice {len(found.groups):,} groups of images that must stay together ({told})")
+        tell.say(
+            "", f"  seen twice {count(len(found.groups), 'group')} of images that must stay together; pairs: {told}"
+        )
     tell.say("")
     for warning in found.warnings:
         tell.warn(warning)
@@ -188,7 +191,7 @@ def _tell_leaks(found: Leaks) -> None:
     if not found.pairs:
         tell.say(f"No image is seen twice {where}.")
         return
-    tell.say(f"{len(found.pairs):,} pairs {where}:", "")
+    tell.say(f"{count(len(found.pairs), 'pair')} {where}:", "")
     rows = [
         [tell.printable(pair.a), tell.printable(pair.b), pair.kind, f"{pair.score:.2f}", pair.how]
         for pair in sorted(found.pairs, key=lambda pair: -pair.score)[:40]
@@ -196,6 +199,10 @@ def _tell_leaks(found: Leaks) -> None:
     tell.table(["one", "other", "kind", "score", "how"], rows, right={3})
     if len(found.pairs) > 40:
         tell.say(f"  and {len(found.pairs) - 40:,} more (--json lists all)")
+    if found.ours != found.theirs:
+        tell.say(
+            "", "A test there is honest only without these images, or with their like left out of the training here."
+        )
 
 
 @app.command()
@@ -296,7 +303,7 @@ def prepare(
         else:
             tell.say(f"{done.store.card.cases:,} images in {duration(done.seconds)}")
         tell.say(f"Written: {done.target}")
-        tell.next_command(f"segue data explore {tell.quoted(dataset)}")
+        tell.next_command(f"segue data leaks {tell.quoted(dataset)} --against ANOTHER-DATASET")
 
 
 @app.command()

@@ -70,8 +70,11 @@ class Split:
         return sorted(case for case, where in self.parts.items() if where == part)
 
     def fold(self, number: int) -> tuple[list[str], list[str]]:
-        """(training, validation) of one fold."""
-        inside = [case for case in self.cases("train") if case in self.folds]
+        """(training, validation) of one fold, the labelled cases.
+
+        An unlabelled image may be used in a fold unless it has that fold itself: then it belongs with the validation.
+        """
+        inside = [case for case in self.cases("train") if case in self.folds and case in self.labelled]
         return [c for c in inside if self.folds[c] != number], [c for c in inside if self.folds[c] == number]
 
     def refuse_test(self, cases: Iterable[str]) -> None:
@@ -322,7 +325,8 @@ def _deal_folds(
         raise BadInput(f"{len(sizes)} annotated patients cannot make {settings.folds} folds")
     shares = {str(number): Fraction(1, settings.folds) for number in range(settings.folds)}
     dealt = _deal(sizes, strata, shares, settings.seed, "fold")
-    return {case: int(dealt[units[case]]) for case in inside}
+    # Unlabelled images follow their patient; those of patients without any label are in no fold.
+    return {case: int(dealt[units[case]]) for case, part in parts.items() if part == "train" and units[case] in dealt}
 
 
 def _from_file(source: Path, cases: Sequence[Case]) -> tuple[dict[str, str], dict[str, int], str]:

@@ -21,7 +21,8 @@ class SegueError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return self.message
+        # In a script the hint would otherwise be lost: a traceback ends with this.
+        return f"{self.message} ({self.hint})" if self.hint else self.message
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments do not survive the default pickling on the way out of a worker.

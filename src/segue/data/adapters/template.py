@@ -82,9 +82,10 @@ def from_templates(image: str, mask: str | None) -> Adapter:
         # Where one file fits both, the mask's template is the stricter word: x_seg.png fits {case}.png as well.
         taken = set(of_masks)
         of_images = [file for file in tree.files if file not in taken and images.match(file.path)]
-        if not of_images:
-            example = f", but for example {tree.files[0].path!r}" if tree.files else ""
-            raise BadInput(f"no file is called like {image!r}{example}")
+        for template, files in ((images, of_images), (masks, of_masks)):
+            if template and not files:
+                example = f", but for example {tree.files[0].path!r}" if tree.files else ""
+                raise BadInput(f"no file is called like {template.text!r}{example}")
         shared = masks.fields if masks else images.fields
         image_key, mask_key = images.key(shared), masks.key(shared) if masks else None
         reading = pair(of_images, of_masks, image_key=image_key, mask_key=mask_key or image_key)

@@ -157,7 +157,7 @@ def test_a_solid_colour_that_was_not_told_is_refused_however_small() -> None:
 @pytest.mark.parametrize(
     ("rule", "mask", "says"),
     [
-        ("0=background,255=polyp", levels(127, 255), "127: 250 px.*known are 0, 255"),
+        ("0=background,255=polyp", levels(127, 255), "neither black nor white.*127: 250 px"),
         ("0=background,255=polyp", colours((9, 9, 200)), "holds colours"),
         ("0=background,1=polyp", fractions(), "stand for no class"),
         ("#000000=background,#ff0000=polyp", blob().astype(np.uint16) * 257, "holds uint16 numbers"),
@@ -252,3 +252,9 @@ def test_a_mask_with_two_lesions_keeps_both(change: Callable[[Array], Array]) ->
     assert not bad
     count, _ = cv2.connectedComponents(apply(rule, change(mask)))
     assert count == 3
+
+
+def test_naming_black_and_white_keeps_jpeg_masks() -> None:
+    rule, classes = parse("0=background,255=polyp")
+    assert (rule.how, classes) == ("threshold", {0: "background", 1: "polyp"})
+    assert apply(rule, np.array([[0, 3, 140, 252, 255]], np.uint8), checked=True).tolist() == [[0, 0, 1, 1, 1]]

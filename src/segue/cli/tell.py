@@ -40,7 +40,10 @@ def errors_told(as_json: bool, debug: bool) -> Iterator[None]:
     except BrokenPipeError:  # `segue ... | head`: what is still to be flushed goes nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
-    except (KeyboardInterrupt, typer.Exit):
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
+        raise typer.Exit(INTERRUPTED) from None
+    except typer.Exit:
         raise
     except Exception as error:
         if debug:

@@ -278,6 +278,10 @@ def parse(words: str) -> tuple[Labels, Classes]:
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
         raise BadInput(f"--labels {words!r}: {twice} stands twice")
+    if dict(zip(values, (name for _, name in told), strict=True)).get(0) == "background" and set(values) == {0, 255}:
+        name = next(name for value, (_, name) in zip(values, told, strict=True) if value == 255)
+        if name not in ("background", "ignore"):  # black and white, of which JPEG masks are a noisy kind
+            return Labels(how="threshold"), {0: "background", 1: name}
     return _from_pairs(zip(values, (name for _, name in told), strict=True))
 
 

@@ -111,6 +111,8 @@ def scan(
     reading = adapter.read(tree)
     if not reading.cases and not reading.bad:
         raise BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
+    if out is not None and Path(out).resolve() == root.resolve():
+        raise BadInput(f"{out}: is the folder of the images; give another --out")
     kinds = {suffix(path) for case in reading.cases for path in case.images}
     if kinds and kinds <= set(VOLUMES):
         raise BadInput(f"{root}: holds volumes ({', '.join(sorted(kinds))}), which this version does not read yet")

@@ -197,6 +197,8 @@ def _make(dataset: Dataset, settings: SplitSettings, source: Path | None, name: 
     strata = _strata(cases, units)
     labelled = frozenset(case.case for case in cases if case.labelled)
     folds: dict[str, int] = {}
+    if settings.folds == 1:
+        raise BadInput("1 fold leaves nothing to train on; give 2 or more")
     if source is not None:
         parts, folds, how = _from_file(source, cases)
     elif settings.leave_site_out:

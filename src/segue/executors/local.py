@@ -210,7 +210,21 @@ def _pool(
             yield pool, stop
         finally:
             stop.set()
-            pool.shutdown(wait=True, cancel_futures=True)
+            with _uninterrupted():
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """A second Ctrl-C in the middle of a shutdown would leave workers and parent waiting for each other for ever."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

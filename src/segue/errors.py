@@ -37,6 +37,11 @@ class Failed(SegueError):
     exit_code = 1
 
 
+def in_words(error: BaseException) -> str:
+    """An error that nobody foresaw: its kind, and what it says if it says anything."""
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
 def _rebuild(kind: type[SegueError], message: str, hint: str | None) -> SegueError:
     return kind(message, hint=hint)
 

@@ -13,7 +13,7 @@ from types import FrameType
 import typer
 
 from segue.cli import data, ground
-from segue.cli.tell import INTERRUPTED
+from segue.cli.tell import INTERRUPTED, stopped
 
 app = typer.Typer(
     name="segue",
@@ -36,7 +36,7 @@ def main() -> None:
     try:
         app()
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
+        stopped()
         sys.exit(INTERRUPTED)
 
 

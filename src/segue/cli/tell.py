@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segue.errors import SegueError
+from segue.errors import SegueError, in_words
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C; else 0 done, 1 failed, 2 bad input
 
@@ -41,18 +41,20 @@ def errors_told(as_json: bool, debug: bool) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
     except KeyboardInterrupt:
-        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
+        stopped()
         raise typer.Exit(INTERRUPTED) from None
     except typer.Exit:
         raise
     except Exception as error:
         if debug:
             raise
-        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        _complain(
-            as_json, f"something went wrong that should not have: {told}", "--debug shows where; please report it."
-        )
+        told = f"something went wrong that should not have: {in_words(error)}"
+        _complain(as_json, told, "--debug shows where; please report it.")
         raise typer.Exit(1) from None
+
+
+def stopped() -> None:
+    print("\nStopped. The same command goes on where it was.", file=sys.stderr)
 
 
 def _complain(as_json: bool, message: str, hint: str | None) -> None:

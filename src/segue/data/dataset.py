@@ -115,21 +115,17 @@ class Dataset:
 
     def thumbnails(self) -> npt.NDArray[np.uint8]:
         """(cases, side, side), memory-mapped, in the order of the table."""
-        path = self.folder / THUMBNAILS
+        path, again = self.folder / THUMBNAILS, f"segue data scan {self.card.root} makes it again."
         try:
             found: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError):
-            raise BadInput(
-                f"{path}: cannot be read", hint=f"segue data scan {self.card.root} makes it again."
-            ) from None
+            raise BadInput(f"{path}: cannot be read", hint=again) from None
         if found.ndim != 3 or found.dtype != np.uint8:
-            raise BadInput(
-                f"{path}: does not hold thumbnails", hint=f"segue data scan {self.card.root} makes it again."
-            )
+            raise BadInput(f"{path}: does not hold thumbnails", hint=again)
         if len(found) != len(self.cases):
             raise BadInput(
                 f"{path}: holds {len(found)} thumbnails for {len(self.cases)} cases; the table was changed since the scan",
-                hint=f"segue data scan {self.card.root} makes it again.",
+                hint=again,
             )
         return found
 

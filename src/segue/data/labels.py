@@ -278,11 +278,11 @@ def parse(words: str) -> tuple[Labels, Classes]:
     twice = next((value for value in values if values.count(value) > 1), None)
     if twice is not None:
         raise BadInput(f"--labels {words!r}: {twice} stands twice")
-    if dict(zip(values, (name for _, name in told), strict=True)).get(0) == "background" and set(values) == {0, 255}:
-        name = next(name for value, (_, name) in zip(values, told, strict=True) if value == 255)
-        if name not in ("background", "ignore"):  # black and white, of which JPEG masks are a noisy kind
-            return Labels(how="threshold"), {0: "background", 1: name}
-    return _from_pairs(zip(values, (name for _, name in told), strict=True))
+    names = dict(zip(values, (name for _, name in told), strict=True))
+    if names.keys() == {0, 255} and names[0] == "background" and names[255] not in ("background", "ignore"):
+        # Black and white, of which JPEG masks are a noisy kind.
+        return Labels(how="threshold"), {0: "background", 1: names[255]}
+    return _from_pairs(names.items())
 
 
 def from_names(named: Mapping[str, int | str]) -> tuple[Labels, Classes]:

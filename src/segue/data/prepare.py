@@ -108,9 +108,7 @@ def plan(
     layout = Layout.plan(sizes, long_side=int(resolved.size), pixel_bytes=pixel)
     sources = hashlib.sha256()
     for case in found.cases:
-        for path in (*case.images, case.mask):
-            if path:
-                sources.update(f"{path}\t{_about(found.root / path)}\t{case.digest}\n".encode())
+        sources.update(f"{case.case}\t{stamp_now(found.root, case)}\t{case.digest}\n".encode())
     made_from = hashlib.sha256(
         f"{FORMAT}{resolved.model_dump_json()}{found.card.labels}{found.card.channels}{found.card.dtype}{sources.hexdigest()}".encode()
     ).hexdigest()[:16]
@@ -244,14 +242,6 @@ def _reserve(path: Path, size: int) -> None:
     if not path.exists() or path.stat().st_size != size:
         with path.open("wb") as file:
             file.truncate(size)
-
-
-def _about(path: Path) -> str:
-    try:
-        found = path.stat()
-    except OSError:
-        return "gone"
-    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,6 @@ class Scan:
     why: str
     cases: tuple[Case, ...]
     bad: tuple[tuple[str, str], ...]  # (file, reason)
-    unused: int  # pictures that belong to no case
     labels_in_words: str
     classes: dict[int, str]
     masks_with_class: dict[int, int]
@@ -110,7 +109,7 @@ def scan(
     adapter, why = _adapter(tree, layout, image, mask)
     reading = adapter.read(tree)
     if not reading.cases and not reading.bad:
-        raise BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
+        raise _no_images(root)
     if out is not None and Path(out).resolve() == root.resolve():
         raise BadInput(f"{out}: is the folder of the images; give another --out")
     kinds = {suffix(path) for case in reading.cases for path in case.images}
@@ -179,7 +178,6 @@ def scan(
             why=why,
             cases=tuple(cases),
             bad=tuple(sorted(set(bad))),
-            unused=len(pictures - used),
             labels_in_words=words if any(case.labelled for case in cases) or rule else "no masks",
             classes=classes,
             masks_with_class=dict(with_class),
@@ -211,7 +209,11 @@ def _adapter(tree: Tree, layout: str | None, image: str | None, mask: str | None
         why = adapter.recognise(tree)
         if why:
             return adapter, why
-    raise BadInput(f"{tree.root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
+    raise _no_images(tree.root)
+
+
+def _no_images(root: Path) -> BadInput:
+    return BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
 
 
 def _told_labels(adapter: Adapter, reading: Reading, words: str | None) -> tuple[rules.Labels, rules.Classes] | None:

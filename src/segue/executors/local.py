@@ -29,7 +29,7 @@ from typing import Any, Generic, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from segue.errors import BadInput, Failed, SegueError
+from segue.errors import BadInput, Failed, SegueError, in_words
 from segue.executors.progress import Progress
 
 T = TypeVar("T")
@@ -135,10 +135,8 @@ class LocalExecutor:
         queue = deque(todo)
         while queue:
             yield from self._until_a_worker_dies(function, queue, setup, workers, suspects)
-            for (
-                name,
-                item,
-            ) in suspects:  # a worker died while it may have held these: one by one, each in its own process
+            # A worker died while it may have held these: one by one, each in its own process.
+            for name, item in suspects:
                 yield from self._alone(function, name, item, setup)
             suspects.clear()
 
@@ -292,7 +290,7 @@ def _failure(name: str, error: Exception, seconds: float) -> Outcome[Any]:
     elif isinstance(error, MemoryError):
         told = "not enough memory"
     else:
-        told = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        told = in_words(error)
     return Outcome(name, None, error=told, trace=traceback.format_exc(), seconds=seconds)
 
 

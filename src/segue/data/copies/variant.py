@@ -35,17 +35,13 @@ class Variant:
         """The variant of square pictures, (n, side, side), by two products."""
         side = pictures.shape[1]
         cropped = sampling(self.rows, side) @ pictures @ sampling(self.columns, side).T
-        return self.arrange(np.asarray(cropped, np.float32))
-
-    def arrange(self, pictures: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The turn and the flips alone."""
         if self.turned:
-            pictures = pictures.transpose(0, 2, 1)
+            cropped = cropped.transpose(0, 2, 1)
         if self.flipped_rows:
-            pictures = pictures[:, ::-1]
+            cropped = cropped[:, ::-1]
         if self.flipped_columns:
-            pictures = pictures[:, :, ::-1]
-        return np.ascontiguousarray(pictures)
+            cropped = cropped[:, :, ::-1]
+        return np.ascontiguousarray(cropped, np.float32)
 
     def matrix(self) -> npt.NDArray[np.float32]:
         """From a place (row, column, 1) of the copy, 0..1, to the place of the original that it shows."""

@@ -30,7 +30,7 @@ SIZE = (96, 128)
 FOUND = 0.002  # share of a frame's pixels from which on something counts as found
 
 
-class UNet(nn.Module):  # type: ignore[misc, unused-ignore]  # where torch is absent, Module is Any
+class UNet(nn.Module):
     """Four levels, 0.45 million parameters."""
 
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64, 96)) -> None:
@@ -72,7 +72,7 @@ def load(phantom: str, *, site: str, patients: range, each: int) -> tuple[Tensor
 def train(x: Tensor, y: Tensor, *, steps: int, seed: int, bf16: bool) -> UNet:
     """AdamW, one cycle, flips and brightness; cross-entropy and Dice."""
     torch.manual_seed(seed)
-    network: UNet = UNet().to(memory_format=torch.channels_last)
+    network: UNet = UNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-9, weight_decay=1e-2)
     for step in range(steps):
         for group in optimiser.param_groups:

@@ -158,7 +158,7 @@ def test_the_suite_catches(sentence: str, frames: Path) -> None:
 
 def test_the_suite_catches_one_that_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     greedy = replace(GOOD, name="greedy", recognise=lambda tree: "some files" if tree.files else None)
-    monkeypatch.setattr("segue.testing.ADAPTERS", {"greedy": greedy, **ADAPTERS})
+    monkeypatch.setattr("segue.testing.adapter.ADAPTERS", {"greedy": greedy, **ADAPTERS})
     made = next(made for made in ALL if made.adapter == "folders")
     with pytest.raises(AssertionError, match="greedy comes first and claims the tree of folders"):
         check_adapter(made.of, made.build(tmp_path), expected=made.expected)

@@ -1,0 +1,26 @@
+"""Conformance suites: what every part of a kind must keep to, for our own parts and for anybody's.
+
+    from segue.testing import check_adapter, check_loss, check_variation
+
+A check raises AssertionError with a sentence that says what is wrong. Each is itself tested on broken twins that it
+must catch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from segue.testing.adapter import check_adapter as check_adapter
+
+# Loaded on first use: some need torch, some do not.
+_HOME = {"check_adapter": "segue.testing.adapter"}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'segue.testing' has no attribute {name!r}")

@@ -1,0 +1,116 @@
+"""The network that everybody sees: colours 0..1 of any size in, logits of that size out.
+
+Around a body that knows only normalised images of fitting sizes, it brings channels, colours and sizes there and back.
+A body is one module with one forward, `body(x, maps)`, which gives Outputs with features; given maps, it decodes those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segue.data.target import Target
+from segue.errors import BadInput
+from segue.networks.outputs import Outputs
+from segue.networks.settings import NetworkSettings
+
+
+class Body(nn.Module):
+    """What an architecture must be; `trunks` are the parts that pre-trained weights fill, by name."""
+
+    divisor: int
+    """Sizes must be a multiple of it ..."""
+    smallest: int
+    """... and no smaller than this."""
+
+    def trunks(self) -> Mapping[str, nn.Module]:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
+        raise NotImplementedError
+
+
+class SegmentationNetwork(nn.Module):
+    """`network(x)`; `network(x, features=True)` tells the encoder's maps too; `network(x, features=maps)` decodes those.
+
+    Everything goes through this one forward: a submodule that is called around it escapes DDP and autocast in silence.
+    """
+
+    def __init__(
+        self,
+        body: Body,
+        *,
+        settings: NetworkSettings,
+        target: Target,
+        channels: int,
+        planes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.settings, self.target, self.channels, self.planes = settings, target, channels, planes
+        self.register_buffer("colour_mean", torch.tensor(tuple(mean)).view(1, -1, 1, 1))
+        self.register_buffer("colour_std", torch.tensor(tuple(std)).view(1, -1, 1, 1))
+        self.colour_mean: Tensor
+        self.colour_std: Tensor
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """The colour (0..1, a number per channel) that normalisation maps to zero."""
+        return tuple(float(value) for value in self.colour_mean.flatten())
+
+    def groups(self) -> dict[str, list[nn.Parameter]]:
+        """All parameters: the encoder's, and everything else."""
+        encoder = {id(p): p for trunk in self.body.trunks().values() for p in trunk.parameters()}
+        return {
+            "encoder": list(encoder.values()),
+            "decoder": [p for p in self.parameters() if id(p) not in encoder],
+        }
+
+    def train(self, mode: bool = True) -> Self:
+        """As always, but what does not learn keeps its running statistics too."""
+        super().train(mode)
+        if mode and self.settings.tune != "full":
+            for trunk in self.body.trunks().values():
+                trunk.eval()
+        return self
+
+    def forward(self, x: Tensor, *, features: bool | Sequence[Tensor] = False) -> Outputs:
+        if x.ndim != 4 or x.shape[1] != self.channels:
+            raise BadInput(
+                f"the network expects images of shape (n, {self.channels}, h, w), got {tuple(x.shape)}",
+                hint="A network is built for a number of channels: build(settings, target, channels).",
+            )
+        height, width = x.shape[-2:]
+        maps = None if isinstance(features, bool) else features
+        found = self.body(self._fitting(x), maps)
+
+        def cropped(y: Tensor) -> Tensor:
+            return y[..., :height, :width]
+
+        again = found.reconstruction
+        return Outputs(
+            cropped(found.logits),
+            tuple(cropped(each) for each in found.deep),
+            tuple(found.features) if features is not False else (),
+            None if again is None else cropped(self._colours(again)),
+        )
+
+    def _fitting(self, x: Tensor) -> Tensor:
+        """Normalised, padded below and to the right by the mean colour, in as many planes as the encoder takes."""
+        x = (x - self.colour_mean) / self.colour_std
+        down, right = (self._missing(size) for size in x.shape[-2:])
+        if down or right:
+            x = F.pad(x, (0, right, 0, down))
+        return x.expand(-1, self.planes, -1, -1) if self.planes != self.channels else x
+
+    def _missing(self, size: int) -> int:
+        return -size % self.body.divisor if size > self.body.smallest else self.body.smallest - size
+
+    def _colours(self, y: Tensor) -> Tensor:
+        return y * self.colour_std + self.colour_mean

@@ -1,0 +1,20 @@
+"""What a network gives back from its one forward: a tuple with names, so that wrappers (DDP, Fabric) find its tensors."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Outputs(NamedTuple):
+    """Sizes are those of the image that went in, but for `features`, which keep the encoder's own."""
+
+    logits: Tensor
+    """(n, target.logits, h, w), before softmax or sigmoid."""
+    deep: tuple[Tensor, ...] = ()
+    """Further logits of inner networks, for a loss on each (TriUnet's first two, the stack's first)."""
+    features: tuple[Tensor, ...] = ()
+    """The encoder's maps, finest first, where asked for."""
+    reconstruction: Tensor | None = None
+    """The image again (n, c, h, w), in the colours that went in, from networks that reconstruct."""

@@ -1,0 +1,183 @@
+"""What a table says: the mean over patients, of the cases that have the structure and of those that have not, apart.
+
+One mean over both would say how rare the structure is. A patient's cases are averaged first, so that many frames of one
+patient weigh as one patient; where no patient is known, each image counts as its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segue.errors import BadInput, nearest
+from segue.evaluation.metrics import FAILED_DICE, FAILED_IOU, METRICS, metric_named
+from segue.evaluation.table import Row, Table
+from segue.words import percent
+
+THIRDS = (1 / 3, 2 / 3)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Of one class, and of cases of which training has seen equally much."""
+
+    class_name: str
+    seen: str
+    cases: int
+    patients: int
+    patients_known: bool  # if not, images were taken for patients
+    present: int  # cases that have the structure
+    present_patients: int
+    absent: int  # cases that have not
+    absent_patients: int
+    both_empty: int  # of the absent, those where nothing was predicted
+    missed: int  # of the present, those where nothing was predicted
+    uncounted: int  # cases in which no pixel counts
+    unit: str
+    tolerance: float
+    means: Mapping[str, float]  # by metric, each over the cases that it is for; not a number where there is none
+    failed_dice: float  # share of the present below the threshold
+    failed_iou: float
+
+    def as_json(self) -> dict[str, Any]:
+        numbers = {name: _or_none(value) for name, value in self.means.items()}
+        plain = {
+            name: value for name, value in vars(self).items() if name not in ("means", "failed_dice", "failed_iou")
+        }
+        return {
+            **plain,
+            "tolerance": _or_none(self.tolerance),
+            "means": numbers,
+            "failed_dice": _or_none(self.failed_dice),
+            "failed_iou": _or_none(self.failed_iou),
+        }
+
+
+def summarise(table: Table | Iterable[Row]) -> tuple[Summary, ...]:
+    """A summary for each class, and apart for cases whose images or masks training has seen."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in table:
+        groups.setdefault((row.class_name, row.seen), []).append(row)
+    return tuple(_summary(class_name, seen, rows) for (class_name, seen), rows in groups.items())
+
+
+def chosen_by(table: Table | Iterable[Row], metric: str = "dice") -> float:
+    """One number to choose an epoch or a threshold by, on one fixed set of cases: the mean over patients of all cases,
+    with and without the structure, the mean over classes last. Not for reports: it says how rare the structure is.
+    """
+    metric_named(metric)
+    classes: dict[str, list[Row]] = {}
+    for row in table:
+        classes.setdefault(row.class_name, []).append(row)
+    means = [patient_mean(rows, lambda row: row.value(metric)) for rows in classes.values()]
+    known = [mean for mean in means if not math.isnan(mean)]
+    return math.fsum(known) / len(known) if known else math.nan
+
+
+def by_column(table: Table, column: str) -> dict[str, tuple[Summary, ...]]:
+    """A summary for each value of a column of the cases; cases without one are under ''."""
+    if column not in table.columns:
+        raise BadInput(f"the table has no column {column!r} to group by ({nearest(column, table.columns)})")
+    groups: dict[str, list[Row]] = {}
+    for row in table:
+        groups.setdefault(row.column(column), []).append(row)
+    return {value: summarise(groups[value]) for value in sorted(groups)}
+
+
+def by_size(table: Table, *, shares: Sequence[float] | None = None) -> dict[str, tuple[Summary, ...]]:
+    """By the truth's share of the image, where the structure is there.
+
+    Without `shares` the cases fall into thirds, of their own sizes: fine within one set, no base to compare two. With
+    them, the bounds are these shares.
+    """
+    rows = [row for row in table if row.scores.present]
+    sizes = np.array([row.scores.size for row in rows])
+    if not rows:
+        return {}
+    bounds = np.quantile(sizes, THIRDS) if shares is None else np.asarray(shares, float)
+    if (np.diff(bounds) <= 0).any() and shares is not None:
+        raise BadInput(f"shares {shares}: bounds must rise")
+    strata: dict[str, tuple[Summary, ...]] = {}
+    stratum = np.searchsorted(bounds, sizes, side="right")
+    for number in range(len(bounds) + 1):
+        inside = [row for row, place in zip(rows, stratum, strict=True) if place == number]
+        if inside:
+            strata[_between(bounds, number)] = summarise(inside)
+    return strata
+
+
+def per_patient(rows: Iterable[Row], value: Callable[[Row], float]) -> dict[str, float]:
+    """The mean of each patient's cases; those that are not a number do not count."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        number = value(row)
+        if not math.isnan(number):
+            found.setdefault(row.who, []).append(number)
+    return {who: math.fsum(numbers) / len(numbers) for who, numbers in found.items()}
+
+
+def patient_mean(rows: Iterable[Row], value: Callable[[Row], float]) -> float:
+    means = per_patient(rows, value)
+    return math.fsum(means.values()) / len(means) if means else math.nan
+
+
+def rows_for(rows: Iterable[Row], metric: str) -> list[Row]:
+    """The rows that a metric is averaged over: of cases that have the structure, or have not, as the metric says."""
+    where = metric_named(metric).where
+    return [
+        row for row in rows
+        if row.scores.empty != "uncounted" and (where == "all" or row.scores.present == (where == "present"))
+    ]  # fmt: skip
+
+
+def _summary(class_name: str, seen: str, rows: list[Row]) -> Summary:
+    judged = [row for row in rows if row.scores.empty != "uncounted"]
+    present = [row for row in judged if row.scores.present]
+    absent = [row for row in judged if not row.scores.present]
+    return Summary(
+        class_name=class_name,
+        seen=seen,
+        cases=len(judged),
+        patients=_patients(judged),
+        patients_known=all(row.patient for row in rows),
+        present=len(present),
+        present_patients=_patients(present),
+        absent=len(absent),
+        absent_patients=_patients(absent),
+        both_empty=sum(row.scores.empty == "both" for row in absent),
+        missed=sum(row.scores.empty == "prediction" for row in present),
+        uncounted=len(rows) - len(judged),
+        unit=_one([row.scores.unit for row in rows], "mixed"),
+        tolerance=_one([row.scores.tolerance for row in rows], math.nan),
+        means={name: _mean(judged, name) for name in METRICS},
+        failed_dice=patient_mean(present, lambda row: float(row.scores.dice < FAILED_DICE)),
+        failed_iou=patient_mean(present, lambda row: float(row.scores.iou < FAILED_IOU)),
+    )
+
+
+def _mean(rows: list[Row], metric: str) -> float:
+    return patient_mean(rows_for(rows, metric), lambda row: row.value(metric))
+
+
+def _patients(rows: list[Row]) -> int:
+    return len({row.who for row in rows})
+
+
+def _one(values: list[Any], mixed: Any) -> Any:
+    return values[0] if len(set(values)) == 1 else mixed
+
+
+def _between(bounds: Any, number: int) -> str:
+    below = percent(float(bounds[number - 1])) if number else ""
+    above = percent(float(bounds[number])) if number < len(bounds) else ""
+    if below and above:
+        return f"{below} to {above} of the image"
+    return f"{below} of the image and more" if below else f"under {above} of the image"
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else value

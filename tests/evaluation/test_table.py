@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segue.data.case import Case
+from segue.errors import BadInput
+from segue.evaluation.metrics import score
+from segue.evaluation.summary import by_column, by_size, chosen_by, summarise
+from segue.evaluation.table import COLUMNS, Row, Table
+from tests.evaluation import made
+
+
+def scored(seed: int, shape: tuple[int, ...] = (20, 20)) -> Row:
+    numbers = np.random.default_rng(seed)
+    prediction, truth = numbers.random(shape) < 0.3, numbers.random(shape) < 0.3
+    case = Case(
+        f"=case, {seed}",
+        ("i.png",),
+        patient=f"p{seed // 2}",
+        site="a",
+        modality="wl",
+        extra={"sex": "f", "dice": "odd"},
+    )
+    return Row.of(case, "polyp", score(prediction, truth, spacing=(0.3, 0.7)), seen="images")
+
+
+def test_write_and_read_give_the_same_table(tmp_path: Path) -> None:
+    empty = made.absent(found=True)
+    table = Table.of(
+        [
+            *(scored(seed) for seed in range(5)),
+            Row("none", "polyp", empty),
+            Row("unjudged", "polyp", made.uncounted(), columns={"case.dice": "x", "case.what": "y"}),
+        ]
+    )
+    table.write(tmp_path / "cases.csv")
+    again = Table.read(tmp_path / "cases.csv")
+    assert again.rows[:-1] == table.rows[:-1]
+    last = again.rows[-1]  # not a number equals nothing
+    assert (last.columns, last.scores.empty) == ({"case.dice": "x", "case.what": "y"}, "uncounted")
+    assert math.isnan(last.scores.dice)
+    assert "'=case" in (tmp_path / "cases.csv").read_text()  # no cell starts a formula
+    assert again.rows[0].column("dice") == "odd"
+
+
+def test_bad_tables(tmp_path: Path) -> None:
+    path = tmp_path / "cases.csv"
+    table = made.table([0.5, 0.7])
+    table.write(path)
+    good = path.read_text()
+    for wrong, said in (
+        (good.replace(",0.5,", ",1.5,", 1), "row 2 cannot be understood .dice is '1.5'"),
+        (good.replace(",0.5,", ",,", 1), "row 2"),
+        (good.replace(",0.5,", ",nan,", 1), "row 2"),
+        (good.replace("case001", "case000"), "case 'case000' stands twice in the table for class 'polyp'"),
+        (good.replace("hd95", "hd"), "column 'hd95' is missing"),
+        (good.replace("px", "parsec", 1), "parsec"),
+        (good.replace("polyp,,", "polyp,half,", 1), "seen is 'half'"),
+    ):
+        assert wrong != good
+        path.write_text(wrong)
+        with pytest.raises(BadInput, match=said):
+            Table.read(path)
+    assert COLUMNS[0] == "case"
+
+
+def test_the_mean_is_over_patients() -> None:
+    table = made.table([0.4, 0.6, 0.8, 1.0], patients=["a", "a", "a", "b"])
+    (summary,) = summarise(table)
+    assert summary.means["dice"] == pytest.approx((0.6 + 1.0) / 2)
+    assert (summary.cases, summary.patients, summary.patients_known) == (4, 2, True)
+    assert summary.failed_dice == pytest.approx(1 / 6)
+    unknown = made.table([0.4, 0.6, 0.8, 1.0], patients=["", "", "", ""])
+    (summary,) = summarise(unknown)
+    assert summary.means["dice"] == pytest.approx(0.7)
+    assert (summary.patients, summary.patients_known) == (4, False)
+
+
+def test_patients_of_two_sites_are_two() -> None:
+    one = made.table([0.5], patients=["1"]).rows[0]
+    table = Table.of([replace(one, site="a"), replace(one, case="other", site="b")])
+    assert summarise(table)[0].patients == 2
+
+
+def test_present_and_absent_stand_apart() -> None:
+    rows = [
+        *made.table([0.4, 0.8]),
+        Row("n1", "polyp", made.absent(), patient="x"),
+        Row("n2", "polyp", made.absent(found=True), patient="x"),
+        Row("n3", "polyp", made.absent(found=True), patient="y"),
+        Row("m", "polyp", replace(made.present(0.0), empty="prediction", predicted_pixels=0), patient="z"),
+        Row("u", "polyp", made.uncounted(), patient="z"),
+    ]
+    (summary,) = summarise(rows)
+    assert summary.means["dice"] == pytest.approx(0.4)
+    assert summary.means["found_where_none"] == pytest.approx((0.5 + 1) / 2)
+    assert (summary.present, summary.absent, summary.both_empty, summary.missed, summary.uncounted) == (3, 3, 1, 1, 1)
+    assert summary.cases == 6
+    assert summary.failed_dice == pytest.approx(2 / 3)
+    # To choose by, one number: misses and false alarms both lower it.
+    assert chosen_by(rows) == pytest.approx((0.4 + 0.8 + 0.5 + 0.0 + 0.0) / 5)
+    assert summary.as_json()["means"]["dice"] == pytest.approx(0.4)
+
+
+def test_nothing_to_average_is_not_a_number() -> None:
+    (summary,) = summarise([Row("n1", "polyp", made.absent())])
+    assert math.isnan(summary.means["dice"])
+    assert summary.as_json()["means"]["dice"] is None
+    assert summary.as_json()["failed_dice"] is None
+    assert summarise([]) == ()
+    assert math.isnan(chosen_by([]))
+
+
+def test_classes_and_what_was_seen_stand_apart() -> None:
+    rows = [*made.table([0.2]), *made.table([0.6], name="cup")]
+    rows += [replace(row, case="seen", seen="images") for row in made.table([0.9])]
+    found = {(each.class_name, each.seen): each.means["dice"] for each in summarise(rows)}
+    assert found == {("polyp", ""): 0.2, ("cup", ""): 0.6, ("polyp", "images"): 0.9}
+    assert chosen_by([*made.table([0.2]), *made.table([0.6], name="cup")]) == pytest.approx(0.4)
+
+
+def test_subgroups() -> None:
+    rows = [replace(row, columns={"sex": sex}) for row, sex in zip(made.table([0.2, 0.4, 0.9]), "ffm", strict=True)]
+    found = by_column(Table.of(rows), "sex")
+    assert [(value, each[0].means["dice"]) for value, each in found.items()] == [("f", pytest.approx(0.3)), ("m", 0.9)]
+    with pytest.raises(BadInput, match=r"no column 'sx' to group by \(did you mean sex"):
+        by_column(Table.of(rows), "sx")
+
+
+def test_size_strata() -> None:
+    rows = [
+        replace(row, scores=made.present(dice, truth_pixels=pixels))
+        for row, dice, pixels in zip(
+            made.table([0] * 6), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), (1, 2, 10, 20, 50, 60), strict=True
+        )
+    ]
+    thirds = by_size(Table.of([*rows, Row("n", "polyp", made.absent())]))
+    assert [each[0].means["dice"] for each in thirds.values()] == pytest.approx([0.15, 0.35, 0.55])
+    shares = by_size(Table.of(rows), shares=(0.05, 0.55))
+    assert [name.replace("\N{NO-BREAK SPACE}", " ") for name in shares] == [
+        "under 5 % of the image", "5 % to 55 % of the image", "55 % of the image and more",
+    ]  # fmt: skip
+    assert [each[0].cases for each in shares.values()] == [2, 3, 1]
+    alike = by_size(made.table([0.3, 0.5]))
+    assert sum(each[0].cases for each in alike.values()) == 2
+    assert by_size(Table.of([])) == {}
+    with pytest.raises(BadInput, match="bounds must rise"):
+        by_size(Table.of(rows), shares=(0.5, 0.1))

@@ -1,0 +1,14 @@
+"""Variations: they change an image and know how its mask must follow.
+
+variation = parse("flips + affine(rotate=15) + colour(brightness=0.2)")
+drawn = variation.draw((256, 256), addresses)  # the numbers of a batch, nothing else
+drawn.images(x)                                # what the network sees
+drawn.carry(masks)                             # what the masks must become
+drawn.undo(maps)                               # the geometry reversed, where it can be
+"""
+
+from segue.variations.address import Address, Numbers
+from segue.variations.drawn import Drawn
+from segue.variations.padding import Padding
+
+__all__ = ["Address", "Drawn", "Numbers", "Padding"]

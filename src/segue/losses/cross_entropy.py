@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
+from segue.data.case import IGNORE
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.losses.pair import Pair
@@ -44,8 +45,9 @@ class BinaryCrossEntropy(CrossEntropy):
 def surprise(pair: Pair) -> Tensor:
     """-log of the true class's probability: (n, k, pixels) where binary, else (n, 1, pixels)."""
     if pair.binary:
-        return functional.softplus(pair.logits * (1 - 2 * pair.truth))
-    return functional.cross_entropy(pair.logits, pair.truth, reduction="none").unsqueeze(1)
+        return functional.softplus(pair.logits * (1 - 2 * pair.positive))
+    truth = pair.truth.squeeze(1).long()
+    return functional.cross_entropy(pair.logits, truth, reduction="none", ignore_index=IGNORE).unsqueeze(1)
 
 
 def weigh(values: Tensor, weights: Weights, pair: Pair) -> Tensor:
@@ -55,8 +57,10 @@ def weigh(values: Tensor, weights: Weights, pair: Pair) -> Tensor:
     if not pair.target.exclusive:
         return values * values.new_tensor(weights)[:, None]
     if pair.binary:
-        return values * (weights[0] + (weights[1] - weights[0]) * pair.truth)
-    return values * values.new_tensor(weights)[pair.truth].unsqueeze(1)
+        return values * (weights[0] + (weights[1] - weights[0]) * pair.positive)
+    table = values.new_zeros(IGNORE + 1)
+    table[: len(weights)] = values.new_tensor(weights)
+    return values * table[pair.truth.int()]
 
 
 def check_weights(weights: Weights, target: Target) -> None:

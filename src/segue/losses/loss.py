@@ -12,8 +12,11 @@ from segue import expression
 from segue.config import validate
 from segue.data.target import Target
 from segue.errors import BadInput, nearest
+from segue.losses.areas import Dice, Jaccard, Tversky
+from segue.losses.boundary import Boundary
 from segue.losses.cross_entropy import BinaryCrossEntropy, CrossEntropy
-from segue.losses.overlap import Dice, Jaccard, Tversky
+from segue.losses.focal import Focal
+from segue.losses.lovasz import Lovasz
 from segue.losses.pair import Pair
 from segue.losses.part import Part
 
@@ -23,13 +26,16 @@ LOSSES: dict[str, type[Part]] = {
     "tversky": Tversky,
     "ce": CrossEntropy,
     "bce": BinaryCrossEntropy,
+    "focal": Focal,
+    "lovasz": Lovasz,
+    "boundary": Boundary,
 }
 
 
 class Loss(nn.Module):
     """The weighted sum of parts. Pixels that are IGNORE in the truth do not count."""
 
-    def __init__(self, parts: Sequence[tuple[float, Part]], target: Target, text: str = "") -> None:
+    def __init__(self, parts: Sequence[tuple[float, Part]], target: Target, text: str) -> None:
         super().__init__()
         self.parts, self.target, self._text = tuple(parts), target, text
 

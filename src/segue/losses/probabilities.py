@@ -22,11 +22,11 @@ def probabilities(logits: Tensor, target: Target) -> Tensor:
 def check_logits(logits: Tensor, target: Target) -> None:
     allowed = sorted({target.logits, len(target.names)})
     if logits.dim() not in (4, 5) or logits.shape[1] not in allowed or not logits.is_floating_point():
-        channels = " or ".join(map(str, allowed))
         raise ValueError(
-            f"logits of {_told(logits)}: for {', '.join(target.names)} they are (n, {channels}, h, w) floating-point"
+            f"logits of shape {tuple(logits.shape)} and kind {kind(logits)}: for {', '.join(target.names)} they must be "
+            f"(n, {' or '.join(map(str, allowed))}, h, w), or (n, ..., d, h, w) of volumes, of floating point"
         )
 
 
-def _told(tensor: Tensor) -> str:
-    return f"shape {tuple(tensor.shape)}, {str(tensor.dtype).removeprefix('torch.')}"
+def kind(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

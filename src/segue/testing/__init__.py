@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from segue.testing.adapter import check_adapter as check_adapter
+    from segue.testing.loss import check_loss as check_loss
 
 # Loaded on first use: some need torch, some do not.
-_HOME = {"check_adapter": "segue.testing.adapter"}
+_HOME = {"check_adapter": "segue.testing.adapter", "check_loss": "segue.testing.loss"}
 
 __all__ = list(_HOME)
 

@@ -6,29 +6,21 @@ Text stays text, in the reader's font. The same numbers give the same bytes.
 from __future__ import annotations
 
 import base64
-import re
-import warnings
 from collections.abc import Mapping, Sequence
-from io import StringIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segue.report.page import CYCLE
+from segue.report.drawing import DOTTED, INK, STROKES, colour, drawing, legend_above, short_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Bytes = npt.NDArray[np.uint8]
 
-_WIDTH = 4.8  # inches of a drawing that is as wide as a phone; the page sets two or three side by side
 _POINTS = 150  # of a group are drawn; more would only be a blot
-_LONGEST = 26  # letters of a name on an axis
-_INK, _FAINT = "#010203", "#040506"  # stand for the page's ink and lines until the drawing is done
-_STROKES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))  # the second thing that tells lines apart
-
 _FULL_COLOUR = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)  # thin outlines stay sharp
 
 # On a picture: bright, far from skin and mucosa, and drawn on a dark rim.
@@ -43,36 +35,36 @@ def histogram(
     """Counts (or shares) between edges, a line for each series. `colours` are places in the page's cycle."""
 
     def draw(axes: Axes) -> None:
-        for number, (name, heights) in enumerate(series.items()):
-            colour = _colour(colours[number] if colours else number)
+        names = short_names(list(series))
+        for number, heights in enumerate(series.values()):
+            hue = colour(colours[number] if colours else number)
             if len(series) == 1:
-                axes.stairs(heights, edges, fill=True, color=colour, alpha=0.75)
+                axes.stairs(heights, edges, fill=True, color=hue, alpha=0.75)
             else:
-                stroke = _STROKES[number % len(_STROKES)]
+                stroke = STROKES[number % len(STROKES)]
                 axes.stairs(
-                    heights, edges, baseline=None, color=colour, linewidth=1.7, linestyle=stroke, label=_short(name)
+                    heights, edges, baseline=None, color=hue, linewidth=1.7, linestyle=stroke, label=names[number]
                 )
         axes.set_xlim(edges[0], edges[-1])
         axes.set_ylim(bottom=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y, rotation_mode="anchor")
-        if len(series) > 1:  # above the axes: over the data there may be no room
-            columns = max(1, min(len(series), 48 // (max(len(_short(name)) for name in series) + 7)))
-            axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=columns, frameon=False, handlelength=2.2)
+        if len(series) > 1:
+            legend_above(axes, names)
 
-    return _drawing(draw, height=3.0)
+    return drawing(draw, height=3.0)
 
 
 def bars(heights: Mapping[str, float], *, x: str, y: str) -> str:
     def draw(axes: Axes) -> None:
-        names = [_short(name) for name in heights]
-        axes.bar(range(len(names)), list(heights.values()), color=_colour(0), alpha=0.75, width=0.7)
+        names = short_names(list(heights))
+        axes.bar(range(len(names)), list(heights.values()), color=colour(0), alpha=0.75, width=0.7)
         axes.set_xticks(range(len(names)), names)
         axes.tick_params(axis="x", length=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y, rotation_mode="anchor")
 
-    return _drawing(draw, height=2.8)
+    return drawing(draw, height=2.8)
 
 
 def scatter(points: Sequence[tuple[float, float, int]], *, x: str, y: str) -> str:
@@ -82,12 +74,12 @@ def scatter(points: Sequence[tuple[float, float, int]], *, x: str, y: str) -> st
         most = max(count for *_, count in points)
         for across, up, count in sorted(points, key=lambda point: -point[2]):
             size = 4 + 22 * (count / most) ** 0.5
-            axes.plot(across, up, "o", markersize=size, color=_colour(0), alpha=0.45, markeredgewidth=0)
+            axes.plot(across, up, "o", markersize=size, color=colour(0), alpha=0.45, markeredgewidth=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y, rotation_mode="anchor")
         axes.margins(0.15)
 
-    return _drawing(draw, height=3.4)
+    return drawing(draw, height=3.4)
 
 
 def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[float] = ()) -> str:
@@ -98,76 +90,27 @@ def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[floa
 
     def draw(axes: Axes) -> None:
         for row, given in enumerate(values.values()):
-            colour, ordered = _colour(row), np.sort(np.asarray(given, float))
+            hue, ordered = colour(row), np.sort(np.asarray(given, float))
             if not len(ordered):
                 continue
             shown = ordered[np.linspace(0, len(ordered) - 1, min(_POINTS, len(ordered))).astype(int)]
             # Golden steps spread neighbours apart without a random number.
             spread = (np.arange(len(shown)) * 0.618034) % 1 - 0.5
             size = 2.6 if len(shown) > 50 else 4
-            axes.plot(shown, row + 0.62 * spread, "o", markersize=size, color=colour, alpha=0.4, markeredgewidth=0)
+            axes.plot(shown, row + 0.62 * spread, "o", markersize=size, color=hue, alpha=0.4, markeredgewidth=0)
             low, middle, high = np.percentile(ordered, (25, 50, 75))
-            axes.barh(row, high - low, left=low, height=0.42, color="none", edgecolor=_INK, linewidth=1.1)
-            axes.plot((middle, middle), (row - 0.21, row + 0.21), color=_INK, linewidth=2.4, solid_capstyle="butt")
-        axes.set_yticks(range(len(values)), [_short(name) for name in values])
+            axes.barh(row, high - low, left=low, height=0.42, color="none", edgecolor=INK, linewidth=1.1)
+            axes.plot((middle, middle), (row - 0.21, row + 0.21), color=INK, linewidth=2.4, solid_capstyle="butt")
+        axes.set_yticks(range(len(values)), short_names(list(values)))
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(values) - 0.4, -0.6)
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(x)
         for place in cuts:
-            axes.axvline(place, color=_INK, linewidth=0.9, linestyle=(0, (2, 2)), alpha=0.6)
+            axes.axvline(place, color=INK, linewidth=0.9, linestyle=DOTTED, alpha=0.6)
 
-    return _drawing(draw, height=0.75 + (0.55 if len(values) <= 8 else 0.36) * max(1, len(values)))
-
-
-def _colour(number: int) -> str:
-    return CYCLE[number % len(CYCLE)]
-
-
-def _short(name: str) -> str:
-    plain = " ".join(name.split())
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
-
-
-def _drawing(draw: Any, *, height: float) -> str:
-    import matplotlib as mpl  # here and not above: it takes a second
-    from matplotlib.figure import Figure
-
-    look: Any = {
-        "svg.fonttype": "none", "svg.hashsalt": "segue", "text.parse_math": False, "path.simplify": False,
-        "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 10.5, "legend.fontsize": 9.5,
-        "axes.edgecolor": _FAINT, "axes.labelcolor": _INK, "xtick.color": _INK, "ytick.color": _INK, "text.color": _INK,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.formatter.useoffset": False,
-        "axes.formatter.limits": (-3, 7), "axes.grid": True, "axes.axisbelow": True, "grid.color": _FAINT,
-        "grid.linewidth": 0.6, "figure.facecolor": "none", "axes.facecolor": "none", "savefig.facecolor": "none",
-    }  # fmt: skip
-    written = StringIO()
-    with mpl.rc_context(look), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # DejaVu, which only measures here, lacks letters that the reader's font has
-        figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-        draw(figure.add_subplot())
-        figure.savefig(written, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"), None))
-    return _for_the_page(written.getvalue())
-
-
-def _for_the_page(svg: str) -> str:
-    """Without head and namespaces (a page needs neither), in the page's colours and font."""
-    svg = svg[svg.index("<svg ") :].strip()
-    opening, rest = svg.split(">", 1)
-    box = re.search(r'viewBox="[\d. ]+"', opening)
-    assert box is not None
-    rest = re.sub(r"<(metadata|style)\b.*?</\1>\s*", "", rest, flags=re.DOTALL).replace("xlink:href", "href")
-    rest = re.sub(r'<g id="[^"]*"', "<g", rest)  # nobody refers to groups
-    names = {_INK: "var(--ink)", _FAINT: "var(--line)"} | {colour: f"var(--c{i})" for i, colour in enumerate(CYCLE)}
-    rest = re.sub(r"((?:fill|stroke): )(#[0-9a-f]{6})", lambda found: found[1] + names.get(found[2], found[2]), rest)
-    rest = re.sub(r"font(-family)?: [^;\"]*?'DejaVu Sans'[^;\"]*", _font, rest)
-    return f"<svg {box[0]}>{rest}"
-
-
-def _font(found: re.Match[str]) -> str:
-    size = re.search(r"[\d.]+px", found[0])
-    return f"font: {size[0]} system-ui, sans-serif" if size else "font-family: system-ui, sans-serif"
+    return drawing(draw, height=0.75 + (0.55 if len(values) <= 8 else 0.36) * max(1, len(values)))
 
 
 def contours(image: Bytes, mask: Bytes) -> Bytes:
@@ -179,8 +122,8 @@ def contours(image: Bytes, mask: Bytes) -> Bytes:
         lines.append((found, _OUTLINES[(int(number) - 1) % len(_OUTLINES)]))
     for found, _ in lines:
         cv2.drawContours(drawn, found, -1, (0, 0, 0), 4)
-    for found, colour in lines:
-        cv2.drawContours(drawn, found, -1, colour, 2)
+    for found, outline in lines:
+        cv2.drawContours(drawn, found, -1, outline, 2)
     return drawn
 
 

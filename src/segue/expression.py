@@ -9,6 +9,7 @@ Arguments are numbers, words, true or false, none, or tuples of these. Nothing i
 from __future__ import annotations
 
 import ast
+import keyword
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ Value = bool | int | float | str | None | tuple["Value", ...]
 
 _WORDS: Mapping[str, Value] = {"true": True, "false": False, "none": None}
 _LONGEST = 2000
+_LARGEST = 1e300
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Term:
 
     def __str__(self) -> str:
         told = ", ".join(f"{key}={_told(value)}" for key, value in self.arguments.items())
-        return ("" if self.weight == 1 else f"{self.weight:g}*") + self.name + (f"({told})" if told else "")
+        weight = "" if self.weight == 1 else f"{self.weight!r}".removesuffix(".0") + "*"
+        return weight + self.name + (f"({told})" if told else "")
 
 
 def parse(text: str) -> list[Term]:
@@ -47,6 +50,7 @@ def parse(text: str) -> list[Term]:
 
 
 def write(terms: list[Term]) -> str:
+    """The expression that `parse` understands as these terms, to the last digit."""
     return " + ".join(map(str, terms))
 
 
@@ -62,17 +66,23 @@ def _term(node: ast.expr, text: str) -> Term:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         if node.args or any(word.arg is None for word in node.keywords):
             raise BadInput(f"{text!r}: arguments of {node.func.id} are given by name, as in {node.func.id}(key=value)")
+        names = [word.arg for word in node.keywords]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadInput(f"{text!r}: argument {twice!r} of {node.func.id} stands twice")
         return Term(weight, node.func.id, {str(word.arg): _value(word.value, text) for word in node.keywords})
     raise BadInput(f"{text!r} is not of the form name + 0.5*other(key=value)")
 
 
 def _value(node: ast.expr, text: str) -> Value:
-    if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | str | None):
-        return node.value
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
         found = _value(node.operand, text)
-        if isinstance(found, int | float):
+        if isinstance(found, int | float) and not isinstance(found, bool):
             return -found
+    if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float | str | None):
+        if isinstance(node.value, int | float) and abs(node.value) > _LARGEST:
+            raise BadInput(f"{text[:40]!r}: a number is larger than numbers can be")
+        return node.value
     if isinstance(node, ast.Name):
         return _WORDS.get(node.id.lower(), node.id)
     if isinstance(node, ast.Tuple | ast.List):
@@ -83,6 +93,10 @@ def _value(node: ast.expr, text: str) -> Value:
 def _told(value: Value) -> str:
     if isinstance(value, tuple):
         return "(" + ", ".join(map(_told, value)) + ("," if len(value) == 1 else "") + ")"
-    return (
-        {True: "true", False: "false", None: "none"}[value] if value is None or isinstance(value, bool) else f"{value}"
-    )
+    if isinstance(value, str):
+        # Quotes where without them it would be something else.
+        word = value.isidentifier() and value.isascii() and not keyword.iskeyword(value) and value.lower() not in _WORDS
+        return value if word else repr(value)
+    if value is None or isinstance(value, bool):
+        return next(word for word, meaning in _WORDS.items() if meaning is value)
+    return str(value)

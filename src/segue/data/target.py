@@ -29,6 +29,8 @@ class Target:
             raise BadInput(
                 f"classes {', '.join(self.names) or '(none)'}: at least one beside the background, none twice"
             )
+        if len(self.names) > IGNORE:
+            raise BadInput(f"{len(self.names)} classes: a mask holds {IGNORE} at most")
 
     @property
     def logits(self) -> int:

@@ -1,0 +1,139 @@
+"""From probabilities to a mask: the last step of every prediction, the same wherever one is made.
+
+One class beside the background, and regions: a threshold. Several exclusive classes: the most probable. Then, where
+asked, holes are filled and small components dropped. `choose` finds the numbers on validation cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from segue.data.target import Target
+from segue.errors import BadInput
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Decision:
+    threshold: float = 0.5  # a pixel is of the class from here on; not for several exclusive classes
+    smallest: float = 0.0  # components of less than this share of the image are dropped
+    fill: bool = False  # background that a class encloses becomes that class
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1 or not 0 <= self.smallest < 1:
+            raise BadInput(
+                f"threshold {self.threshold:g} and smallest component {self.smallest:g}: "
+                "the one lies between 0 and 1, the other is a share of the image"
+            )
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Decision:
+        try:
+            return cls(**given)
+        except TypeError as error:
+            raise BadInput(f"a decision cannot be understood ({error})") from None
+
+
+PLAIN = Decision()
+
+
+def decide(maps: npt.NDArray[np.float32], target: Target, decision: Decision = PLAIN) -> npt.NDArray[np.uint8]:
+    """(classes, height, width) of probabilities to a mask: (height, width) of channel numbers for exclusive classes, and
+    (regions, height, width) of 0 and 1 for regions."""
+    labels = plain_decision(maps, target, decision.threshold)
+    if target.exclusive:
+        return processed(labels, decision)
+    return np.stack([processed(region, decision) for region in labels])
+
+
+def plain_decision(maps: npt.NDArray[np.float32], target: Target, threshold: float) -> npt.NDArray[np.uint8]:
+    """`decide` without what comes after."""
+    if not target.exclusive:
+        return np.asarray(maps >= threshold).view(np.uint8)
+    if target.logits == 1:
+        return np.asarray(maps[1] >= threshold).view(np.uint8)
+    return np.asarray(maps.argmax(axis=0), np.uint8)
+
+
+def masks(labels: npt.NDArray[np.uint8], target: Target) -> dict[str, Mask]:
+    """What `decide` gave, or a truth of that form, by class that is scored."""
+    if target.exclusive:
+        if target.logits == 1:
+            return {target.names[1]: labels == 1}
+        return {name: labels == channel for channel, name in enumerate(target.names) if channel}
+    return {name: region == 1 for name, region in zip(target.names, labels, strict=True)}
+
+
+def processed(labels: npt.NDArray[np.uint8], decision: Decision) -> npt.NDArray[np.uint8]:
+    """(height, width), 0 the background."""
+    if decision.fill:
+        labels = filled(labels)
+    if decision.smallest > 0:
+        labels = without_small(labels, decision.smallest)
+    return labels
+
+
+def filled(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Holes become the class around them; where several classes stand around one, nobody knows and it stays."""
+    box = _box(labels)
+    if box is None:
+        return labels
+    # A rim of background, so that whatever is open to it is one component: number `outside`.
+    inside = cv2.copyMakeBorder(labels[box], 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    count, parts = cv2.connectedComponents((inside == 0).view(np.uint8), connectivity=4)
+    outside = parts[0, 0]
+    if count == 2:  # the classes and what is outside
+        return labels
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    highest = cv2.dilate(inside, cross)
+    lowest = 255 - cv2.dilate(np.where(inside > 0, 255 - inside, 0).astype(np.uint8), cross)
+    numbers = np.arange(count)
+    most = ndimage.maximum(np.where(inside == 0, highest, 0), parts, numbers)
+    least = ndimage.minimum(np.where(inside == 0, lowest, 255), parts, numbers)
+    becomes = np.where(most == least, most, 0).astype(np.uint8)
+    becomes[[0, outside]] = 0
+    found = labels.copy()
+    found[box] = np.where(inside == 0, becomes[parts], inside)[1:-1, 1:-1]
+    return found
+
+
+def without_small(labels: npt.NDArray[np.uint8], smallest: float) -> npt.NDArray[np.uint8]:
+    least = smallest * labels.size
+    found = labels
+    for number in np.unique(labels[labels > 0]):
+        areas, parts, box = parts_of(labels == number)
+        small = areas < least
+        small[0] = False
+        if small.any():
+            found = found.copy() if found is labels else found
+            found[box][small[parts]] = 0
+    return found
+
+
+def parts_of(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], tuple[slice, slice]]:
+    """Areas by component (number 0 is the rest), the components' numbers within a box, and the box."""
+    box = _box(mask)
+    if box is None:
+        return np.zeros(1, np.int64), np.zeros((0, 0), np.int32), (slice(0), slice(0))
+    inside = np.ascontiguousarray(mask[box]).view(np.uint8)
+    _, parts, about, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+    return about[:, cv2.CC_STAT_AREA].astype(np.int64), np.asarray(parts, np.int32), box
+
+
+def _box(labels: npt.NDArray[Any]) -> tuple[slice, slice] | None:
+    rows = np.flatnonzero(labels.any(axis=1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(labels[rows[0] : rows[-1] + 1].any(axis=0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

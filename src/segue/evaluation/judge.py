@@ -1,0 +1,185 @@
+"""The one judge: whole cases in their own geometry, every number from the same lines.
+
+Validation during training, `segue evaluate` and studies differ in which cases they hand in and in nothing else: the
+probabilities come to the native grid, are decided there, and are compared with the mask as it was annotated.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from segue.data.case import Case
+from segue.data.target import Target
+from segue.errors import BadInput, SegueError
+from segue.evaluation.decision import PLAIN, Decision, decide, masks
+from segue.evaluation.frame import Frame
+from segue.evaluation.metrics import TOLERANCE, Scores, score
+from segue.evaluation.overlap import overlap
+from segue.evaluation.predict import BATCH, Maps, Picture, Predictor, ahead, predict_tagged
+from segue.evaluation.subject import KEPT, Labels, Subject, Truths, counted, unique_names
+from segue.evaluation.table import Row, Table
+from segue.executors.progress import Progress
+
+
+@dataclass(frozen=True)
+class Verdict:
+    table: Table
+    left_out: Mapping[str, str] = field(default_factory=dict)  # case -> why, with skip_bad
+
+
+Found = dict[str, Scores] | SegueError
+
+
+def nothing() -> None:
+    """What is called between cases if nobody listens."""
+
+
+class Judge:
+    """Judges the same cases again and again, as training does: truths are decoded once and kept packed.
+
+    `quick`: overlap alone (Dice, IoU, precision, sensitivity), for validation; the rest of a row is not a number.
+    """
+
+    def __init__(
+        self,
+        subjects: Sequence[Subject],
+        *,
+        frame: Frame,
+        target: Target,
+        decision: Decision = PLAIN,
+        quick: bool = False,
+        tolerance: float = TOLERANCE,
+        batch: int = BATCH,
+        keep: int = KEPT,
+        workers: int = 0,
+    ) -> None:
+        """`workers`: threads that score while the network works; 0 scores in between."""
+        self.subjects, self.cases = tuple(subjects), unique_names(subjects)
+        self.frame, self.target, self.decision = frame, target, decision
+        self.quick, self.tolerance, self.batch, self.workers = quick, tolerance, batch, workers
+        self.truths = Truths(keep=keep)
+
+    def __call__(
+        self,
+        predictor: Predictor,
+        *,
+        tick: Callable[[], None] = nothing,
+        progress: bool = False,
+        skip_bad: bool = False,
+    ) -> Verdict:
+        """`tick` is called between cases, and what it raises ends the judging."""
+        rows: list[Row] = []
+        left_out: dict[str, str] = {}
+        with Progress("judging", len(self.subjects), shown=progress) as shown:
+            for number, found in enumerate(self._judged(predictor, tick)):
+                tick()
+                bad = isinstance(found, SegueError)
+                shown.advance(failed=bad)
+                if isinstance(found, SegueError):
+                    name = self.cases[number].case
+                    if not skip_bad:
+                        raise BadInput(f"{name}: {found.message}", hint="--skip-bad judges the others.")
+                    left_out[name] = found.message
+                else:
+                    rows += self._rows(number, found)
+        if not rows:
+            raise BadInput(f"none of the {len(self.subjects)} cases can be read, so nothing can be judged")
+        return Verdict(Table.of(rows), left_out)
+
+    def _judged(self, predictor: Predictor, tick: Callable[[], None]) -> Iterator[Found]:
+        """For each subject in order."""
+        each = predicted(predictor, self.subjects, frame=self.frame, target=self.target, batch=self.batch, tick=tick)
+        if not self.workers:
+            yield from (self._scored(number, maps) for number, maps in each)
+            return
+        running: deque[Future[Found]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+            for number, maps in each:
+                running.append(pool.submit(self._scored, number, maps))
+                if len(running) > 2 * self.workers:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+
+    def _scored(self, number: int, maps: Maps | SegueError) -> Found:
+        if isinstance(maps, SegueError):
+            return maps
+        subject = self.subjects[number]
+        try:
+            truth = self.truths.of(subject, (maps.shape[1], maps.shape[2]))
+        except SegueError as error:
+            return error
+        labels = decide(maps, self.target, self.decision)
+        return scored(labels, truth, subject.case, self.target, quick=self.quick, tolerance=self.tolerance)
+
+    def _rows(self, number: int, found: dict[str, Scores]) -> list[Row]:
+        case, seen = self.cases[number], self.subjects[number].seen
+        return [Row.of(case, name, scores, seen=seen) for name, scores in found.items()]
+
+
+def judge(
+    predictor: Predictor,
+    subjects: Sequence[Subject],
+    *,
+    frame: Frame,
+    target: Target,
+    decision: Decision = PLAIN,
+    quick: bool = False,
+    tolerance: float = TOLERANCE,
+    batch: int = BATCH,
+    workers: int = 0,
+    tick: Callable[[], None] = nothing,
+    progress: bool = False,
+    skip_bad: bool = False,
+) -> Verdict:
+    """Once; a `Judge` is for the same cases again and again."""
+    once = Judge(
+        subjects, frame=frame, target=target, decision=decision, quick=quick, tolerance=tolerance, batch=batch,
+        keep=0, workers=workers,
+    )  # fmt: skip
+    return once(predictor, tick=tick, progress=progress, skip_bad=skip_bad)
+
+
+def scored(
+    labels: Labels, truth: Labels, case: Case, target: Target, *, quick: bool = False, tolerance: float = TOLERANCE
+) -> dict[str, Scores]:
+    """By class: what was decided against the truth, both on the native grid."""
+    counts, spacing = counted(truth), case.spacing[:2] or None
+    predicted, true = masks(labels, target), masks(truth, target)
+    if quick:
+        return {name: overlap(predicted[name], true[name], counts) for name in target.foreground}
+    return {
+        name: score(predicted[name], true[name], counts=counts, spacing=spacing, tolerance=tolerance)
+        for name in target.foreground
+    }
+
+
+def predicted(
+    predictor: Predictor,
+    subjects: Sequence[Subject],
+    *,
+    frame: Frame,
+    target: Target,
+    batch: int = BATCH,
+    tick: Callable[[], None] = nothing,
+) -> Iterator[tuple[int, Maps | SegueError]]:
+    """The number of each subject, in order, and its probabilities on the native grid, or why there are none."""
+
+    def read(subject: Subject) -> Picture | SegueError:
+        try:
+            return subject.picture(frame)
+        except SegueError as error:
+            return error
+
+    def pictures() -> Iterator[tuple[tuple[int, SegueError | None], Picture | None]]:
+        for number, found in enumerate(ahead(read, subjects, count=batch)):
+            tick()
+            yield ((number, found), None) if isinstance(found, SegueError) else ((number, None), found)
+
+    for (number, error), maps in predict_tagged(predictor, pictures(), frame=frame, target=target, batch=batch):
+        found = maps if maps is not None else error
+        assert found is not None
+        yield number, found

@@ -1,0 +1,171 @@
+"""Pictures of predictions: the truth's outline and the prediction's over the image, and which cases to show.
+
+The truth is a solid line, the prediction a dashed one, in two colours that every kind of colour vision tells apart, both on
+a dark rim. What does not count is dimmed and hatched. The legend is the page's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segue.data.case import IGNORE
+from segue.data.geometry import resize_labels, shrink_image
+from segue.data.target import Target
+from segue.errors import BadInput, SegueError
+from segue.evaluation.decision import PLAIN, Decision, decide, masks
+from segue.evaluation.frame import Frame
+from segue.evaluation.judge import predicted
+from segue.evaluation.predict import Predictor
+from segue.evaluation.subject import Labels, Subject
+from segue.evaluation.table import Row, Table
+
+Bytes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+TRUTH, PREDICTION = (0, 190, 255), (255, 228, 60)  # RGB: sky blue and yellow
+LONG_SIDE = 480
+
+_RIM = (0, 0, 0)
+_DASH, _GAP = 7, 5  # pixels of the picture
+_FINE = 4  # binary digits of a pixel's fraction
+_DIM, _HATCH = 0.4, 9
+
+
+def overlay(
+    image: npt.NDArray[Any],
+    truth: Labels | None,
+    prediction: Labels,
+    target: Target,
+    *,
+    long_side: int | None = LONG_SIDE,
+) -> Bytes:
+    """An RGB picture of an image (height, width[, channels]), uint8 or uint16, and of labels as `decide` gives them on its
+    grid. With `long_side` it is brought to that size, else it stays as it is."""
+    picture = _rgb(image)
+    native = (picture.shape[0], picture.shape[1])
+    for labels, what in ((truth, "truth"), (prediction, "prediction")):
+        if labels is not None and labels.shape[-2:] != native:
+            raise BadInput(f"a {what} of shape {labels.shape} on an image of {native[1]} x {native[0]}")
+    scale = 1.0 if long_side is None else long_side / max(native)
+    size = (max(1, round(native[0] * scale)), max(1, round(native[1] * scale)))
+    picture = _resized(picture, size)
+    if truth is not None:
+        _hatch(picture, truth, size)
+    true = [] if truth is None else _outlines(truth, target, size)
+    guessed = [piece for line in _outlines(prediction, target, size) for piece in _dashes(line)]
+    for lines, closed in ((true, True), (guessed, False)):
+        _draw(picture, lines, _RIM, 4, closed)
+    _draw(picture, true, TRUTH, 2, True)
+    _draw(picture, guessed, PREDICTION, 2, False)
+    return picture
+
+
+def overlays(
+    predictor: Predictor,
+    subjects: Sequence[Subject],
+    *,
+    frame: Frame,
+    target: Target,
+    decision: Decision = PLAIN,
+    long_side: int | None = LONG_SIDE,
+) -> Iterator[tuple[Subject, Bytes]]:
+    """Of a few cases, predicted anew: with `picked`, the ones to show."""
+    for number, maps in predicted(predictor, subjects, frame=frame, target=target):
+        subject = subjects[number]
+        if isinstance(maps, SegueError):
+            raise BadInput(f"{subject.case.case}: {maps.message}")
+        image, truth = subject.dataset.image(subject.case), subject.truth()
+        yield subject, overlay(image, truth, decide(maps, target, decision), target, long_side=long_side)
+
+
+def picked(table: Table, count: int = 2, *, metric: str = "dice") -> dict[str, list[tuple[str, float]]]:
+    """ "worst", "median" and "best": cases and their mean over classes, no patient twice, the most telling first.
+
+    Cases without the structure, in which nothing was predicted, show nothing and are left out.
+    """
+    rows: dict[str, list[Row]] = {}
+    for row in table:
+        if row.scores.empty not in ("both", "uncounted"):
+            rows.setdefault(row.case, []).append(row)
+    values = {case: sum(row.value(metric) for row in its) / len(its) for case, its in rows.items()}
+    rising = sorted(values, key=lambda case: (values[case], case))
+    middle = (len(rising) - 1) / 2
+    orders = {
+        "worst": rising,
+        "best": rising[::-1],
+        "median": sorted(rising, key=lambda case: abs(rising.index(case) - middle)),
+    }
+    found: dict[str, list[tuple[str, float]]] = {"worst": [], "median": [], "best": []}
+    used: set[str] = set()
+    for _ in range(count):  # in turns, so that few patients are shared out fairly
+        for name, order in orders.items():
+            case = next((case for case in order if rows[case][0].who not in used), None)
+            if case is not None:
+                used.add(rows[case][0].who)
+                found[name].append((case, values[case]))
+    return found
+
+
+def _rgb(image: npt.NDArray[Any]) -> Bytes:
+    planes = image[..., None] if image.ndim == 2 else image
+    if planes.dtype == np.uint16:
+        planes = planes // 257
+    if planes.shape[2] != 3:  # grey, or channels that are no colours
+        planes = np.repeat(planes[..., :1], 3, axis=2)
+    return np.ascontiguousarray(planes, np.uint8)
+
+
+def _resized(picture: Bytes, size: tuple[int, int]) -> Bytes:
+    if max(size) < max(picture.shape[:2]):
+        return np.ascontiguousarray(shrink_image(picture, size), np.uint8)
+    return np.asarray(cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _hatch(picture: Bytes, truth: Labels, size: tuple[int, int]) -> None:
+    """What does not count, for any class."""
+    ignored = (truth == IGNORE).reshape(-1, *truth.shape[-2:]).all(axis=0)
+    if not ignored.any():
+        return
+    there = resize_labels(ignored.view(np.uint8), size) > 0
+    down, across = np.indices(size, sparse=True)
+    lines = (down + across) % _HATCH < 2
+    picture[there] = (picture[there] * _DIM).astype(np.uint8)
+    picture[there & lines] += 50
+
+
+def _outlines(labels: Labels, target: Target, size: tuple[int, int]) -> list[npt.NDArray[np.float64]]:
+    """(points, 2) of x and y in the picture, closed."""
+    scale = np.array([size[1] / labels.shape[-1], size[0] / labels.shape[-2]])
+    found = []
+    for mask in masks(labels, target).values():
+        lines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        found += [(line[:, 0].astype(np.float64) + 0.5) * scale - 0.5 for line in lines]
+    return found
+
+
+def _dashes(line: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
+    closed = np.concatenate([line, line[:1]])
+    steps = np.hypot(*np.diff(closed, axis=0).T)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    if along[-1] < _DASH + _GAP:
+        return [closed]
+    # A whole number of dashes, evenly, at places between the points too.
+    period = along[-1] / max(1, round(along[-1] / (_DASH + _GAP)))
+    found = []
+    for start in np.arange(0, along[-1] - period / 2, period):
+        stop = start + period * _DASH / (_DASH + _GAP)
+        places = np.unique(np.concatenate([[start, stop], along[(along > start) & (along < stop)]]))
+        found.append(np.stack([np.interp(places, along, closed[:, axis]) for axis in (0, 1)], axis=1))
+    return found
+
+
+def _draw(
+    picture: Bytes, lines: Sequence[npt.NDArray[np.float64]], colour: tuple[int, int, int], width: int, closed: bool
+) -> None:
+    whole = [np.round(line * 2**_FINE).astype(np.int32).reshape(-1, 1, 2) for line in lines]
+    cv2.polylines(picture, whole, closed, colour, width, cv2.LINE_AA, _FINE)

@@ -1,0 +1,177 @@
+"""From images to probabilities on each image's own grid: letterboxed, predicted in batches, and the letterbox undone.
+
+A network comes in as a predictor: (n, height, width, channels) as stored in, (n, classes, height, width) of probabilities
+out. Batches are filled across images, and pictures are taken one by one as they are needed, so that a folder of any
+length takes no more memory than a batch; what an image gets does not depend on its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from segue.data.geometry import Fit
+from segue.data.target import Target
+from segue.errors import BadInput, Failed
+from segue.evaluation.frame import Frame, Levels
+from segue.evaluation.tiles import Blend, tiling
+from segue.evaluation.views import seen_through
+from segue.variations.drawn import Drawn
+from segue.variations.opencv import render, restore
+
+Maps = npt.NDArray[np.float32]  # (classes, height, width)
+Predictor = Callable[[npt.NDArray[Any]], Maps]
+T = TypeVar("T")
+R = TypeVar("R")
+
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as prediction takes it: its stored levels, and the size that it had before."""
+
+    levels: Levels
+    native: tuple[int, int]
+    name: str = "the image"
+
+
+def predict(
+    predictor: Predictor, pictures: Iterable[Picture], *, frame: Frame, target: Target, batch: int = BATCH
+) -> Iterator[Maps]:
+    """Probabilities (classes, height, width) of each picture on its native grid, in order."""
+    tagged = ((None, picture) for picture in pictures)
+    for _, maps in predict_tagged(predictor, tagged, frame=frame, target=target, batch=batch):
+        assert maps is not None
+        yield maps
+
+
+def predict_levels(
+    predictor: Predictor,
+    levels: Sequence[Levels],
+    frame: Frame,
+    target: Target,
+    native: Sequence[tuple[int, int]],
+    *,
+    batch: int = BATCH,
+) -> list[Maps]:
+    pictures = [Picture(each, size) for each, size in zip(levels, native, strict=True)]
+    return list(predict(predictor, pictures, frame=frame, target=target, batch=batch))
+
+
+def predict_array(predictor: Predictor, pixels: npt.NDArray[Any], *, frame: Frame, target: Target) -> Maps:
+    """Of one image as it was read from its file: (height, width[, channels]), uint8 or uint16."""
+    return next(predict(predictor, [picture_of(pixels, frame)], frame=frame, target=target))
+
+
+def picture_of(pixels: npt.NDArray[Any], frame: Frame, name: str = "the image") -> Picture:
+    levels = frame.levels(pixels)
+    return Picture(levels, (pixels.shape[0], pixels.shape[1]), name)
+
+
+def predict_tagged(
+    predictor: Predictor,
+    items: Iterable[tuple[T, Picture | None]],
+    *,
+    frame: Frame,
+    target: Target,
+    batch: int = BATCH,
+) -> Iterator[tuple[T, Maps | None]]:
+    """`predict` with a tag to each picture; a tag without a picture (one that could not be read) passes in its turn."""
+    waiting: deque[tuple[T, _Job | None]] = deque()
+    windows: list[tuple[_Job, int, npt.NDArray[Any]]] = []
+    for tag, picture in items:
+        job = None if picture is None else _Job(picture, frame)
+        waiting.append((tag, job))
+        if job is not None:
+            windows += job.windows(frame)
+        while len(windows) >= batch:
+            _run(predictor, windows[:batch], frame, target)
+            del windows[:batch]
+        yield from _finished(waiting, target)
+    if windows:
+        _run(predictor, windows, frame, target)
+    yield from _finished(waiting, target)
+
+
+def _finished(waiting: deque[tuple[T, _Job | None]], target: Target) -> Iterator[tuple[T, Maps | None]]:
+    while waiting and (waiting[0][1] is None or waiting[0][1].done):
+        tag, job = waiting.popleft()
+        yield tag, None if job is None else job.maps(target)
+
+
+class _Job:
+    """A picture on its way."""
+
+    def __init__(self, picture: Picture, frame: Frame) -> None:
+        self.picture = picture
+        self.stored = (picture.levels[0].shape[0], picture.levels[0].shape[1])
+        self.plan = tiling(self.stored, frame)
+        self.blend = Blend(self.plan)
+        self.done = False
+
+    def windows(self, frame: Frame) -> list[tuple[_Job, int, npt.NDArray[Any]]]:
+        identity = Drawn.identity(1, self.plan.canvas)
+        levels = frame.accept(self.picture.levels)
+        whole = render(identity, 0, levels, None, self.plan.canvas, frame.padding).image
+        height, width = self.plan.tile
+        return [
+            (self, number, whole[top : top + height, left : left + width])
+            for number, (top, left) in enumerate(self.plan.windows)
+        ]
+
+    def add(self, number: int, maps: Maps) -> None:
+        self.done = self.blend.add(number, maps)
+
+    def maps(self, target: Target) -> Maps:
+        """On the native grid: interpolate first, decide after."""
+        maps, two = self.blend.maps, target.logits == 1
+        shown = maps[1:] if two else maps
+        on_stored = restore(np.ascontiguousarray(shown.transpose(1, 2, 0)), self.stored)
+        native = Fit(self.picture.native, self.stored).probabilities_back(on_stored)
+        found = np.ascontiguousarray(native.reshape(*self.picture.native, len(shown)).transpose(2, 0, 1))
+        return np.concatenate([1 - found, found]) if two else found
+
+
+def _run(
+    predictor: Predictor, windows: Sequence[tuple[_Job, int, npt.NDArray[Any]]], frame: Frame, target: Target
+) -> None:
+    images = np.stack([window for *_, window in windows])
+
+    def checked(seen: npt.NDArray[Any]) -> Maps:
+        maps = np.asarray(predictor(seen), np.float32)
+        wanted = (len(seen), len(target.names), *seen.shape[1:3])
+        if maps.shape != wanted:
+            raise BadInput(
+                f"the model gives maps of shape {maps.shape}, where {wanted} belong to the classes "
+                f"{', '.join(target.names)} of a batch of {len(seen)}"
+            )
+        if not np.isfinite(maps).all():
+            named = ", ".join(dict.fromkeys(job.picture.name for job, *_ in windows))
+            raise Failed(f"the model's probabilities are not numbers, in a batch of {named}")
+        return maps
+
+    maps = seen_through(checked, images, frame.views, frame.padding)
+    for (job, number, _), each in zip(windows, maps, strict=True):
+        job.add(number, each)
+
+
+def ahead(function: Callable[[T], R], items: Iterable[T], *, count: int = 2 * BATCH) -> Iterator[R]:
+    """`function` of each item in order, done in a thread of its own while the last one's result is worked on."""
+    running: deque[Future[R]] = deque()
+    pool = ThreadPoolExecutor(1)
+    try:
+        for item in items:
+            running.append(pool.submit(function, item))
+            if len(running) > count:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

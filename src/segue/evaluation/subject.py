@@ -1,0 +1,155 @@
+"""A case that is judged: where its image comes from, and its truth on the native grid.
+
+The image is taken from the store where the store holds exactly what the file would become, else from the file; so it does
+not matter to any number whether there is a store. The truth is always on the native grid, as annotated.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from segue.data import prepare
+from segue.data.case import IGNORE, Case
+from segue.data.dataset import Dataset
+from segue.data.geometry import pyramid
+from segue.data.split import Split
+from segue.data.stamp import stamp_now
+from segue.data.store import Store
+from segue.data.target import Target
+from segue.errors import BadInput, nearest
+from segue.evaluation.frame import Frame
+from segue.evaluation.predict import Picture
+
+Labels = npt.NDArray[np.uint8]  # (height, width): channels of the target, IGNORE where it does not count
+
+KEPT = 256 << 20  # bytes of packed truths that a judge keeps in memory; the others are read again
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    case: Case
+    dataset: Dataset
+    lookup: npt.NDArray[np.uint8]  # class id -> channel
+    store: Store | None = None
+    part: str = ""  # of the split: train, validation, test
+    seen: str = ""  # what training has seen of it: nothing, "images", "masks"
+
+    def picture(self, frame: Frame) -> Picture:
+        stored = self._stored(frame)
+        if stored is not None:
+            return stored
+        pixels = self.dataset.image(self.case)
+        card = self.dataset.card
+        # First as the dataset's own store would have it; what the network makes of that comes after, as for stored ones.
+        depth = len(card.channels) or pixels.shape[2]
+        own = prepare._to_channels(pixels, depth, np.dtype(card.dtype))
+        fit = frame.fit((pixels.shape[0], pixels.shape[1]))
+        return Picture(pyramid(own, fit), fit.native, self.case.case)
+
+    def _stored(self, frame: Frame) -> Picture | None:
+        if self.store is None or self.case.case not in self.store.numbers:
+            return None
+        number = self.store.numbers[self.case.case]
+        fit = self.store.places[number].fit
+        if fit != frame.fit(fit.native):
+            return None  # prepared at another size than the network's
+        levels = [self.store.image(number, level) for level in range(len(self.store.levels(number)))]
+        return Picture(levels, fit.native, self.case.case)
+
+    def truth(self) -> Labels:
+        number = self.store.numbers.get(self.case.case) if self.store is not None else None
+        if self.store is not None and number is not None:
+            fit, ids = self.store.places[number].fit, self.store.mask(number)
+            if ids is not None and fit.stored == fit.native:
+                return np.asarray(cv2.LUT(ids, self.lookup), np.uint8)
+        untouched = bool(self.case.stamp) and stamp_now(self.dataset.root, self.case) == self.case.stamp
+        ids = self.dataset.mask(self.case, checked=untouched)
+        return np.asarray(cv2.LUT(ids, self.lookup), np.uint8)
+
+
+def subjects(
+    dataset: Dataset,
+    target: Target,
+    *,
+    names: Iterable[str] | None = None,
+    split: Split | None = None,
+    part: str = "",
+    store: Store | None = None,
+    same: Mapping[str, str] | None = None,
+    seen: Mapping[str, str] | None = None,
+) -> list[Subject]:
+    """Labelled cases of a dataset, in the order of its table: those of a `part` of the `split`, or those named, or all."""
+    if store is not None and store.card.dataset != dataset.name:
+        raise BadInput(f"{store.folder}: is a store of {store.card.dataset!r}, not of {dataset.name!r}")
+    if part and split is None:
+        raise BadInput(f"{dataset.name}: part {part!r} of which split?")
+    if names is None:
+        chosen = None if split is None or not part else set(split.cases(part))
+    else:
+        chosen = set(names)
+        unknown = sorted(chosen - set(dataset.by_name))
+        if unknown:
+            raise BadInput(f"{dataset.name}: has no case {unknown[0]!r}: {nearest(unknown[0], dataset.by_name)}")
+    lookup = target.table(dataset.card.classes, where=dataset.name, same=same)
+    found = []
+    for case in dataset.cases:
+        if not case.labelled or (chosen is not None and case.case not in chosen):
+            continue
+        its_part = split.parts.get(case.case, "") if split is not None else case.part
+        found.append(Subject(case, dataset, lookup, store, its_part, (seen or {}).get(case.case, "")))
+    if not found:
+        raise BadInput(
+            f"{dataset.name}: has no labelled case" + (f" in {part}" if part else "") + ", so nothing can be judged"
+        )
+    return found
+
+
+class Truths:
+    """The truths of many cases: packed and kept while they fit, else read anew each time."""
+
+    def __init__(self, *, keep: int = KEPT) -> None:
+        self._room, self._packed = keep, dict[Subject, tuple[bytes, tuple[int, int]]]()
+        self._lock = threading.Lock()
+
+    def of(self, subject: Subject, size: tuple[int, int]) -> Labels:
+        """`size`: the image's."""
+        kept = self._packed.get(subject)
+        if kept is not None:
+            return np.frombuffer(zlib.decompress(kept[0]), np.uint8).reshape(kept[1])
+        found = subject.truth()
+        if found.shape != size:
+            raise BadInput(f"its mask is {found.shape[1]} x {found.shape[0]}, its image {size[1]} x {size[0]}")
+        packed = zlib.compress(found.tobytes(), 1) if self._room else b""
+        with self._lock:
+            if 0 < len(packed) <= self._room:
+                self._room -= len(packed)
+                self._packed[subject] = (packed, (found.shape[0], found.shape[1]))
+        return found
+
+
+def counted(truth: Labels) -> npt.NDArray[np.bool_] | None:
+    """Which pixels count; None: all."""
+    counts = truth != IGNORE
+    return None if counts.all() else counts
+
+
+def unique_names(chosen: Sequence[Subject]) -> list[Case]:
+    """The cases as they stand in a table: of several datasets, each with its dataset's name before its own."""
+    datasets = {subject.dataset.name for subject in chosen}
+    if len(datasets) == 1:
+        return [subject.case for subject in chosen]
+    return [
+        subject.case.with_(
+            case=f"{subject.dataset.name}/{subject.case.case}",
+            site=subject.case.site or subject.dataset.name,
+            extra={**subject.case.extra, "dataset": subject.dataset.name},
+        )
+        for subject in chosen
+    ]

@@ -9,6 +9,8 @@ drawn.undo(maps)                               # the geometry reversed, where it
 
 from segue.variations.address import Address, Numbers
 from segue.variations.drawn import Drawn
+from segue.variations.known import PRESETS, VARIATIONS, parse
 from segue.variations.padding import Padding
+from segue.variations.variation import Chain, OneOf, Variation
 
-__all__ = ["Address", "Drawn", "Numbers", "Padding"]
+__all__ = ["PRESETS", "VARIATIONS", "Address", "Chain", "Drawn", "Numbers", "OneOf", "Padding", "Variation", "parse"]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from segue.data.case import IGNORE
 from segue.errors import BadInput
-from segue.variations import pixels, warp
+from segue.variations import boxes, pixels, warp
 from segue.variations.padding import CONSTANT, Padding
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def render(
     out: Rendered | None = None,
 ) -> Rendered:
     """Sample `index` of `drawn` done to one case: its pyramid (height, width, channels), the full size first, and its
-    labels. Everything but mixing, which needs a partner: `pixels.mix` does it to a batch of these."""
+    labels. Everything but mixing, which needs a partner: `mix` does it to a batch of these."""
     source = _size(levels[0])
     box = warp.letterbox(source, size)
     level = _level(levels, warp.shrinking(box @ warp.matrix(drawn, index), size))
@@ -56,20 +56,20 @@ def render(
     # Labels are read at full size, at the same places.
     full = where if _size(level) == source else warp.forward(drawn, index, size, box)
     found = None if labels is None else nearest(labels, full, IGNORE)
-    if where.covers(_size(level)):
-        valid = _everywhere(size)
-    elif labels is not None and found is not None and labels.max() < IGNORE:
-        valid = found != IGNORE
-    else:
-        valid = nearest(_everywhere(source), full, False)
+    valid: Bools | None = None  # all of it
+    if not where.covers(_size(level)):
+        if labels is not None and found is not None and labels.max() < IGNORE:
+            valid = np.asarray(found != IGNORE)
+        else:
+            valid = nearest(_everywhere(source), full, False)
     image = pixels.develop(drawn, index, _interpolated(level, where, padding), valid, padding)
-    erased = pixels.ignored(drawn, index, size)
+    erased = boxes.ignored(drawn, index, size)
     if found is not None and erased is not None:
         found[erased] = IGNORE
     if out is None:
-        return Rendered(image, found, valid.copy() if valid is _everywhere(size) else valid)
+        return Rendered(image, found, np.ones(size, np.bool_) if valid is None else valid)
     np.copyto(out.image, image)
-    np.copyto(out.valid, valid)
+    np.copyto(out.valid, True if valid is None else valid)
     if found is not None and out.labels is not None:
         np.copyto(out.labels, found)
     return out
@@ -89,7 +89,7 @@ def restore(maps: npt.NDArray[np.float32], source: tuple[int, int]) -> npt.NDArr
         to_canvas = warp.between(_size(shown), smaller) @ to_canvas
         shown = _shrunk(shown, smaller)
     where = warp.Where(source, warp.snapped(to_canvas))
-    return np.asarray(_interpolated(shown, where, CONSTANT)[:, :, : maps.shape[2]], np.float32)
+    return np.asarray(_interpolated(shown, where, CONSTANT), np.float32)
 
 
 def images(drawn: Drawn, x: Array, *, partner: Array | None = None, padding: Padding = CONSTANT) -> Array:
@@ -102,8 +102,15 @@ def images(drawn: Drawn, x: Array, *, partner: Array | None = None, padding: Pad
     found = np.empty_like(x, order="C")
     for index, image in enumerate(x):
         found[index] = render(drawn, index, [np.ascontiguousarray(image)], None, size, padding).image
-    pixels.mix(drawn, found, found.copy() if partner is None else partner, size, own=partner is None)
+    mix(drawn, found, found.copy() if partner is None else partner, size, own=partner is None)
     return found
+
+
+def mix(drawn: Drawn, mine: Array, other: Array, size: tuple[int, int], *, own: bool) -> None:
+    """Paste the partner's parts into `mine` (n, height, width, ...), in place. `own`: the partners are of this batch, and
+    `other` is a copy of it; else `other` has a partner for each sample."""
+    for index, partner, where in boxes.pastes(drawn, size, own=own):
+        mine[index][where] = other[partner][where]
 
 
 def carry(
@@ -112,22 +119,20 @@ def carry(
     size = warp.checked(drawn, (maps.shape[-2], maps.shape[-1]))
     found, counts = _carried([warp.forward(drawn, index, size) for index in range(drawn.n)], maps, valid)
     for index in range(drawn.n):
-        erased = pixels.ignored(drawn, index, size)
+        erased = boxes.ignored(drawn, index, size)
         if erased is not None:
             counts[index] &= ~erased
             found[index][..., erased] = outside(maps)
     others = (found.copy(), counts.copy()) if partner is None else partner
     for mine, other in zip((found, counts), others, strict=True):
         channels_last = np.moveaxis(mine, 1, -1) if mine.ndim == 4 else mine
-        pixels.mix(
-            drawn, channels_last, np.moveaxis(other, 1, -1) if other.ndim == 4 else other, size, own=partner is None
-        )
+        mix(drawn, channels_last, np.moveaxis(other, 1, -1) if other.ndim == 4 else other, size, own=partner is None)
     return found, counts
 
 
 def undo(drawn: Drawn, maps: Array, *, valid: Bools | None = None) -> tuple[Array, Bools]:
     size = warp.checked(drawn, (maps.shape[-2], maps.shape[-1]))
-    lost = [pixels.lost(drawn, index, size) for index in range(drawn.n)]
+    lost = [boxes.lost(drawn, index, size) for index in range(drawn.n)]
     if any(each is not None for each in lost):
         valid = np.ones((drawn.n, *size), np.bool_) if valid is None else valid.copy()
         for index, each in enumerate(lost):
@@ -176,14 +181,15 @@ def _carried(places: Sequence[warp.Where], maps: Array, valid: Bools | None) -> 
 
 
 def _interpolated(level: Array, where: warp.Where, padding: Padding) -> Array:
-    """(height, width, channels); three channels may come back as four, of which the last means nothing."""
+    """(height, width, channels)"""
     exact = _permuted(level, where)
     if exact is not None:
         return exact
     border = cv2.BORDER_REFLECT if padding.mirrored else cv2.BORDER_REPLICATE
     if level.shape[2] == 3:
         # OpenCV interpolates four channels in half the time of three.
-        return _warped(cv2.cvtColor(level, cv2.COLOR_RGB2RGBA), where, cv2.INTER_LINEAR, border)
+        wide = _warped(cv2.cvtColor(level, cv2.COLOR_RGB2RGBA), where, cv2.INTER_LINEAR, border)
+        return np.asarray(cv2.cvtColor(wide, cv2.COLOR_RGBA2RGB))
     parts = [
         _warped(np.ascontiguousarray(level[:, :, at : at + _CHANNELS]), where, cv2.INTER_LINEAR, border)
         for at in range(0, level.shape[2], _CHANNELS)
@@ -214,14 +220,14 @@ def _warped(source: Array, where: warp.Where, how: int, border: int, beyond: flo
 
 # Flips and quarter turns by what they do to (x, y): from the place in the result to that in the source.
 _PERMUTATIONS: dict[tuple[float, ...], Callable[[Array], Array]] = {
-    (1, 0, 0, 1): lambda level: level,
-    (-1, 0, 0, 1): lambda level: level[:, ::-1],
-    (1, 0, 0, -1): lambda level: level[::-1],
-    (-1, 0, 0, -1): lambda level: level[::-1, ::-1],
-    (0, 1, 1, 0): lambda level: level.swapaxes(0, 1),
-    (0, -1, -1, 0): lambda level: level[::-1, ::-1].swapaxes(0, 1),
-    (0, 1, -1, 0): lambda level: level[::-1].swapaxes(0, 1),
-    (0, -1, 1, 0): lambda level: level[:, ::-1].swapaxes(0, 1),
+    (1, 0, 0, 1): lambda level: level.copy(),
+    (-1, 0, 0, 1): lambda level: np.asarray(cv2.flip(level, 1)),
+    (1, 0, 0, -1): lambda level: np.asarray(cv2.flip(level, 0)),
+    (-1, 0, 0, -1): lambda level: np.asarray(cv2.flip(level, -1)),
+    (0, 1, 1, 0): lambda level: np.asarray(cv2.transpose(level)),
+    (0, -1, -1, 0): lambda level: np.asarray(cv2.flip(cv2.transpose(level), -1)),
+    (0, 1, -1, 0): lambda level: np.asarray(cv2.rotate(level, cv2.ROTATE_90_CLOCKWISE)),
+    (0, -1, 1, 0): lambda level: np.asarray(cv2.rotate(level, cv2.ROTATE_90_COUNTERCLOCKWISE)),
 }
 
 
@@ -235,10 +241,10 @@ def _permuted(level: Array, where: warp.Where) -> Array | None:
     # The first pixel of the result comes from this end of each axis if the whole source is used.
     lengths = (level.shape[1], level.shape[0])
     ends = [0.0 if row[:2].sum() > 0 else length - 1.0 for row, length in zip(where.matrix[:2], lengths, strict=True)]
-    found = permute(level)
-    if list(where.matrix[:2, 2]) != ends or _size(found) != where.size:
+    turned = where.matrix[0, 0] == 0
+    if list(where.matrix[:2, 2]) != ends or _size(level) != (where.size[::-1] if turned else where.size):
         return None
-    return np.ascontiguousarray(found)
+    return permute(level).reshape(*where.size, -1)
 
 
 def _level(levels: Sequence[Array], shrink: float) -> Array:

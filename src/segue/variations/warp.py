@@ -74,12 +74,11 @@ def reading(size: tuple[int, int], shrink: float) -> tuple[int, int]:
     return (max(1, round(size[0] / PYRAMID**steps)), max(1, round(size[1] / PYRAMID**steps)))
 
 
-def coefficients(bend: Floats, to_source: Floats) -> Floats:
-    """(2 or 3, g, g): the spline of the whole map; the third is the perspective's denominator, where it has one."""
+def homogeneous(bend: Floats, to_source: Floats) -> Floats:
+    """(3, g, g): the spline of x, y and the denominator of matrix (place + bend (place))."""
     places = spline.knots(spline.cells(bend.shape[-1]))
     x, y = places[None, :] + bend[0], places[:, None] + bend[1]
-    rows = to_source if np.any(to_source[2, :2]) else to_source[:2] / to_source[2, 2]
-    return np.stack([row[0] * x + row[1] * y + row[2] for row in rows])
+    return np.stack([row[0] * x + row[1] * y + row[2] for row in to_source])
 
 
 def grid(field: Floats, size: tuple[int, int]) -> npt.NDArray[np.float32]:
@@ -142,10 +141,12 @@ def forward(drawn: Drawn, index: int, size: tuple[int, int], source: Floats | No
     to_source = (to_pixels(size) if source is None else source) @ matrix(drawn, index)
     if not drawn.acts("bend", index):
         return Where(size, snapped(to_source @ to_relative(size)))
-    field = coefficients(drawn.parts["bend"][index], to_source)
-    maps = grid(field, size)
-    if len(maps) == 3:
+    field = homogeneous(drawn.parts["bend"][index], to_source)
+    if np.any(to_source[2, :2]):
+        maps = grid(field, size)
         return Where(size, map=(maps[0] / maps[2], maps[1] / maps[2]))
+    field = field[:2] / to_source[2, 2]
+    maps = grid(field, size)
     return Where(size, map=(maps[0], maps[1]), hull=(field[0], field[1]))
 
 

@@ -1,0 +1,96 @@
+"""Chains with a name. Each takes a severity, of which 0 is exactly the identity, and a ramp: epochs until it is reached."""
+
+from __future__ import annotations
+
+from segue.variations.affine import Affine, Perspective
+from segue.variations.colour import Colour, brightness, contrast
+from segue.variations.curves import Equalise, Gamma, Tone
+from segue.variations.elastic import Elastic
+from segue.variations.erase import Erase
+from segue.variations.flips import Flips, QuarterTurns
+from segue.variations.focus import Blur, MotionBlur, Sharpen
+from segue.variations.grain import Jpeg, Noise
+from segue.variations.light import Bias
+from segue.variations.optical import Optical
+from segue.variations.variation import Chain, OneOf, Variation
+
+
+def none() -> Chain:
+    """Nothing but the letterbox."""
+    return Chain(name="none")
+
+
+def weak(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """What changes nothing about a case: the view whose prediction others follow."""
+    members = (Flips(), Affine(rotate=10, scale=0.1, shift=0.05))
+    return Chain(members=members, name="weak", severity=severity, ramp=ramp)
+
+
+def strong(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """As much as a person would still recognise. Mixing is added by hand: `strong + cutmix(p=0.5)`."""
+    members = (
+        Flips(),
+        Affine(rotate=30, scale=0.3, shear=8, shift=0.08),
+        Elastic(strength=0.5, p=0.5),
+        Colour(brightness=0.4, contrast=0.5, saturation=0.5, hue=0.06, p=0.8),
+        Gamma(amount=0.5, p=0.5),
+        Blur(sigma=0.008, p=0.5),
+        Noise(strength=0.06, p=0.4),
+        Jpeg(loss=70, p=0.3),
+        Erase(count=2, size=0.3, fill="random", p=0.3),
+    )
+    return Chain(members=members, name="strong", severity=severity, ramp=ramp)
+
+
+def natural(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """The polyp system's model of natural variation: magnitudes and probabilities grow together with one severity."""
+    return Chain(members=_natural(), name="natural", severity=severity, ramp=ramp, rarer=True)
+
+
+def vanilla(severity: float = 1.0, ramp: int = 0, p: float = 0.5) -> Chain:
+    """The polyp system's plain augmentation: the chain of `natural`, on half of the samples."""
+    return Chain(members=_natural(), name="vanilla", p=p, severity=severity, ramp=ramp, rarer=True)
+
+
+def _natural() -> tuple[Variation, ...]:
+    return (
+        QuarterTurns(),
+        Flips(horizontal=0.5, vertical=0.5),
+        Optical(limit=1.0),
+        Colour(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+        Noise(strength=0.1),
+        Jpeg(loss=90, least=80),
+    )
+
+
+def dermoscopy(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """The skin-lesion system's chain."""
+    tones = (Equalise(amount=1.0), brightness(0.2), Gamma(amount=0.25))
+    sharpness = (Sharpen(amount=0.7), Blur(sigma=0.003), MotionBlur(length=0.006))
+    colours = (contrast(0.2), Colour(brightness=0.2, contrast=0, saturation=0.3, hue=0.05))
+    members = (
+        Flips(),
+        Affine(rotate=0, scale=0.5, shift=0.1),
+        Perspective(strength=0.1, p=0.5),
+        OneOf(members=tones, name="one_of_tones", p=0.9),
+        OneOf(members=sharpness, name="one_of_sharpness", p=0.9),
+        OneOf(members=colours, name="one_of_colours", p=0.9),
+        Noise(strength=0.028, p=0.2),
+    )
+    return Chain(members=members, name="dermoscopy", severity=severity, ramp=ramp)
+
+
+def mr(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """Slices of magnetic resonance: no colour, but a coil's bias field and scanners of other contrast."""
+    members = (
+        Flips(p=0.5),
+        Affine(rotate=15, scale=0.15, shift=0.05),
+        Elastic(strength=0.4, p=0.5),
+        Colour(brightness=0.2, contrast=0.3, saturation=0, hue=0),
+        Gamma(amount=0.4, p=0.3),
+        Tone(strength=0.5, p=0.3),
+        Bias(strength=0.6, p=0.5),
+        Blur(sigma=0.006, p=0.2),
+        Noise(strength=0.05, p=0.3),
+    )
+    return Chain(members=members, name="mr", severity=severity, ramp=ramp)

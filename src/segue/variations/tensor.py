@@ -1,0 +1,381 @@
+"""The executor on tensors: whole batches, any device, wherever gradients or predictions flow. The one file here with torch.
+
+It does what `opencv` and `pixels` do, in floats and without rounding to bytes in between. Gradients flow to images and
+predictions, never to the drawn numbers; rounding inside a JPEG lets them pass.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segue.data.case import IGNORE
+from segue.errors import BadInput
+from segue.variations import bank, boxes, spline, tables, warp
+from segue.variations.padding import CONSTANT, Padding
+from segue.variations.pixels import GLINT
+
+if TYPE_CHECKING:
+    from segue.variations.drawn import Drawn
+
+_LUMA = (0.299, 0.587, 0.114)
+_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+
+
+def images(drawn: Drawn, x: Tensor, *, partner: Tensor | None = None, padding: Padding = CONSTANT) -> Tensor:
+    """(n, channels, height, width), float 0..1"""
+    if x.ndim != 4 or len(x) != drawn.n or not x.is_floating_point():
+        raise BadInput(
+            f"a tensor of images has the shape ({drawn.n}, channels, height, width) and floats in 0..1, "
+            f"not {tuple(x.shape)} of {x.dtype}"
+        )
+    size = warp.checked(drawn, (x.shape[2], x.shape[3]))
+    found, valid = _warped(drawn, x.float(), padding)
+    for name, stage in _STAGES.items():
+        if name in drawn.active:
+            found = _on(found, drawn.active[name], functools.partial(stage, drawn.parts[name], valid))
+    found = _erased(drawn, found.clone() if found is x else found, size)
+    if valid is not None and not padding.mirrored:
+        colour = torch.as_tensor(padding.value(x.shape[1]), device=x.device)[None, :, None, None]
+        found = torch.where(valid[:, None], found, colour)
+    return _mixed(drawn, found, found if partner is None else partner, size, own=partner is None).to(x.dtype)
+
+
+def carry(
+    drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None, partner: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
+    size = warp.checked(drawn, (maps.shape[-2], maps.shape[-1]))
+    found, counts = _carried([warp.forward(drawn, index, size) for index in range(drawn.n)], maps, valid)
+    ignored = [boxes.ignored(drawn, index, size) for index in range(drawn.n)]
+    if any(each is not None for each in ignored):
+        gone = _stacked(ignored, size, maps.device)
+        counts = counts & ~gone
+        found = torch.where(_as(gone, found), _outside(maps), found)
+    others = (found, counts) if partner is None else partner
+    own = partner is None
+    return _mixed(drawn, found, others[0], size, own=own), _mixed(drawn, counts, others[1], size, own=own)
+
+
+def undo(drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    size = warp.checked(drawn, (maps.shape[-2], maps.shape[-1]))
+    lost = [boxes.lost(drawn, index, size) for index in range(drawn.n)]
+    if any(each is not None for each in lost):
+        known = ~_stacked(lost, size, maps.device)
+        valid = known if valid is None else valid & known
+    return _carried([warp.backward(drawn, index, size) for index in range(drawn.n)], maps, valid)
+
+
+# Geometry
+
+
+def _warped(drawn: Drawn, x: Tensor, padding: Padding) -> tuple[Tensor, Tensor | None]:
+    """The images warped, and what is not invented; None: all of it."""
+    size = (x.shape[2], x.shape[3])
+    acts = np.zeros(drawn.n, np.bool_)
+    for name in ("matrix", "bend"):
+        acts |= drawn.active.get(name, np.False_)
+    if not acts.any():
+        return x, None
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for index in map(int, np.flatnonzero(acts)):
+        shrink = warp.shrinking(warp.to_pixels(size) @ warp.matrix(drawn, index), size)
+        groups.setdefault((drawn.acts("bend", index), warp.reading(size, shrink)), []).append(index)
+    found, valid = x, torch.ones((drawn.n, *size), dtype=torch.bool, device=x.device)
+    border = "reflection" if padding.mirrored else "border"
+    for (bent, read), rows in groups.items():
+        grid, inside = _grid(drawn, rows, size, bent, x.device)
+        source = _shrunk(_rows(x, rows), read)
+        done = F.grid_sample(source, grid, mode="bilinear", padding_mode=border, align_corners=False)
+        found, valid = _put(found, rows, done), _put(valid, rows, inside)
+    return found, valid
+
+
+def _grid(
+    drawn: Drawn, rows: Sequence[int], size: tuple[int, int], bent: bool, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """(k, height, width, 2) as grid_sample reads it, and where it is inside."""
+    height, width = size
+    long = max(size)
+    # -1 to 1 from edge to edge of the image along each axis
+    ends = np.diag([long / width, long / height, 1.0])
+    matrices = np.stack([ends @ warp.matrix(drawn, index) for index in rows])
+    if bent:
+        fields = [warp.homogeneous(drawn.parts["bend"][row], at) for row, at in zip(rows, matrices, strict=True)]
+        field = _tensor(np.stack(fields), device)
+        count = spline.cells(field.shape[-1])
+        down, along = (_tensor(spline.basis(each, each / long, count), device) for each in size)
+        places = down @ (field @ along.T)
+    else:
+        relative = warp.to_relative(size)
+        x = _tensor(np.arange(width) * relative[0, 0] + relative[0, 2], device)
+        y = _tensor(np.arange(height) * relative[1, 1] + relative[1, 2], device)
+        at = _tensor(matrices, device)[..., None, None]
+        places = at[:, :, 0] * x + at[:, :, 1] * y[:, None] + at[:, :, 2]
+    if np.any(matrices[:, 2, :2]):
+        grid = (places[:, :2] / places[:, 2:]).permute(0, 2, 3, 1)
+    else:
+        grid = (places[:, :2] / places[:, 2:, :1, :1]).permute(0, 2, 3, 1)
+    inside = (grid.abs() <= 1 + 1e-6).all(-1)
+    return grid, inside
+
+
+def _carried(places: Sequence[warp.Where], maps: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
+    if maps.ndim not in (3, 4) or len(maps) != len(places):
+        raise BadInput(f"maps have the shape ({len(places)}, [channels,] height, width), not {tuple(maps.shape)}")
+    size = (maps.shape[-2], maps.shape[-1])
+    both = [where.maps() for where in places]
+    x, y = (_tensor(np.stack([each[axis] for each in both]), maps.device) for axis in (0, 1))
+    inside = torch.as_tensor(np.stack([where.inside(size) for where in places]), device=maps.device)
+    row, column = y.round().clamp(0, size[0] - 1).long(), x.round().clamp(0, size[1] - 1).long()
+    near = row * size[1] + column
+    counts = inside if valid is None else inside & valid.flatten(1).gather(1, near.flatten(1)).view(near.shape)
+    if not maps.is_floating_point():
+        planes = maps.flatten(1, -3) if maps.ndim == 4 else maps[:, None]
+        index = near.flatten(1)[:, None].expand(-1, planes.shape[1], -1)
+        found = planes.flatten(2).gather(2, index).view(planes.shape).view(maps.shape)
+        return torch.where(_as(counts, found), found, _outside(maps)), counts
+    planes = (maps if maps.ndim == 4 else maps[:, None]).float()
+    grid = torch.stack([(2 * x + 1) / size[1] - 1, (2 * y + 1) / size[0] - 1], dim=-1)
+    if valid is None:
+        found = _sampled(planes, grid)
+    else:  # what did not count must not bleed into what does: a mean over what counts
+        found = _sampled(torch.where(valid[:, None], planes, 0.0), grid)
+        found = found / _sampled(valid[:, None].float(), grid).clamp(min=1e-6)
+    found = torch.where(counts[:, None], found, 0.0)
+    return found.view(maps.shape).to(maps.dtype), counts
+
+
+def _sampled(planes: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(planes, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _shrunk(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Each pixel the mean of its area."""
+    if (x.shape[2], x.shape[3]) == size:
+        return x
+    down, along = (_tensor(_areas(old, new), x.device) for old, new in zip(x.shape[2:], size, strict=True))
+    return down @ x @ along.T
+
+
+@functools.lru_cache(maxsize=64)
+def _areas(old: int, new: int) -> npt.NDArray[np.float32]:
+    edges = np.arange(new + 1) * (old / new)
+    pixels = np.arange(old)
+    shared = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    return np.asarray(np.clip(shared, 0, None) * (new / old), np.float32)
+
+
+# Stages: each gets the numbers of all samples, what is valid, which rows it is asked for, and those rows.
+
+
+def _colour(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    chosen, channels = numbers[rows], x.shape[1]
+    matrix, of_mean, offset = chosen[:, :, :3], chosen[:, :, 3:6], chosen[:, :, 6]
+    if channels != 3:  # as a grey picture
+        matrix, of_mean = (np.eye(channels) * part.sum(2).mean(1)[:, None, None] for part in (matrix, of_mean))
+        offset = np.repeat(offset.mean(1)[:, None], channels, axis=1)
+    shift = _tensor(offset, x.device)
+    if not np.array_equal(matrix, of_mean):
+        if valid is None:
+            mean = x.mean((2, 3))
+        else:
+            counted = _rows(valid, rows)[:, None]
+            mean = (x * counted).sum((2, 3)) / counted.sum((2, 3)).clamp(min=1)
+        shift = shift + (_tensor(of_mean - matrix, x.device) @ mean[:, :, None])[:, :, 0]
+    return torch.baddbmm(shift[:, :, None], _tensor(matrix, x.device), x.flatten(2)).view(x.shape)
+
+
+def _equalise(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    with torch.no_grad():
+        shown = (x * 255).round()
+        weights = torch.tensor(_LUMA, device=x.device) if x.shape[1] == 3 else x.new_full((x.shape[1],), 1 / x.shape[1])
+        grey = (shown * weights[:, None, None]).sum(1).round().long()
+        counted = torch.ones_like(grey, dtype=x.dtype) if valid is None else _rows(valid, rows).to(x.dtype)
+        histogram = x.new_zeros((len(x), 256)).scatter_add_(1, grey.flatten(1), counted.flatten(1))
+        amount, limit = (_tensor(numbers[rows, which], x.device)[:, None] for which in (0, 1))
+        levels = torch.linspace(0, 1, 256, device=x.device)
+        curve = levels + amount * (tables.equalised(histogram, limit) - levels)
+    return _looked_up(x, curve)
+
+
+def _curve(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    return _looked_up(x, _tensor(numbers[rows], x.device))
+
+
+def _looked_up(x: Tensor, curve: Tensor) -> Tensor:
+    steps = curve.shape[1] - 1
+    along = x.flatten(1) * steps
+    below = along.detach().clamp(0, steps - 1).long()
+    low = curve.gather(1, below)
+    return torch.addcmul(low, curve.diff(dim=1).gather(1, below), along - below).view(x.shape)
+
+
+def _light(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    height, width = size = x.shape[2:]
+    field = _tensor(numbers[rows], x.device)
+    count = spline.cells(field.shape[-1])
+    down, along = (_tensor(spline.basis(each, each / max(size), count), x.device) for each in (height, width))
+    return x * (down @ (field @ along.T)).exp()[:, None]
+
+
+def _glints(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    relative = warp.to_relative((x.shape[2], x.shape[3]))
+    right = _tensor(np.arange(x.shape[3]) * relative[0, 0] + relative[0, 2], x.device)
+    down = _tensor(np.arange(x.shape[2]) * relative[1, 1] + relative[1, 2], x.device)[:, None]
+    dark = torch.ones_like(x[:, 0])
+    for patches in _tensor(numbers[rows].swapaxes(0, 1), x.device):
+        middle_x, middle_y, long, short, angle, strength = patches.T[..., None, None]
+        long, short = long.clamp(min=1e-6), short.clamp(min=1e-6)
+        to_right, to_down = right - middle_x, down - middle_y
+        along = (angle.cos() * to_right + angle.sin() * to_down) / long
+        across = (angle.cos() * to_down - angle.sin() * to_right) / short
+        dark = dark * (1 - strength * ((1 - along**2 - across**2) * GLINT).clamp(0, 1))
+    return 1 - (1 - x) * dark[:, None]
+
+
+def _blur(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    return _smoothed(x, numbers[rows, 0] * max(x.shape[2:]) / 2)
+
+
+def _motion(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    strokes = numbers[rows] * max(x.shape[2:]) / 2
+    for which in range(strokes.shape[1]):
+        x = _filtered(x, [tables.stroke(*stroke) for stroke in strokes[:, which]])
+    return x
+
+
+def _sharpen(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    amount = _tensor(numbers[rows, 0], x.device)[:, None, None, None]
+    return x + amount * (x - _smoothed(x, numbers[rows, 1] * max(x.shape[2:]) / 2))
+
+
+def _smoothed(x: Tensor, sigmas: npt.NDArray[Any]) -> Tensor:
+    taps = [tables.gaussian(sigma) for sigma in sigmas]
+    return _filtered(_filtered(x, [each[:, None] for each in taps]), [each[None] for each in taps])
+
+
+def _filtered(x: Tensor, filters: Sequence[npt.NDArray[np.float32]]) -> Tensor:
+    """A filter of odd sides for each sample."""
+    high, wide = (max(each.shape[axis] for each in filters) for axis in (0, 1))
+    padded = []
+    for each in filters:
+        up, left = (high - each.shape[0]) // 2, (wide - each.shape[1]) // 2
+        padded.append(np.pad(each, ((up, up), (left, left))))
+    n, channels = x.shape[:2]
+    weights = _tensor(np.stack(padded), x.device).repeat_interleave(channels, 0)[:, None]
+    edged = F.pad(x, (wide // 2, wide // 2, high // 2, high // 2), mode="replicate")
+    return F.conv2d(edged.flatten(0, 1)[None], weights, groups=n * channels).view(x.shape)
+
+
+def _noise(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    n, channels, height, width = x.shape
+    normal = np.stack([bank.stretch(place, channels * height * width) for place in numbers[rows, 1]])
+    values = torch.as_tensor(normal, device=x.device).view(n, height, width, channels).permute(0, 3, 1, 2)
+    return x + values * _tensor(numbers[rows, 0], x.device)[:, None, None, None]
+
+
+def _jpeg(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    """What a JPEG's rounding does: blocks of 8 x 8, colours at half the size."""
+    height, width = x.shape[2:]
+    quantisers = np.stack([tables.quantisers(tables.quality(lost)) for lost in numbers[rows, 0]])
+    steps = _tensor(quantisers, x.device)
+    pixels = F.pad(_rounded(x * 255), (0, -width % 16, 0, -height % 16), mode="replicate")
+    if x.shape[1] != 3:
+        return (_blocks(pixels, steps[:, :1]) / 255)[:, :, :height, :width]
+    turn = torch.tensor(_YCC, device=x.device)
+    colours = torch.einsum("ij,njhw->nihw", turn, pixels)
+    luma = _blocks(colours[:, :1], steps[:, :1])
+    chroma = _blocks(F.avg_pool2d(colours[:, 1:], 2) + 128, steps[:, 1:]) - 128
+    chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
+    back = torch.einsum("ij,njhw->nihw", torch.linalg.inv(turn), torch.cat([luma, chroma], 1))
+    return (_rounded(back.clamp(0, 255)) / 255)[:, :, :height, :width]
+
+
+def _blocks(planes: Tensor, steps: Tensor) -> Tensor:
+    """Planes of 0..255 through the transform and back; steps (n, 1, 8, 8)."""
+    n, channels, height, width = planes.shape
+    cosines = _tensor(tables.cosines(), planes.device)
+    cut = (_rounded(planes) - 128).view(n, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
+    step = steps[:, :, None, None]
+    values = cosines.T @ (_rounded(cosines @ cut @ cosines.T / step) * step) @ cosines
+    return _rounded((values + 128).clamp(0, 255)).transpose(3, 4).reshape(planes.shape)
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """Gradients pass as if nothing were rounded."""
+    return x + (x.round() - x).detach()
+
+
+_Stage = Callable[[npt.NDArray[Any], Tensor | None, Sequence[int], Tensor], Tensor]
+_STAGES: dict[str, _Stage] = {
+    "colour": _colour,
+    "equalise": _equalise,
+    "curve": _curve,
+    "light": _light,
+    "glints": _glints,
+    "blur": _blur,
+    "motion": _motion,
+    "sharpen": _sharpen,
+    "noise": _noise,
+    "jpeg": _jpeg,
+}
+
+
+def _erased(drawn: Drawn, x: Tensor, size: tuple[int, int]) -> Tensor:
+    for index in np.flatnonzero(drawn.active.get("erase", ())):
+        for (rows, columns), colour, _ in boxes.erasures(drawn, int(index), size):
+            given = colour if x.shape[1] == 3 else np.full(x.shape[1], colour.mean())
+            x[index, :, rows, columns] = _tensor(given, x.device)[:, None, None]
+    return x
+
+
+def _mixed(drawn: Drawn, mine: Tensor, other: Tensor, size: tuple[int, int], *, own: bool) -> Tensor:
+    pastes = boxes.pastes(drawn, size, own=own)
+    if pastes:
+        mine = mine.clone()
+        for index, partner, (rows, columns) in pastes:
+            mine[index, ..., rows, columns] = other[partner, ..., rows, columns]
+    return mine
+
+
+# Rows
+
+
+def _on(x: Tensor, acts: npt.NDArray[np.bool_], stage: Callable[[Sequence[int], Tensor], Tensor]) -> Tensor:
+    """A stage done to the samples that ask for it."""
+    rows = [int(index) for index in np.flatnonzero(acts)]
+    return _put(x, rows, stage(rows, _rows(x, rows)).clamp(0, 1))
+
+
+def _rows(x: Tensor, rows: Sequence[int]) -> Tensor:
+    return x if len(rows) == len(x) else x[list(rows)]
+
+
+def _put(x: Tensor, rows: Sequence[int], values: Tensor) -> Tensor:
+    if len(rows) == len(x):
+        return values
+    return x.index_copy(0, torch.as_tensor(list(rows), device=x.device), values)
+
+
+def _tensor(values: npt.NDArray[Any], device: torch.device) -> Tensor:
+    return torch.tensor(values, dtype=torch.float32, device=device)
+
+
+def _as(mask: Tensor, maps: Tensor) -> Tensor:
+    return mask if maps.ndim == 3 else mask[:, None]
+
+
+def _stacked(several: Sequence[npt.NDArray[np.bool_] | None], size: tuple[int, int], device: torch.device) -> Tensor:
+    nothing = np.zeros(size, np.bool_)
+    return torch.as_tensor(np.stack([nothing if each is None else each for each in several]), device=device)
+
+
+def _outside(maps: Tensor) -> int:
+    return 0 if maps.is_floating_point() or maps.dtype == torch.bool else IGNORE

@@ -7,7 +7,7 @@ A body is one module with one forward, `body(x, maps)`, which gives Outputs with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +15,12 @@ from torch import Tensor, nn
 
 from segue.data.target import Target
 from segue.errors import BadInput
+from segue.networks.norms import has_batch_norm, keep_still
 from segue.networks.outputs import Outputs
 from segue.networks.settings import NetworkSettings
+
+if TYPE_CHECKING:
+    from segue.networks.weights import Matched
 
 
 class Body(nn.Module):
@@ -47,22 +51,29 @@ class SegmentationNetwork(nn.Module):
         settings: NetworkSettings,
         target: Target,
         channels: int,
-        planes: int,
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
         super().__init__()
         self.body = body
-        self.settings, self.target, self.channels, self.planes = settings, target, channels, planes
-        self.register_buffer("colour_mean", torch.tensor(tuple(mean)).view(1, -1, 1, 1))
-        self.register_buffer("colour_std", torch.tensor(tuple(std)).view(1, -1, 1, 1))
+        self.settings, self.target, self.channels = settings, target, channels
+        self.matched: Matched | None = None
+        """What was found of the weights that the settings name."""
         self.colour_mean: Tensor
         self.colour_std: Tensor
+        self.register_buffer("colour_mean", torch.tensor(tuple(mean)).view(1, -1, 1, 1))
+        self.register_buffer("colour_std", torch.tensor(tuple(std)).view(1, -1, 1, 1))
+        self._batch_normed = any(has_batch_norm(trunk) for trunk in body.trunks().values())
 
     @property
     def mean(self) -> tuple[float, ...]:
         """The colour (0..1, a number per channel) that normalisation maps to zero."""
         return tuple(float(value) for value in self.colour_mean.flatten())
+
+    def set_colours(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        """What images are normalised with: what the weights have been trained with."""
+        self.colour_mean.copy_(torch.tensor(tuple(mean)).view(1, -1, 1, 1))
+        self.colour_std.copy_(torch.tensor(tuple(std)).view(1, -1, 1, 1))
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """All parameters: the encoder's, and everything else."""
@@ -77,7 +88,7 @@ class SegmentationNetwork(nn.Module):
         super().train(mode)
         if mode and self.settings.tune != "full":
             for trunk in self.body.trunks().values():
-                trunk.eval()
+                keep_still(trunk, everything=self.settings.tune == "frozen")
         return self
 
     def forward(self, x: Tensor, *, features: bool | Sequence[Tensor] = False) -> Outputs:
@@ -87,8 +98,13 @@ class SegmentationNetwork(nn.Module):
                 hint="A network is built for a number of channels: build(settings, target, channels).",
             )
         height, width = x.shape[-2:]
-        maps = None if isinstance(features, bool) else features
-        found = self.body(self._fitting(x), maps)
+        fitting = self._fitting(x)
+        if self._lost_in_one_pixel(fitting):
+            raise BadInput(
+                f"batch norm cannot learn from a single image of {height}x{width}: its deepest map is one pixel",
+                hint="Larger images, a larger batch, or network.norm=group.",
+            )
+        found = self.body(fitting, None if isinstance(features, bool) else features)
 
         def cropped(y: Tensor) -> Tensor:
             return y[..., :height, :width]
@@ -102,12 +118,16 @@ class SegmentationNetwork(nn.Module):
         )
 
     def _fitting(self, x: Tensor) -> Tensor:
-        """Normalised, padded below and to the right by the mean colour, in as many planes as the encoder takes."""
+        """Normalised, padded below and to the right by the mean colour, which is zero by then."""
         x = (x - self.colour_mean) / self.colour_std
         down, right = (self._missing(size) for size in x.shape[-2:])
         if down or right:
             x = F.pad(x, (0, right, 0, down))
-        return x.expand(-1, self.planes, -1, -1) if self.planes != self.channels else x
+        return x
+
+    def _lost_in_one_pixel(self, x: Tensor) -> bool:
+        learns = self.training and self._batch_normed and self.settings.tune == "full"
+        return learns and x.shape[0] * x.shape[2] * x.shape[3] == self.body.divisor**2
 
     def _missing(self, size: int) -> int:
         return -size % self.body.divisor if size > self.body.smallest else self.body.smallest - size

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import torch
 
@@ -42,3 +43,14 @@ def make_importable() -> bool:
     _declared.append(library)
     importlib.import_module("torchvision")
     return True
+
+
+def smp() -> Any:
+    """segmentation-models-pytorch; imported late, because it and timm take seconds."""
+    make_importable()
+    return importlib.import_module("segmentation_models_pytorch")
+
+
+def timm() -> Any:
+    make_importable()
+    return importlib.import_module("timm")

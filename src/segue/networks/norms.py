@@ -1,0 +1,82 @@
+"""Normalisation layers exchanged for others, everywhere in a network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+_GROUPS = 32
+
+
+def has_batch_norm(module: nn.Module) -> bool:
+    return any(isinstance(each, _BatchNorm) for each in module.modules())
+
+
+def keep_still(module: nn.Module, *, everything: bool) -> None:
+    """Batch norms keep their running statistics; everything: dropout and the like are off as well."""
+    for each in module.modules():
+        if everything or isinstance(each, _BatchNorm):
+            each.training = False
+
+
+def to_group_norm(module: nn.Module) -> None:
+    """Every batch norm becomes a group norm of up to 32 groups with the same scale and shift."""
+    _exchange(module, _grouped)
+
+
+def steady(module: nn.Module) -> None:
+    """Batch norms that also stand a single value per channel, as pooling to one pixel gives for a batch of one."""
+    _exchange(module, _steadied)
+
+
+class SteadyBatchNorm2d(nn.BatchNorm2d):
+    """A single value has no spread: for it the running statistics stand in."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.shape[0] * x.shape[2] * x.shape[3] == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        return super().forward(x)
+
+
+class GroupNormThen(nn.GroupNorm):
+    """timm's batch norms bring their activation along."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = super().forward(x)
+        for name in ("drop", "act"):
+            if hasattr(self, name):
+                x = getattr(self, name)(x)
+        return x
+
+
+def _steadied(old: nn.Module) -> nn.Module | None:
+    if type(old) is not nn.BatchNorm2d or not old.track_running_stats:
+        return None
+    new = SteadyBatchNorm2d(old.num_features, old.eps, old.momentum, old.affine)
+    new.load_state_dict(old.state_dict())
+    return new.train(old.training)
+
+
+def _grouped(old: nn.Module) -> nn.Module | None:
+    if not isinstance(old, _BatchNorm):
+        return None
+    new = GroupNormThen(math.gcd(_GROUPS, old.num_features), old.num_features, old.eps, old.affine)
+    if old.affine:
+        new.load_state_dict({"weight": old.weight.detach(), "bias": old.bias.detach()})
+    for name in ("drop", "act"):
+        if hasattr(old, name):
+            setattr(new, name, getattr(old, name))
+    return new
+
+
+def _exchange(module: nn.Module, by: Callable[[nn.Module], nn.Module | None]) -> None:
+    for name, child in module.named_children():
+        new = by(child)
+        if new is None:
+            _exchange(child, by)
+        else:
+            setattr(module, name, new)

@@ -100,7 +100,7 @@ class _Border:
     @functools.cached_property
     def tree(self) -> Any:
         # Built in half the time without balance, and asked only once.
-        return KDTree(self.points(self.places), leafsize=32, compact_nodes=False, balanced_tree=False)
+        return KDTree(self.points(self.places), leafsize=64, compact_nodes=False, balanced_tree=False)
 
     def to(self, other: _Border) -> Floats:
         distances, left = np.zeros(len(self.places)), np.arange(len(self.places))

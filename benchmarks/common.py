@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy.typing as npt
 
-from segue.checkup import processor
+from segue.hardware import processor
 from segue.executors.local import cores
 
 _ENLARGED = 400  # images

@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from segue.executors.local import available_memory, cores
+from segue.hardware import processor
 from segue.version import __version__
 
 _CORE = ("numpy", "opencv-python-headless", "pillow", "pydantic", "matplotlib")
 # Extra -> a distribution that it brings, and what one gets.
 _EXTRAS = {"train": ("torch", "training and the phantoms' hardness benchmark")}
-_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
 
 
 @dataclass(frozen=True)
@@ -98,17 +97,6 @@ def _machine() -> list[Line]:
         Line("disk", f"{disk / 2**30:.0f} GiB free here", "Little for a prepared store." if disk < 2 << 30 else ""),
     ]  # fmt: skip
     return [*lines, _accelerator()]
-
-
-def processor() -> str:
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor() or "unknown"
-    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
-    known = [flag for flag in _FLAGS if flags and flag in flags.group(1).split()]
-    return (name.group(1).strip() if name else platform.machine()) + (f" ({', '.join(known)})" if known else "")
 
 
 def _accelerator() -> Line:

@@ -117,6 +117,19 @@ def amount(count: int) -> str:
     return f"{count} bytes"
 
 
+def as_yaml(value: object) -> str:
+    """A value as `--set` reads it back; a word stays a word whatever it looks like."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and not _plain_number(value) else str(value)
+
+
+def _plain_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def quoted(path: object) -> str:
     """As the shell would want it."""
     return shlex.quote(str(path))

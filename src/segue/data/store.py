@@ -97,6 +97,9 @@ class Store:
             if place.image < 0 or end > len(self._images) or place.mask + self._area(place) > len(self._masks):
                 raise BadInput(f"{folder}: {place.case!r} lies outside of its files; prepare again")
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return Store.open, (self.folder,)  # a worker process maps the files itself, instead of being sent them
+
     @staticmethod
     def _area(place: Place) -> int:
         return place.fit.stored[0] * place.fit.stored[1] if place.mask >= 0 else 0

@@ -1,0 +1,210 @@
+"""Verbs that train and judge: `segue train`, `evaluate`, `compare`, `predict`, `networks`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli import tell
+
+if TYPE_CHECKING:
+    from segue.experiment.evaluate import Evaluated
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    for verb in (train, evaluate, compare, predict, networks):
+        app.command()(verb)
+
+
+def train(
+    data: Annotated[str, typer.Option(metavar="DATASET[,...]", help="Datasets; several are learnt together.")],
+    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/ and a name")] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Label budget: patients, a percentage, or all.", show_default="all")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Or: passes over the training images.")] = None,
+    architecture: Annotated[str | None, typer.Option(help="See `segue networks`.", show_default="unet")] = None,
+    encoder: Annotated[str | None, typer.Option(help="See `segue networks`.", show_default="resnet18")] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(help="Encoder: imagenet, a .safetensors file, none.", show_default="none"),
+    ] = None,
+    init: Annotated[str | None, typer.Option(metavar="RUN", help="Start from a run or a .safetensors file.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Canvas: its long side, or HEIGHTxWIDTH.", show_default="from the data")
+    ] = None,
+    variation: Annotated[
+        str | None, typer.Option(help="How images vary, as 'flips + affine(rotate=15)'.", show_default="strong")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*bce'.", show_default="dice + bce")] = None,
+    method: Annotated[str | None, typer.Option(help="supervised, two-view.", show_default="supervised")] = None,
+    split: Annotated[str | None, typer.Option(help="Which of the datasets' splits.", show_default="split")] = None,
+    fold: Annotated[int | None, typer.Option(help="This fold of the split validates.")] = None,
+    folds: Annotated[
+        bool, typer.Option("--folds", help="One run for each fold of the split, then all together.")
+    ] = False,
+    rate: Annotated[str | None, typer.Option(help="Learning rate, or find.", show_default="0.001")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images of a step.", show_default="as the size allows")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")] = None,
+    devices: Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")] = None,
+    track: Annotated[
+        list[str] | None, typer.Option(metavar="TRACKER", help="Write curves to: tensorboard. May be given often.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that lies there.")] = False,
+    config: tell.Config = None,
+    settings: tell.Set = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Train a network. The same command again goes on where it was."""
+    with tell.errors_told(json, debug):
+        from segue.config import load
+        from segue.executors.progress import duration
+        from segue.experiment.settings import TrainSettings
+        from segue.experiment.train import train as learn
+
+        given = {
+            "data": data, "labels": labels, "minutes": minutes, "epochs": epochs, "network.architecture": architecture,
+            "network.encoder": encoder, "network.weights": weights, "init": init, "size": size, "variation": variation,
+            "loss": loss, "method": method, "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
+            "loop.seed": seed, "machine.devices": devices,
+        }  # fmt: skip
+        pairs = [f"{key}={tell.as_yaml(value)}" for key, value in given.items() if value is not None]
+        asked = load(TrainSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        done = learn(
+            out=out, settings=asked, fresh=fresh, track=track or [], progress=not json,
+            say=(lambda line: None) if json else tell.say,
+        )  # fmt: skip
+        if json:
+            tell.as_json(done.as_json())
+            return
+        about, folder = done.run.about, done.run.folder
+        if done.already:
+            tell.say("It is there already, trained with the same settings.")
+        scores = ", ".join(f"{name} {value:.3f}" for name, value in about["validation"].items())
+        took = "" if done.already else f" in {duration(done.seconds)}"
+        best = f"; best on validation at epoch {about['best_epoch']}: {scores}" if scores else ""
+        tell.say(f"{about['steps']:,} steps{took}{best}")
+        tell.say(f"Written: {folder}")
+        tell.next_command(f"segue evaluate {tell.quoted(folder)} --on {tell.quoted(asked.data[0])}")
+
+
+def evaluate(
+    run: RunFolder,
+    on: Annotated[list[Path], typer.Option(metavar="DATASET", help="Where to judge it; may be given often.")],
+    part: Annotated[
+        str | None,
+        typer.Option(help="train, validation, test or all.", show_default="test at home, all elsewhere"),
+    ] = None,
+    views: Annotated[list[str] | None, typer.Option(help="Average over test-time variations: flips, rot90.")] = None,
+    chosen: Annotated[
+        bool, typer.Option("--chosen", help="Threshold and clean-up as chosen on validation, instead of .5 and none.")
+    ] = False,
+    same: Annotated[
+        list[str] | None,
+        typer.Option(metavar="THEIRS=OURS", help="A class that is called otherwise there; may be given often."),
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without cases that cannot be read.")] = False,
+    config: tell.Config = None,
+    settings: tell.Set = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """How good a run is at home and elsewhere: a table of cases for each dataset, and the run's report."""
+    with tell.errors_told(json, debug):
+        from segue.config import load
+        from segue.experiment.evaluate import evaluate as judge
+        from segue.experiment.settings import EvaluateSettings
+
+        pairs = [f"part={part}"] if part is not None else []
+        pairs += [f"views=[{', '.join(views)}]"] if views else []
+        pairs += ["chosen=true"] if chosen else []
+        pairs += [f"same.{pair}" for pair in same or []]
+        resolved = load(EvaluateSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        done = judge(
+            run, on, settings=resolved, skip_bad=skip_bad, progress=not json,
+            say=(lambda line: None) if json else tell.say,
+        )  # fmt: skip
+        if json:
+            tell.as_json(done.as_json())
+            return
+        _tell_sets(done)
+        tell.say("", f"Written: {done.page}")
+        tell.next_command(f"segue compare {tell.quoted(run)} ANOTHER-RUN")
+
+
+def _tell_sets(done: Evaluated) -> None:
+    head = ["set", "class", "patients", "Dice", "IoU", "HD95", "failed", "found where none"]
+    rows = []
+    for one in done.sets:
+        for summary in one.summaries:
+            who = f"{summary.present_patients:,}{'' if summary.patients_known else ' images'}"
+            unit = f" {summary.unit}"
+            name = one.name + (" (trained on)" if summary.seen == "masks" else "")
+            rows.append([
+                name, summary.class_name, who, _number(summary.means["dice"]), _number(summary.means["iou"]),
+                _number(summary.means["hd95"], 1, unit), _percent(summary.failed_dice),
+                f"{_percent(summary.means['found_where_none'])} of {summary.absent}" if summary.absent else "-",
+            ])  # fmt: skip
+    tell.table(head, rows, right={2, 3, 4, 5, 6, 7})
+    tell.say(
+        "", "  Mean over patients, of images that have the class; failed: Dice below .5; found where none: share of images",
+        "  without it in which it was found all the same.",
+    )  # fmt: skip
+
+
+def _number(value: float, digits: int = 3, unit: str = "") -> str:
+    return "-" if value != value else f"{value:.{digits}f}{unit}"
+
+
+def _percent(value: float) -> str:
+    return "-" if value != value else f"{100 * value:.0f} %"
+
+
+def predict(
+    run: RunFolder,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Files or folders.")],
+    out: Annotated[Path, typer.Option(help="Where the masks go.")] = Path("predictions"),
+    views: Annotated[list[str] | None, typer.Option(help="Average over test-time variations: flips, rot90.")] = None,
+    threshold: Annotated[float, typer.Option(help="A pixel is of the class from here on.")] = 0.5,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Masks of images, in each image's own geometry."""
+    with tell.errors_told(json, debug):
+        from segue.evaluation.decision import Decision
+        from segue.experiment.predict import predict as draw
+
+        done = draw(run, images, out, views=views or [], decision=Decision(threshold=threshold), progress=not json)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        for written in done.written:
+            if written.error:
+                tell.warn(written.error)
+        tell.say(f"{done.count:,} masks", f"Written: {out}")
+        if done.count < len(done.written):
+            raise typer.Exit(1)
+
+
+def networks(
+    like: Annotated[str, typer.Option(help="Encoders whose names match, as '*resnet*'.")] = "*",
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """The architectures, and the encoders that go into them."""
+    with tell.errors_told(json, debug):
+        from segue.networks import catalogue
+
+        architectures, encoders = catalogue.architectures(), catalogue.encoders(like)
+        if json:
+            tell.as_json(
+                {"architectures": [vars(one) for one in architectures], "encoders": [vars(one) for one in encoders]}
+            )
+            return
+        print(architectures, encoders)

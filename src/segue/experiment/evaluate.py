@@ -1,0 +1,183 @@
+"""`segue evaluate`: how good a run is at home and elsewhere, a table for each set of cases, by the one judge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segue.experiment.report import report
+
+from segue.data.dataset import Dataset
+from segue.data.leaks import between
+from segue.data.split import Split
+from segue.data.store import Store
+from segue.errors import BadInput
+from segue.evaluation.choose import choose
+from segue.evaluation.decision import PLAIN, Decision
+from segue.evaluation.judge import judge
+from segue.evaluation.subject import Subject, subjects
+from segue.evaluation.summary import Summary, summarise
+from segue.evaluation.table import Table
+from segue.experiment.load import Model, load
+from segue.experiment.predictor import Predictor
+from segue.experiment.settings import EvaluateSettings
+from segue.files import atomic
+from segue.training.run import Run
+from segue.words import count
+
+CASES, SUMMARY = "cases.csv", "summary.json"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Of one set of cases."""
+
+    name: str
+    folder: Path
+    table: Table
+    summaries: tuple[Summary, ...]
+    about: Mapping[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.about, "folder": str(self.folder), "summaries": [one.as_json() for one in self.summaries]}
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    run: Path
+    sets: tuple[Evaluation, ...]
+    page: Path
+
+    def as_json(self) -> dict[str, Any]:
+        return {"run": str(self.run), "page": str(self.page), "sets": [one.as_json() for one in self.sets]}
+
+
+def evaluate(
+    run: Path | str,
+    on: Sequence[Path | str] | Path | str,
+    *,
+    settings: EvaluateSettings | None = None,
+    skip_bad: bool = False,
+    progress: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Evaluated:
+    """Judge a run (or a folder of folds) on datasets, each by itself.
+
+    Of a dataset that it was trained on, the test part is judged, or the validation part where there is no test; of any
+    other, every case with a mask.
+    """
+    settings = settings or EvaluateSettings()
+    model = load(run, settings.weights).views(*settings.views)
+    predictor = model.predictor(None if settings.device == "auto" else settings.device)
+    decision = _chosen(model, predictor, settings, say) if settings.chosen else PLAIN
+    datasets = [Dataset.open(one) for one in ([on] if isinstance(on, str | Path) else on)]
+    if not datasets:
+        raise BadInput("there is nothing to evaluate on", hint="segue evaluate RUN --on DATASET")
+    folder = model.folder
+    found = [
+        _on(model, predictor, dataset, decision, settings, folder, skip_bad, progress, say) for dataset in datasets
+    ]
+    return Evaluated(folder, tuple(found), report(folder))
+
+
+def _on(
+    model: Model, predictor: Predictor, dataset: Dataset, decision: Decision, settings: EvaluateSettings, folder: Path,
+    skip_bad: bool, progress: bool, say: Callable[[str], None],
+) -> Evaluation:  # fmt: skip
+    home = next((place for run in model.runs for place in run.about["data"] if place["name"] == dataset.name), None)
+    part, split = _part(dataset, home, settings)
+    seen = _seen(model.runs, dataset)
+    chosen = subjects(
+        dataset, model.target, split=split, part="" if part == "all" else part, store=_store(home),
+        same={**model.runs[0].config["same"], **settings.same}, seen=seen,
+    )  # fmt: skip
+    masks = sum(subject.seen == "masks" for subject in chosen)
+    if masks:
+        say(
+            f"! {dataset.name}: {count(masks, 'case')} of {len(chosen)} or a copy of them was trained on; they are put apart"
+        )
+    verdict = judge(
+        predictor, chosen, frame=model.frame, target=model.target, decision=decision, tolerance=settings.tolerance,
+        progress=progress, skip_bad=skip_bad,
+    )  # fmt: skip
+    name = dataset.name if part == "all" else f"{dataset.name}-{part}"
+    summaries = summarise(verdict.table)
+    about = {
+        "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
+        "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",
+        "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
+        "left_out": dict(verdict.left_out),
+    }  # fmt: skip
+    where = folder / "evaluation" / name
+    verdict.table.write(where / CASES)
+    with atomic(where / SUMMARY) as file:
+        json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2, ensure_ascii=False)
+    return Evaluation(name, where, verdict.table, summaries, about)
+
+
+def _part(dataset: Dataset, home: Mapping[str, str] | None, settings: EvaluateSettings) -> tuple[str, Split | None]:
+    """Which cases, and the split that says so."""
+    if home is None and settings.part in ("auto", "all"):
+        return "all", None
+    split = Split.open(dataset, home["split"] if home is not None else settings.split)
+    if home is not None and split.hash != home["hash"]:
+        raise BadInput(
+            f"{dataset.folder}: its split {split.name!r} is another than the one trained with ({split.hash}, not {home['hash']})",
+            hint="Its test cases may have been trained on.",
+        )
+    if settings.part != "auto":
+        return settings.part, split
+    labelled = [part for part in ("test", "validation") if any(case in split.labelled for case in split.cases(part))]
+    return (labelled[0] if labelled else "all"), split
+
+
+def _store(home: Mapping[str, str] | None) -> Store | None:
+    return Store.open(home["store"]) if home is not None and Path(home["store"]).is_dir() else None
+
+
+def _seen(runs: Sequence[Run], dataset: Dataset) -> dict[str, str]:
+    """Cases whose masks a run learnt from: by name in its own datasets, by their pixels and as copies everywhere."""
+    names: set[str] = set()
+    for run in runs:
+        trained = [row for row in run.cases() if row["part"] == "train"]
+        digests = {row["digest"] for row in trained if row["digest"]}
+        names |= {row["case"] for row in trained if row["dataset"] == dataset.name}
+        names |= {case.case for case in dataset.cases if case.digest in digests}
+        for place in run.about["data"]:
+            if place["name"] == dataset.name or not (Path(place["folder"]) / "dataset.yaml").is_file():
+                continue
+            learnt = {row["case"] for row in trained if row["dataset"] == place["name"]}
+            pairs = between(Dataset.open(place["folder"]), dataset)
+            names |= {pair.b for pair in pairs if pair.kind != "frame" and pair.a in learnt}
+    return dict.fromkeys(names, "masks")
+
+
+def _chosen(model: Model, predictor: Predictor, settings: EvaluateSettings, say: Callable[[str], None]) -> Decision:
+    """Threshold and clean-up from the validation cases, found once and kept with the run."""
+    path = model.folder / "decision.json"
+    if path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["views"] == list(settings.views) and kept["weights"] == settings.weights:
+            return Decision.from_json(kept["decision"])
+    cases: list[Subject] = []
+    for place in model.runs[0].about["data"]:
+        dataset = Dataset.open(place["folder"])
+        rows = [row for row in model.runs[0].cases() if row["dataset"] == dataset.name and row["part"] == "validation"]
+        if rows:
+            cases += subjects(
+                dataset, model.target, names=[row["case"] for row in rows], store=_store(place),
+                same=model.runs[0].config["same"], split=Split.open(dataset, place["split"]),
+            )  # fmt: skip
+    if not cases:
+        raise BadInput(f"{model.folder}: has no validation cases to choose a threshold on")
+    folds = model.runs[0].config["fold"] is not None  # then validation is a part of what the split calls training
+    found = choose(
+        predictor, cases, frame=model.frame, target=model.target, part="train" if folds else "validation"
+    )  # fmt: skip
+    say(found.told)
+    with atomic(path) as file:
+        json.dump({**found.as_json(), "views": list(settings.views), "weights": settings.weights}, file, indent=2)
+    return found.decision

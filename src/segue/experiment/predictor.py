@@ -1,0 +1,36 @@
+"""A network as evaluation sees it: stored pixels in, probabilities out, no tensor on either side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from segue.data.target import Target
+from segue.losses import probabilities
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """(n, height, width, channels) stored pixels to (n, classes, height, width). The network gives logits, or
+    probabilities at once."""
+
+    network: nn.Module
+    target: Target
+    device: torch.device
+    precision: str = "32-true"
+
+    def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        whole = float(np.iinfo(images.dtype).max)
+        given = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).to(self.device).float().div_(whole)
+        half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed")
+        with torch.inference_mode(), half:
+            found = self.network(given)
+        if not isinstance(found, torch.Tensor):
+            found = probabilities(found.logits, self.target)
+        result: npt.NDArray[np.float32] = found.float().cpu().numpy()
+        return result

@@ -1,0 +1,121 @@
+"""Before the first step: everything that is "auto" gets its value, from the data or from a short probe of this machine."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from segue.errors import BadInput
+from segue.experiment import assemble
+from segue.experiment.judging import Judges
+from segue.experiment.material import Material, canvas
+from segue.experiment.settings import TrainSettings
+from segue.training.devices import fabric_of
+from segue.training.finder import Found, find_rate
+from segue.training.loop import Loop
+from segue.training.machine import best_device, sensible_batch, untouched_randomness
+from segue.training.machine import resolve as resolve_machine
+from segue.training.run import Run
+
+_ON_CPU, _ON_GPU = 256, 512  # long side of the canvas, where nothing else is asked for
+_FEWEST, _MOST = 1000, 20_000  # steps, where neither steps nor epochs nor minutes are given
+_PASSES = 100
+_JUDGEMENTS = 40  # at most, over the whole run
+_FOR_JUDGING = 0.1  # of the time, when time is what is given
+_PRETRAINED = 0.1  # of the decoder's rate
+_TIMED = 3
+
+
+@dataclass(frozen=True)
+class Resolved:
+    settings: TrainSettings
+    seconds: float  # what it will take, as far as the probe can tell
+    finder: Found | None
+
+
+def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
+    _demand_one_length(settings)
+    built, _ = assemble.network(settings, material.target, material.channels)
+    machine = settings.machine.resolve(device=best_device())
+    size = canvas(settings, material, longest=_ON_CPU if machine.device == "cpu" else _ON_GPU)
+    machine = resolve_machine(machine, built, channels=material.channels, size=size)
+    loop = settings.loop.resolve(batch=min(sensible_batch(size), max(2, len(material.train))))
+    started = bool(settings.init) or settings.network.weights != "none"
+    found = settings.model_copy(update={"size": size, "machine": machine, "loop": loop})
+    finder = None
+    if loop.rate == "find":
+        finder = find_rate(_trial(_rated(found, 1.0, started), material))
+        say(f"learning rate {finder.proposal:g}, by trial")
+    found = _rated(found, finder.proposal if finder else float(loop.rate), started)
+    step_seconds, judge_seconds = _timed(found, material)
+    return _with_length(found, material, step_seconds, judge_seconds, finder)
+
+
+def _demand_one_length(settings: TrainSettings) -> None:
+    given = [name for name in ("epochs", "minutes") if getattr(settings, name) is not None]
+    given += ["loop.steps"] if settings.loop.steps != "auto" else []
+    if len(given) > 1:
+        raise BadInput(f"{' and '.join(given)} are both given: how long to train is said once")
+
+
+def _rated(settings: TrainSettings, rate: float, started: bool) -> TrainSettings:
+    loop = settings.loop.model_copy(update={"rate": rate}).resolve(encoder_rate=rate * (_PRETRAINED if started else 1))
+    return settings.model_copy(update={"loop": loop})
+
+
+def _trial(settings: TrainSettings, material: Material) -> Loop:
+    """A loop on a network that is thrown away."""
+    built, _ = assemble.network(settings, material.target, material.channels)
+    endless = settings.loop.model_copy(update={"steps": 1 << 40, "epoch_steps": 1 << 40, "schedule": "constant"})
+    parts = assemble.parts(settings.model_copy(update={"loop": endless}), material, built)
+    folder = Run(Path(tempfile.gettempdir()))
+    return Loop(
+        parts.method, parts.batches, endless,
+        fabric=fabric_of(settings.machine), run=folder, judge=None, keep=lambda network, path: None,
+    )  # fmt: skip
+
+
+def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
+    """Seconds of a step and of a judgement."""
+    with untouched_randomness():
+        loop = _trial(settings, material)
+        cuts = loop.settings.accumulate
+        parcels = loop.batches.loader(range((_TIMED + 1) * cuts), 0)
+        taken = []
+        for _ in range(_TIMED + 1):
+            start = time.perf_counter()
+            loop.one_step([next(parcels) for _ in range(cuts)])
+            loop.step += 1
+            taken.append(time.perf_counter() - start)
+        judges = Judges.of(settings, material, loop.plain["segmenter"])
+        few = min(16, material.validates)
+        judging = judges.seconds(loop.plain["segmenter"], few) * material.validates / few if few else 0.0
+    return sorted(taken[1:])[_TIMED // 2], judging
+
+
+def _with_length(
+    settings: TrainSettings, material: Material, step_seconds: float, judge_seconds: float, finder: Found | None
+) -> Resolved:
+    loop = settings.loop
+    images = int(loop.batch) * loop.accumulate * settings.machine.devices
+    one_pass = math.ceil(len(material.train) / images)
+    judgements = _JUDGEMENTS
+    if settings.minutes is not None:
+        seconds = 60 * settings.minutes
+        if judge_seconds:
+            judgements = max(2, min(_JUDGEMENTS, math.floor(_FOR_JUDGING * seconds / judge_seconds)))
+        steps = max(2, math.floor((seconds - judgements * judge_seconds) / step_seconds))
+    elif settings.epochs is not None:
+        steps = math.ceil(settings.epochs * len(material.train) / images)
+    else:
+        steps = min(_MOST, max(_FEWEST, _PASSES * one_pass))
+    loop = loop.resolve(steps=steps)
+    loop = loop.resolve(epoch_steps=min(int(loop.steps), max(one_pass, math.ceil(int(loop.steps) / judgements))))
+    expected = int(loop.steps) * step_seconds + math.ceil(int(loop.steps) / int(loop.epoch_steps)) * judge_seconds
+    # What was asked for in passes or minutes now stands in steps; asked again, it would be two lengths.
+    done = settings.model_copy(update={"loop": loop, "epochs": None, "minutes": None})
+    return Resolved(done, expected, finder)

@@ -1,0 +1,69 @@
+"""What one training can be told. Everything that is "auto" is found out before the first step and written into the run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from segue.config import Auto, Settings
+from segue.networks import NetworkSettings
+from segue.training.machine import MachineSettings
+from segue.training.settings import LoopSettings
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class TrainSettings(Settings):
+    data: tuple[str, ...]  # dataset folders; classes match by name
+    stores: tuple[str, ...] | Auto = "auto"  # auto: stores/NAME, prepared where it is missing
+    split: str = "split"
+    fold: Annotated[int, Field(ge=0)] | None = None  # of the split's folds: this one validates
+    labels: str = "all"  # a label budget: "5" patients, "10%", "all"
+    same: dict[str, str] = Field(default_factory=dict)  # a class of a later dataset -> its name in the first
+
+    method: str = "supervised"
+    variation: str = "strong"
+    loss: str = "dice + bce"
+    network: NetworkSettings = NetworkSettings()
+    init: str = ""  # a run or a .safetensors file to start from
+
+    size: tuple[int, int] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"  # canvas; one number: its long side
+    padding: Literal["constant", "reflect", "ignore"] = "constant"
+    balance: Annotated[float, Field(gt=0, lt=1)] | None = None  # share of images with foreground in a batch
+    epochs: Positive | None = None  # passes over the training cases; or loop.steps; or minutes
+    minutes: Positive | None = None  # turned into steps before the first one
+    select: Literal["dice", "iou"] = "dice"
+
+    loop: LoopSettings = LoopSettings()
+    machine: MachineSettings = MachineSettings()
+
+    @field_validator("data", "stores", mode="before")
+    @classmethod
+    def _several(cls, given: object) -> object:
+        if isinstance(given, str) and given != "auto":
+            return tuple(part for part in given.split(",") if part)
+        return given
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _canvas(cls, given: object) -> object:
+        if isinstance(given, str) and "x" in given:
+            return tuple(given.split("x"))  # height x width
+        return given
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _budget(cls, given: object) -> object:
+        return str(given)
+
+
+class EvaluateSettings(Settings):
+    part: Literal["auto", "train", "validation", "test", "all"] = "auto"
+    split: str = "split"
+    views: tuple[Literal["flips", "rot90"], ...] = ()  # test-time variations
+    chosen: bool = False  # threshold and clean-up as validation would have them, instead of .5 and none
+    tolerance: Positive = 2.0  # of NSD, in mm or pixels
+    weights: Literal["best", "last"] = "best"
+    same: dict[str, str] = Field(default_factory=dict)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

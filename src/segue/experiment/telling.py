@@ -1,0 +1,53 @@
+"""The line that moves while a network learns, and a line an epoch that stays."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from segue.executors.progress import duration
+
+_LOG_SECONDS = 30.0
+
+
+class ProgressLine:
+    def __init__(self, select: str) -> None:
+        self.select = select
+        self._live = sys.stderr.isatty()
+        self._began: tuple[float, int] | None = None
+        self._last = 0.0
+        self._smooth = 0.0
+        self._best = -1.0
+
+    def step(self, step: int, steps: int, loss: float) -> None:
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, step
+            self._smooth = loss
+        self._smooth += 0.1 * (loss - self._smooth)
+        began, first = self._began
+        if now - self._last < (0.2 if self._live else _LOG_SECONDS) and step < steps:
+            return
+        self._last = now
+        rate = (step - first) / max(now - began, 1e-9)
+        left = f"  {duration((steps - step) / rate)} left" if rate and step < steps else ""
+        self._write(f"step {step:,}/{steps:,}  loss {self._smooth:.3f}{left}", stays=False)
+
+    def epoch(self, line: dict[str, Any]) -> None:
+        told = f"epoch {line['epoch']:>3}  step {line['step']:>6,}  loss {line['loss']:.3f}"
+        if "validation" in line:
+            score = line["validation"][self.select]
+            told += f"  validation {self.select} {score:.3f}{'  best so far' if score > self._best else ''}"
+            self._best = max(self._best, score)
+        self._write(told, stays=True)
+
+    def close(self) -> None:
+        if self._live:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+    def _write(self, text: str, *, stays: bool) -> None:
+        end = "\n" if stays or not self._live else ""
+        sys.stderr.write(("\r\x1b[2K" if self._live else "") + "  " + text + end)
+        sys.stderr.flush()

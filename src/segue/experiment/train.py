@@ -1,0 +1,226 @@
+"""`segue train`: from datasets to a run. Asked again in the same words, it goes on where it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segue import networks
+from segue.config import validate
+from segue.errors import BadInput, Failed
+from segue.experiment import assemble
+from segue.experiment.judging import Judges
+from segue.experiment.material import Material, gather
+from segue.experiment.resolve import resolve
+from segue.experiment.settings import TrainSettings
+from segue.experiment.telling import ProgressLine
+from segue.training.devices import fabric_of, is_child, spawn
+from segue.training.loop import Loop, Watcher
+from segue.training.machine import keep_memory
+from segue.training.run import Run
+from segue.training.trackers import trackers
+
+Say = Callable[[str], None]
+
+
+def _silent(line: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    run: Run
+    seconds: float
+    already: bool  # it was there, finished
+
+    def as_json(self) -> dict[str, Any]:
+        about = self.run.about
+        return {
+            "run": str(self.run.folder), "already": self.already, "seconds": round(self.seconds, 1),
+            "steps": about["steps"], "best_epoch": about["best_epoch"], "validation": about["validation"],
+        }  # fmt: skip
+
+
+def train(
+    data: str | Path | Sequence[str | Path] = (),
+    out: Path | str | None = None,
+    *,
+    settings: TrainSettings | None = None,
+    fresh: bool = False,
+    track: Sequence[str] = (),
+    progress: bool = False,
+    say: Say = _silent,
+    **given: Any,
+) -> Trained:
+    """Train a network; `given` are single settings: minutes=5, labels="10%", network={"encoder": "resnet34"}.
+
+    Args:
+        data: one dataset's folder, or several.
+        out: the run's folder; by default a name made of data, network and settings, in `runs/`.
+        settings: all settings at once, instead of `data` and `given`.
+        fresh: replace a run that lies there.
+        track: names of trackers to write to as well, such as "tensorboard".
+        progress: show a line that moves.
+        say: is told in sentences what goes on.
+    """
+    keep_memory()
+    asked = settings or _settings(data, given)
+    folder = Path(out) if out is not None else Path("runs") / _name(asked)
+    began = time.monotonic()
+    if fresh and (folder / "run.json").exists():
+        shutil.rmtree(folder)
+    known = _known(folder, asked)
+    if known is not None and known.finished:
+        return Trained(known, 0.0, True)
+    run = known or _prepared(folder, asked, say, progress)
+    if known is not None:
+        say(f"going on with {folder}")
+    devices = run.config["machine"]["devices"]
+    if devices > 1:
+        spawn("segue.experiment.train", [str(run.folder), *track], devices)
+    else:
+        carry_on(run, track=track, progress=progress, say=say)
+    return Trained(Run.open(folder), time.monotonic() - began, False)
+
+
+def _settings(data: str | Path | Sequence[str | Path], given: Mapping[str, Any]) -> TrainSettings:
+    several = [data] if isinstance(data, str | Path) else list(data)
+    return validate(TrainSettings, {"data": [str(one) for one in several], **given}, where="segue.train")
+
+
+def _name(asked: TrainSettings) -> str:
+    digest = hashlib.blake2b(asked.model_dump_json().encode(), digest_size=3).hexdigest()
+    names = "+".join(Path(folder).name for folder in asked.data)
+    return f"{names}-{asked.network.architecture}-{asked.network.encoder}-{digest}".replace("/", "-")
+
+
+def _known(folder: Path, asked: TrainSettings) -> Run | None:
+    """The run that lies there, if it was asked for in the same words."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    if not (folder / "run.json").exists():
+        raise BadInput(f"{folder}: is there and is not a run", hint="Give another --out.")
+    run = Run.open(folder)
+    before, now = run.about["asked"], json.loads(asked.model_dump_json())
+    if before == now:
+        return run
+    key, one, other = _first_difference(before, now)
+    raise BadInput(
+        f"{folder}: is a run with other settings ({key}: {one!r} there, {other!r} now)",
+        hint="Give another --out, or --fresh to replace it.",
+    )
+
+
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> tuple[str, Any, Any]:
+    for key in [*now, *before]:
+        one, other = before.get(key), now.get(key)
+        if isinstance(one, dict) and isinstance(other, dict) and one != other:
+            return _first_difference(one, other, f"{prefix}{key}.")
+        if one != other:
+            return prefix + key, one, other
+    return prefix, None, None
+
+
+def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
+    """Everything found out and written down; from here on the folder is all that training needs."""
+    material = gather(asked, say=say, progress=progress)
+    found = resolve(asked, material, say)
+    settings = found.settings
+    built, told = assemble.network(settings, material.target, material.channels)
+    if told:
+        say(told)
+    judges = Judges.of(settings, material, built)
+    about = {
+        "asked": json.loads(asked.model_dump_json()),
+        "data": material.about(),
+        "target": {"names": material.target.names, "exclusive": material.target.exclusive},
+        "frame": judges.frame.as_json(),
+        "network": json.loads(built.settings.model_dump_json()),
+        "parameters": sum(p.numel() for p in built.parameters()),
+        "train": len(material.train), "validation_cases": material.validates, "weights_from": told,
+    }  # fmt: skip
+    run = Run.create(folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table())
+    if found.finder is not None:
+        found.finder.save(folder / "rate-finder.csv")
+    say(_outline(settings, material, about["parameters"], found.seconds))
+    return run
+
+
+def _outline(settings: TrainSettings, material: Material, parameters: int, seconds: float) -> str:
+    from segue.executors.progress import duration
+    from segue.words import count
+
+    loop, machine = settings.loop, settings.machine
+    height, width = settings.size if isinstance(settings.size, tuple) else (0, 0)
+    device = f"{machine.device} ({count(int(machine.threads), 'thread')}, {machine.precision}, {machine.layout})"
+    return (
+        f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
+        f"{width}x{height} px\n"
+        f"{count(len(material.train), 'training image')}, {count(material.validates, 'validation image')}; "
+        f"{int(loop.steps):,} steps of {loop.batch} on {device}: {duration(seconds)} or so"
+    )
+
+
+def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = _silent) -> None:
+    """Train what the folder says, from where it is to the end. Several processes do this side by side."""
+    settings = validate(TrainSettings, run.config, where=str(run.folder / "config.yaml"))
+    material = gather(settings)
+    if material.about() != run.about["data"]:
+        raise BadInput(
+            f"{run.folder}: its datasets, stores or splits have changed since it began",
+            hint="Give another --out to train anew.",
+        )
+    fabric = fabric_of(settings.machine)
+    built, _ = assemble.network(settings, material.target, material.channels)
+    parts = assemble.parts(settings, material, built, rank=fabric.global_rank, world=fabric.world_size)
+    judges = Judges.of(settings, material, built)
+    watchers: list[Watcher] = []
+    if fabric.is_global_zero:
+        watchers = [*([ProgressLine(settings.select)] if progress else []), *trackers(track, run)]
+    loop = Loop(
+        parts.method, parts.batches, settings.loop, fabric=fabric, run=run,
+        judge=judges.quick if material.validates else None, keep=networks.save, watchers=watchers, warn=say,
+    )  # fmt: skip
+    try:
+        loop.fit(workers=int(settings.machine.workers))
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise _too_large(settings) from error
+    except RuntimeError as error:
+        if "not enough memory" in str(error) or "out of memory" in str(error).lower():
+            raise _too_large(settings) from error
+        raise
+    if fabric.is_global_zero:
+        best = max(loop.lines, key=lambda line: line.get("validation", {}).get(settings.select, line["epoch"]))
+        run.finish(steps=loop.step, best_epoch=best["epoch"], validation=best.get("validation", {}))
+
+
+def _too_large(settings: TrainSettings) -> Failed:
+    loop = settings.loop
+    half = max(1, int(loop.batch) // 2)
+    return Failed(
+        f"not enough memory for {loop.batch} images of {settings.size} at once",
+        hint=f"--set loop.batch={half} --set loop.accumulate={2 * loop.accumulate} learns the same with half of it.",
+    )
+
+
+if __name__ == "__main__":  # one of several processes
+    import sys
+
+    from segue.errors import SegueError
+
+    assert is_child()
+    keep_memory()
+    try:
+        carry_on(Run.open(sys.argv[1]), track=sys.argv[2:], progress=True, say=print)
+    except SegueError as error:
+        sys.exit(f"segue: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,11 @@
+"""How a network learns from a batch. A method is a file here and a line in METHODS; one loop drives them all."""
+
+from __future__ import annotations
+
+from segue.methods.supervised import Supervised
+from segue.methods.two_view import TwoView
+from segue.step import Loss, Method
+
+METHODS: dict[str, type[Supervised]] = {"supervised": Supervised, "two-view": TwoView}
+
+__all__ = ["METHODS", "Loss", "Method"]

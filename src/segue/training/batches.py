@@ -1,0 +1,176 @@
+"""From stores to batches: which case stands where, and how it is drawn.
+
+Every image of every batch has an address, and everything about it follows from that: how many processes read, where a
+run was interrupted and how many devices share the work changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from segue.data.case import IGNORE
+from segue.data.store import Store
+from segue.step import Batch, View
+from segue.variations import opencv
+from segue.variations.address import Address
+from segue.variations.drawn import Drawn
+from segue.variations.padding import Padding
+from segue.variations.variation import Variation
+
+_AHEAD = 4  # batches that a worker has ready
+
+
+@dataclass(frozen=True)
+class Example:
+    """A case in a store, and what its class ids mean to the network."""
+
+    case: str
+    store: Store
+    number: int
+    lookup: npt.NDArray[np.uint8] | None  # class id -> channel; None: its mask is not looked at
+
+    def levels(self) -> list[npt.NDArray[np.generic]]:
+        return [self.store.image(self.number, level) for level in range(len(self.store.levels(self.number)))]
+
+    def labels(self) -> npt.NDArray[np.uint8] | None:
+        ids = self.store.mask(self.number) if self.lookup is not None else None
+        return None if ids is None or self.lookup is None else np.asarray(cv2.LUT(ids, self.lookup), np.uint8)
+
+    def has_foreground(self) -> bool:
+        labels = self.labels()
+        return labels is not None and bool(((labels > 0) & (labels != IGNORE)).any())
+
+
+@dataclass(frozen=True)
+class Order:
+    """An endless row of cases: pass after pass, each shuffled anew. `balance` is the share with foreground, where asked."""
+
+    count: int
+    seed: int
+    with_foreground: tuple[int, ...] = ()  # only with a balance
+    balance: float | None = None
+
+    def at(self, position: int) -> tuple[int, int]:
+        """(example, pass) at a place of the row."""
+        if self.balance is None:
+            which, place = divmod(position, self.count)
+            return int(_shuffled(self.seed, "all", which, self.count)[place]), which
+        # Places are dealt so that every stretch of the row holds its share: no batch is left without.
+        before, after = int(position * self.balance), int((position + 1) * self.balance)
+        has = after > before
+        chosen = self.with_foreground if has else self._without
+        which, place = divmod(before if has else position - before, len(chosen))
+        return chosen[_shuffled(self.seed, "with" if has else "without", which, len(chosen))[place]], which
+
+    @property
+    def _without(self) -> tuple[int, ...]:
+        return _others(self.count, self.with_foreground)
+
+
+@lru_cache(maxsize=8)
+def _others(count: int, chosen: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(range(count)) - set(chosen)))
+
+
+@lru_cache(maxsize=8)
+def _shuffled(seed: int, purpose: str, which: int, count: int) -> npt.NDArray[np.int64]:
+    digest = hashlib.blake2b(f"{seed}\torder\t{purpose}\t{which}".encode(), digest_size=8).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little"))).permutation(count)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One view of a batch as it leaves the CPU: small numbers, the images' own layout."""
+
+    images: npt.NDArray[np.generic]  # (n, height, width, channels)
+    target: npt.NDArray[np.uint8]  # (n, height, width)
+    drawn: Drawn
+
+
+Parcel = tuple[tuple[str, ...], list[Stored]]
+
+
+class Batches(Dataset[Parcel]):
+    """Item s is the micro-batch of step s: `loader` reads them in order, on as many processes as one likes."""
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        order: Order,
+        views: Sequence[Variation],
+        *,
+        size: tuple[int, int],
+        batch: int,
+        padding: Padding,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.examples, self.order, self.views = examples, order, views
+        self.size, self.batch, self.padding = size, batch, padding
+        self.rank, self.world = rank, world
+
+    def addresses(self, step: int) -> list[tuple[int, Address]]:
+        start = (step * self.world + self.rank) * self.batch
+        found = []
+        for position in range(start, start + self.batch):
+            number, which = self.order.at(position)
+            address = Address(self.order.seed, "train", which, position, self.examples[number].case)
+            found.append((number, address))
+        return found
+
+    def __getitem__(self, step: int) -> Parcel:
+        chosen = self.addresses(step)
+        key = [address for _, address in chosen]
+        examples = [self.examples[number] for number, _ in chosen]
+        stored = [self._drawn(variation, examples, key, view) for view, variation in enumerate(self.views)]
+        return tuple(example.case for example in examples), stored
+
+    def _drawn(self, variation: Variation, examples: Sequence[Example], key: Sequence[Address], view: int) -> Stored:
+        drawn = variation.draw(self.size, [replace(address, view=view) for address in key])
+        first = examples[0].store
+        images = np.empty((len(examples), *self.size, len(first.card.channels)), np.dtype(first.card.dtype))
+        target = np.empty((len(examples), *self.size), np.uint8)
+        for index, example in enumerate(examples):
+            done = opencv.render(drawn, index, example.levels(), example.labels(), self.size, self.padding)
+            images[index] = done.image
+            target[index] = IGNORE if done.labels is None else done.labels
+        return Stored(images, target, drawn)
+
+    def loader(self, steps: range, workers: int) -> Iterator[Parcel]:
+        """The batches of these steps, in order."""
+        cv2.setNumThreads(1)  # the network's threads are all there are
+        if workers == 0:
+            return (self[step] for step in steps)
+        return iter(
+            DataLoader(
+                self, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=_AHEAD,
+                worker_init_fn=_one_thread,
+            )
+        )  # fmt: skip
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+
+
+def on_device(parcel: Parcel, device: torch.device) -> Batch:
+    cases, stored = parcel
+    return Batch(tuple(_view(one, device) for one in stored), cases)
+
+
+def _view(stored: Stored, device: torch.device) -> View:
+    whole = float(np.iinfo(stored.images.dtype).max)  # type: ignore[type-var]
+    # Stored pixels stand channel by channel: turned, that is the layout that convolutions like best.
+    images = torch.from_numpy(stored.images).permute(0, 3, 1, 2).to(device, non_blocking=True)
+    target = torch.from_numpy(stored.target).to(device, non_blocking=True)
+    return View(images.float().div_(whole), target, stored.drawn)

@@ -1,0 +1,160 @@
+"""The folder of a run: everything one training was and did.
+
+config.yaml          what was asked for, "auto" replaced by what was found
+run.json             format, target, channels, split, what was asked for literally, and whether it is finished
+environment.json     versions, machine, threads, commit
+cases.csv            which case was train, validation or test
+metrics.jsonl        a line per epoch
+weights/             best.safetensors, last.safetensors, state.pt
+evaluation/SET/      cases.csv, summary.json, overlays/
+report.html
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from segue.config import read_yaml, write_yaml
+from segue.data.case import read_table, write_rows
+from segue.data.target import Target
+from segue.errors import BadInput
+from segue.files import atomic
+from segue.hardware import processor
+from segue.version import __version__
+
+FORMAT = 1
+CONFIG, ABOUT, ENVIRONMENT, CASES, METRICS = "config.yaml", "run.json", "environment.json", "cases.csv", "metrics.jsonl"
+_PACKAGES = (
+    "torch", "lightning-fabric", "segmentation-models-pytorch", "timm", "numpy", "opencv-python-headless",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    folder: Path
+
+    @classmethod
+    def create(
+        cls, folder: Path, *, config: Mapping[str, Any], about: Mapping[str, Any], cases: Sequence[Mapping[str, str]]
+    ) -> Run:
+        run = cls(folder)
+        (folder / "weights").mkdir(parents=True, exist_ok=True)
+        write_yaml(folder / CONFIG, config)
+        _write_json(folder / ENVIRONMENT, environment())
+        with atomic(folder / CASES) as file:
+            columns = list(cases[0])
+            write_rows(file, [columns, *([row[name] for name in columns] for row in cases)])
+        # Last: a folder with it is a run.
+        _write_json(folder / ABOUT, {"format": FORMAT, **about, "finished": False})
+        return run
+
+    @classmethod
+    def open(cls, where: Path | str) -> Run:
+        folder = Path(where)
+        if not (folder / ABOUT).is_file():
+            told = "there is no such run" if not folder.is_dir() else f"is not a run (it holds no {ABOUT})"
+            raise BadInput(f"{folder}: {told}", hint="segue train --data DATASET makes one.")
+        run = cls(folder)
+        if run.about.get("format") != FORMAT:
+            raise BadInput(f"{folder}: format {run.about.get('format')} is not the one this version reads ({FORMAT})")
+        return run
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        return _read_json(self.folder / ABOUT)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return read_yaml(self.folder / CONFIG)
+
+    @cached_property
+    def target(self) -> Target:
+        given = self.about["target"]
+        return Target(tuple(given["names"]), given["exclusive"])
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights"
+
+    @property
+    def finished(self) -> bool:
+        return bool(_read_json(self.folder / ABOUT)["finished"])
+
+    def finish(self, **told: Any) -> None:
+        self.__dict__.pop("about", None)
+        _write_json(self.folder / ABOUT, {**self.about, **told, "finished": True})
+        self.__dict__.pop("about", None)
+
+    def cases(self) -> list[dict[str, str]]:
+        return read_table(self.folder / CASES)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        path = self.folder / METRICS
+        if not path.exists():
+            return []
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except ValueError as error:
+            raise BadInput(f"{path}: is not what a run writes ({error})") from None
+
+    def write_metrics(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        with atomic(self.folder / METRICS) as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def environment() -> dict[str, Any]:
+    packages = {}
+    for name in _PACKAGES:
+        try:
+            packages[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            packages[name] = ""
+    return {
+        "segue": __version__, "commit": _commit(), "python": platform.python_version(), "system": platform.platform(),
+        "processor": processor(), "threads": torch.get_num_threads(), "packages": packages,
+        "accelerator": torch.cuda.get_device_name(0) if torch.cuda.is_available() else "",
+        "command": ["segue", *sys.argv[1:]],
+    }  # fmt: skip
+
+
+def _commit() -> str:
+    """Of Segue's own source, where it is run from a checkout."""
+    try:
+        done = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=10,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    with atomic(path) as file:
+        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: must hold keys and values")
+    return found

@@ -1,0 +1,28 @@
+"""TensorBoard: event files in the run's folder, `tensorboard --logdir runs` shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from segue.training.run import Run
+
+
+class Tracker:
+    def __init__(self, run: Run) -> None:
+        self._writer = SummaryWriter(str(run.folder / "tensorboard"))
+
+    def step(self, step: int, steps: int, loss: float) -> None:
+        self._writer.add_scalar("train/loss of a step", loss, step)
+
+    def epoch(self, line: dict[str, Any]) -> None:
+        for name, value in line.items():
+            if name == "validation":
+                for metric, score in value.items():
+                    self._writer.add_scalar(f"validation/{metric}", score, line["step"])
+            elif name not in ("epoch", "step"):
+                self._writer.add_scalar(f"train/{name}", value, line["step"])
+
+    def close(self) -> None:
+        self._writer.close()

@@ -22,6 +22,8 @@ Weights = tuple[Annotated[float, Field(ge=0)], ...] | None
 
 
 class CrossEntropy(Part):
+    """-log(p), p being the true class's probability; of regions, of each region's answer."""
+
     weights: Weights = None
 
     def fit(self, target: Target) -> None:

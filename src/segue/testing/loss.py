@@ -13,16 +13,11 @@ from segue.data.case import IGNORE
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.losses import Loss, parse
+from segue.testing.answers import FORMS, HEIGHT, UPPER, WIDTH, answer, channel_of, noise, phantom
 from segue.testing.demand import demand
 
 Function = Callable[[Tensor, Tensor], Tensor]
 
-FORMS = (
-    Target(("background", "lesion")),
-    Target(("background", "myocardium", "left ventricle", "right ventricle")),
-    Target(("whole", "core"), exclusive=False),
-)
-_HEIGHT, _WIDTH = 22, 30
 _SURE = 20.0  # a logit whose probability is 1 or 0 to the eye
 _NOTHING = 1e-3
 
@@ -63,9 +58,10 @@ def check_loss(loss: str | Loss | Callable[[Target], Function], *, values: Itera
 
 def _check_form(loss: Function, target: Target) -> None:
     torch.manual_seed(0)  # of the noise below
-    truth = _phantom(target)
+    truth = phantom(target)
     _check_result(loss, target, truth)
     _check_perfect(loss, target, truth)
+    _check_classes(loss, target, truth)
     _check_order(loss, target, truth)
     _check_empty(loss, target, truth)
     _check_learns(loss, target, truth)
@@ -77,39 +73,11 @@ def _check_form(loss: Function, target: Target) -> None:
         _check_two_logits(loss, target, truth)
 
 
-def _phantom(target: Target) -> Tensor:
-    """Three samples of an L, which no flip or turn maps to itself, cut into the classes by columns."""
-    inside = torch.zeros(3, _HEIGHT, _WIDTH, dtype=torch.bool)
-    inside[0, 3:18, 4:9] = inside[0, 13:18, 4:24] = True
-    inside[1, 4:20, 18:27] = inside[1, 4:7, 9:27] = True
-    inside[2, 8:19, 6:25] = True
-    inside[2, 8:13, 14:25] = False
-    if not target.exclusive:
-        rows = torch.arange(_HEIGHT)[:, None]
-        return torch.stack([inside & (rows >= 2 * k) for k in range(len(target.names))], 1).to(torch.uint8)
-    columns = torch.arange(_WIDTH)
-    bands = columns * len(target.foreground) // _WIDTH + 1
-    return (inside * bands).to(torch.uint8)
-
-
-def _answer(target: Target, truth: Tensor, strength: float) -> Tensor:
-    """Logits that say so, as surely as that."""
-    if not target.exclusive or target.logits == 1:
-        yes = (truth == 1).float() if not target.exclusive else (truth == 1).float().unsqueeze(1)
-        return strength * (2 * yes - 1)
-    classes = torch.arange(len(target.names))
-    return strength * (truth.unsqueeze(1) == classes[:, None, None]).float()
-
-
-def _noise(target: Target, truth: Tensor) -> Tensor:
-    return 2 * torch.randn(len(truth), target.logits, *truth.shape[-2:])
-
-
 def _gradient(loss: Function, logits: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     logits = logits.detach().clone().requires_grad_()
     value = loss(logits, truth)
-    (gradient,) = torch.autograd.grad(value.sum(), logits, allow_unused=True)
-    demand(gradient is not None, "no gradient reaches the logits")
+    demand(value.requires_grad, "no gradient reaches the logits")
+    (gradient,) = torch.autograd.grad(value.sum(), logits, materialize_grads=True)
     return value.detach(), gradient
 
 
@@ -118,62 +86,77 @@ def _told(value: Tensor) -> str:
 
 
 def _check_result(loss: Function, target: Target, truth: Tensor) -> None:
-    logits, kept = _noise(target, truth), truth.clone()
+    logits, kept = noise(target, truth), truth.clone()
     given = logits.clone()
     value = loss(logits, truth)
     demand(value.shape == (len(truth),), f"a batch of {len(truth)} gives the shape {tuple(value.shape)}")
     demand(value.dtype == torch.float32, f"the loss is {value.dtype}, not float32")
     demand(torch.equal(given, logits) and torch.equal(kept, truth), "the loss changes what it is given")
     demand(torch.equal(value, loss(logits, truth)), "the loss of the same batch differs the second time")
+    _gradient(loss, logits, truth)
     demand((value >= -1e-6).all(), f"a loss below 0: {_told(value)}")
 
 
 def _check_perfect(loss: Function, target: Target, truth: Tensor) -> None:
     for strength in (_SURE, 1e4):
-        value = loss(_answer(target, truth, strength), truth)
-        demand(
-            (value.abs() < _NOTHING).all(), f"a perfect prediction costs {_told(value)} (probabilities taken twice?)"
-        )
+        value = loss(answer(target, truth, strength), truth)
+        demand((value >= -1e-6).all(), f"a loss below 0: {_told(value)}")
+        demand((value < _NOTHING).all(), f"a perfect prediction costs {_told(value)} (probabilities taken twice?)")
+
+
+def _check_classes(loss: Function, target: Target, truth: Tensor) -> None:
+    found = loss(answer(target, truth, 4.0), truth)
+    for name in target.foreground:
+        channel = target.names.index(name)
+        there = channel_of(target, truth, channel)
+        others = [target.names.index(other) for other in target.foreground if other != name and target.exclusive]
+        for instead in (0, *others[:1]):
+            missed = loss(answer(target, truth.masked_fill(there, instead), 4.0), truth)
+            told = f"a missed {name} costs {_told(missed)}, no more than a perfect prediction ({_told(found)})"
+            demand(((missed > found) | ~there.flatten(1).any(1)).all(), told)
 
 
 def _check_order(loss: Function, target: Target, truth: Tensor) -> None:
     half = truth.clone()
-    half[..., 9:, :] = 0
+    half[..., UPPER:, :] = 0
     inverted = (truth == 0).to(torch.uint8)
     steps = {"perfect": truth, "a pixel off": truth.roll(1, -2), "half missed": half, "inverted": inverted}
-    values = {name: loss(_answer(target, given, 4.0), truth) for name, given in steps.items()}
-    values["mirrored"] = loss(_answer(target, truth.flip(-1), 4.0), truth)
+    values = {name: loss(answer(target, given, 4.0), truth) for name, given in steps.items()}
+    values["mirrored"] = loss(answer(target, truth.flip(-1), 4.0), truth)
     order = [*pairwise(steps), ("a pixel off", "mirrored")]
     for better, worse in order:
         told = f"{better} ({_told(values[better])}) does not cost less than {worse} ({_told(values[worse])})"
         demand((values[better] < values[worse]).all(), told)
     for name, given in {"right": truth, "wrong": inverted}.items():
-        surer = [loss(_answer(target, given, strength), truth) for strength in (1.0, 2.0, 4.0)]
+        surer = [loss(answer(target, given, strength), truth) for strength in (1.0, 2.0, 4.0)]
         rising = all((less < more if name == "wrong" else less > more).all() for less, more in pairwise(surer))
         demand(rising, f"a {name} prediction that grows surer costs {'; '.join(map(_told, surer))}")
 
 
 def _check_empty(loss: Function, target: Target, truth: Tensor) -> None:
     empty = torch.zeros_like(truth)
-    value, gradient = _gradient(loss, _answer(target, empty, _SURE), empty)
-    demand(gradient.isfinite().all(), "an empty truth and an empty prediction: the gradient is not finite")
+    value, gradient = _gradient(loss, answer(target, empty, _SURE), empty)
     demand((value.abs() < _NOTHING).all(), f"an empty truth and an empty prediction cost {_told(value)}")
+    demand(gradient.isfinite().all(), "an empty truth and an empty prediction: the gradient is not finite")
     small = truth.clone()
-    small[..., 9:, :] = 0
-    few, gradient = _gradient(loss, _answer(target, small, 1.0), empty)
-    more = loss(_answer(target, truth, 1.0), empty)
+    small[..., UPPER:, :] = 0
+    few, gradient = _gradient(loss, answer(target, small, 1.0), empty)
+    more = loss(answer(target, truth, 1.0), empty)
     demand((few > _NOTHING).all(), f"false positives beside an empty truth cost only {_told(few)}")
     demand(
         (few < more).all(), f"beside an empty truth, more false positives ({_told(more)}) cost no more ({_told(few)})"
     )
-    per_pixel = gradient.abs().flatten(1).mean(1) * _HEIGHT * _WIDTH
-    demand((per_pixel > _NOTHING).all(), "beside an empty truth, the gradient at false positives vanishes")
+    wrong = small if not target.exclusive else (small > 0).unsqueeze(1)
+    slope = (gradient.abs() * wrong).sum((1, 2, 3)) / wrong.sum((1, 2, 3)) * HEIGHT * WIDTH
+    demand(
+        (slope > _NOTHING).all(), f"beside an empty truth, the gradient at false positives vanishes ({_told(slope)})"
+    )
 
 
 def _check_learns(loss: Function, target: Target, truth: Tensor) -> None:
     """Going downhill by the sign of the gradient must end at the truth: the least loss is 0 and can be reached."""
     truth = torch.cat([truth, torch.zeros_like(truth[:1])])
-    logits = torch.zeros(len(truth), target.logits, _HEIGHT, _WIDTH)
+    logits = torch.zeros(len(truth), target.logits, HEIGHT, WIDTH)
     for _ in range(25):
         _, gradient = _gradient(loss, logits, truth)
         logits = logits - gradient.sign()
@@ -182,7 +165,7 @@ def _check_learns(loss: Function, target: Target, truth: Tensor) -> None:
 
 
 def _check_samples(loss: Function, target: Target, truth: Tensor) -> None:
-    logits = _noise(target, truth)
+    logits = noise(target, truth)
     together = loss(logits, truth)
     alone = torch.cat([loss(logits[i : i + 1], truth[i : i + 1]) for i in range(len(truth))])
     told = f"a sample's loss depends on its batch: together {_told(together)}, alone {_told(alone)}"
@@ -193,7 +176,7 @@ def _check_samples(loss: Function, target: Target, truth: Tensor) -> None:
 
 
 def _check_strict(loss: Function, target: Target, truth: Tensor) -> None:
-    logits = _noise(target, truth)
+    logits = noise(target, truth)
     wrong = {
         "fewer truths than logits": (logits, truth[:1]),
         "fewer logits than truths": (logits[:1], truth),
@@ -230,19 +213,19 @@ def _refuses(loss: Function, logits: Tensor, truth: Tensor) -> bool:
 
 
 def _check_numbers(loss: Function, target: Target, truth: Tensor) -> None:
-    noise = _noise(target, truth)
+    some = noise(target, truth)
     extremes = {
-        "right": _answer(target, truth, 1e4),
-        "wrong": _answer(target, (truth == 0).to(torch.uint8), 1e4),
-        "any": 1e4 * noise.sign(),
-        "0": torch.zeros_like(noise),
+        "right": answer(target, truth, 1e4),
+        "wrong": answer(target, (truth == 0).to(torch.uint8), 1e4),
+        "any": 1e4 * some.sign(),
+        "0": torch.zeros_like(some),
     }
     for name, logits in extremes.items():
         value, gradient = _gradient(loss, logits, truth)
         demand(value.isfinite().all(), f"logits of 1e4 ({name}): the loss is {_told(value)}")
         demand(gradient.isfinite().all(), f"logits of 1e4 ({name}): the gradient is not finite")
     for kind in (torch.bfloat16, torch.float16):
-        rough = noise.to(kind)
+        rough = some.to(kind)
         wanted, found = loss(rough.float(), truth), loss(rough, truth)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             cast = loss(rough, truth)
@@ -253,10 +236,10 @@ def _check_numbers(loss: Function, target: Target, truth: Tensor) -> None:
 
 
 def _check_ignore(loss: Function, target: Target, truth: Tensor) -> None:
-    logits = _noise(target, truth)
-    grown = torch.full((*truth.shape[:-2], _HEIGHT + 5, _WIDTH + 3), IGNORE, dtype=torch.uint8)
+    logits = noise(target, truth)
+    grown = torch.full((*truth.shape[:-2], HEIGHT + 5, WIDTH + 3), IGNORE, dtype=torch.uint8)
     grown[..., 2:-3, :-3] = truth
-    around = 5 * torch.randn(len(truth), target.logits, _HEIGHT + 5, _WIDTH + 3)
+    around = 5 * torch.randn(len(truth), target.logits, HEIGHT + 5, WIDTH + 3)
     around[..., 2:-3, :-3] = logits
     bare, padded = loss(logits, truth), loss(around, grown)
     told = f"padding that is IGNORE changes the loss from {_told(bare)} to {_told(padded)}"
@@ -281,15 +264,19 @@ def _check_ignore(loss: Function, target: Target, truth: Tensor) -> None:
     if not target.exclusive and len(target.names) > 1:
         marked = truth.clone()
         marked[:, 0] = IGNORE
-        rest = _answer(target, truth, _SURE)
+        rest = answer(target, truth, _SURE)
         rest[:, 0] *= -1
         value, gradient = _gradient(loss, rest, marked)
         demand((value.abs() < _NOTHING).all(), f"a region that was never annotated costs {_told(value)}")
 
 
 def _check_two_logits(loss: Function, target: Target, truth: Tensor) -> None:
-    one = _noise(target, truth)
+    one = noise(target, truth)
     other = torch.randn_like(one)
-    given, wanted = loss(torch.cat([other, other + one], 1), truth), loss(one, truth)
+    wanted = loss(one, truth)
+    try:
+        given = loss(torch.cat([other, other + one], 1), truth)
+    except (ValueError, TypeError, BadInput) as error:
+        raise AssertionError(f"two logits for two classes are refused: {error}") from None
     told = f"one logit ({_told(wanted)}) and the two logits that say the same ({_told(given)}) cost differently"
     demand(torch.allclose(given, wanted, rtol=1e-4, atol=1e-5), told)

@@ -27,18 +27,27 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
-# Everything that is installed is pinned by hash in requirements.lock; then Segue itself, built without fetching more.
+# Everything that is installed is pinned by hash in requirements.lock, but torch: each platform has builds of its own. Here the
+# index's default is taken; TORCH="torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu" takes the smaller one.
+TORCH ?= torch==2.13.0
+
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Segue needs Python 3.11 or newer: make PYTHON=python3.12')"
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c "open('$(READY)', 'w').close()"
 
 # After a change of the dependencies; `pip install uv` first.
+OWN_BUILDS := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse \
+	nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
+
 lock:
-	uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
-		--extra dev pyproject.toml --output-file requirements.lock
+	echo $(TORCH) | uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
+		--extra dev --extra train --extra track --constraints - $(foreach name,$(OWN_BUILDS),--no-emit-package $(name)) \
+		pyproject.toml --output-file requirements.lock
 
 clean:
 	$(PYTHON) -c "import shutil; [shutil.rmtree(d, ignore_errors=True) for d in ('$(VENV)', 'demo', 'dist')]"

@@ -11,6 +11,7 @@ from segue.cli import tell
 
 if TYPE_CHECKING:
     from segue.experiment.evaluate import Evaluated
+    from segue.experiment.settings import TrainSettings
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
@@ -46,8 +47,8 @@ def train(
     split: Annotated[str | None, typer.Option(help="Which of the datasets' splits.", show_default="split")] = None,
     fold: Annotated[int | None, typer.Option(help="This fold of the split validates.")] = None,
     folds: Annotated[
-        bool, typer.Option("--folds", help="One run for each fold of the split, then all together.")
-    ] = False,
+        int | None, typer.Option(min=2, help="So many runs, each validated on its own part; they predict together.")
+    ] = None,
     rate: Annotated[str | None, typer.Option(help="Learning rate, or find.", show_default="0.001")] = None,
     batch: Annotated[int | None, typer.Option(help="Images of a step.", show_default="as the size allows")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")] = None,
@@ -76,6 +77,9 @@ def train(
         }  # fmt: skip
         pairs = [f"{key}={tell.as_yaml(value)}" for key, value in given.items() if value is not None]
         asked = load(TrainSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        if folds is not None:
+            _train_folds(asked, folds, out, fresh, track or [], json)
+            return
         done = learn(
             out=out, settings=asked, fresh=fresh, track=track or [], progress=not json,
             say=(lambda line: None) if json else tell.say,
@@ -92,6 +96,23 @@ def train(
         tell.say(f"{about['steps']:,} steps{took}{best}")
         tell.say(f"Written: {folder}")
         tell.next_command(f"segue evaluate {tell.quoted(folder)} --on {tell.quoted(asked.data[0])}")
+
+
+def _train_folds(asked: TrainSettings, folds: int, out: Path | None, fresh: bool, track: list[str], json: bool) -> None:
+    from segue.experiment.folds import train_folds
+
+    done = train_folds(
+        asked, folds, out, fresh=fresh, track=track, progress=not json, say=(lambda line: None) if json else tell.say
+    )
+    if json:
+        tell.as_json(done.as_json())
+        return
+    for summary in done.summaries:
+        tell.say(
+            f"out of fold: Dice of {summary.class_name} {summary.means['dice']:.3f} over {summary.present_patients:,}"
+        )
+    tell.say(f"Written: {done.folder}")
+    tell.next_command(f"segue evaluate {tell.quoted(done.folder)} --on ANOTHER-DATASET")
 
 
 def evaluate(
@@ -166,6 +187,41 @@ def _percent(value: float) -> str:
     return "-" if value != value else f"{100 * value:.0f} %"
 
 
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN RUN...", help="The first is the reference. Seeds of one kind: RUN,RUN,RUN."),
+    ],
+    on: Annotated[list[str] | None, typer.Option(metavar="SET", help="Only this set; may be given often.")] = None,
+    metric: Annotated[str, typer.Option(help="By which: dice, iou, hd95, nsd...")] = "dice",
+    margin: Annotated[
+        float | None, typer.Option(help="A difference that does not matter.", show_default="0.01 of Dice")
+    ] = None,
+    every_pair: Annotated[bool, typer.Option("--all-pairs", help="Each against each.")] = False,
+    out: Annotated[Path, typer.Option(help="The page.")] = Path("comparison.html"),
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Is the difference more than luck? Patient by patient, on the cases that all runs were judged on."""
+    with tell.errors_told(json, debug):
+        from segue.experiment.compare import compare as weigh
+
+        done = weigh(*runs, on=on or [], metric=metric, margin=margin, every_pair=every_pair, out=out)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        for name, found in done.sets.items():
+            tell.say(f"{name}:", *(f"  {sentence}" for sentence in found.sentences), "")
+            chosen = [place for place, title in enumerate(found.columns) if title in _SHOWN or place == 2]
+            cells = [[row[place] for place in chosen] for row in found.cells()]
+            tell.table([found.columns[place] for place in chosen], cells, right=set(range(1, len(chosen))))
+            tell.say("", *(f"  {note}" for note in found.notes), "")
+        tell.say(f"Written: {done.page}")
+
+
+_SHOWN = ("model", "runs", "difference", "95 % interval", "p (Holm)", "patients")
+
+
 def predict(
     run: RunFolder,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Files or folders.")],
@@ -203,8 +259,18 @@ def networks(
 
         architectures, encoders = catalogue.architectures(), catalogue.encoders(like)
         if json:
-            tell.as_json(
-                {"architectures": [vars(one) for one in architectures], "encoders": [vars(one) for one in encoders]}
-            )
+            listed = {"architectures": architectures, "encoders": encoders}
+            tell.as_json({kind: [vars(one) for one in found] for kind, found in listed.items()})
             return
-        print(architectures, encoders)
+        tell.table(["architecture", ""], [[one.name, one.what] for one in architectures])
+        tell.say("", f"  {len(encoders):,} encoders" + ("" if like == "*" else f" like {like}"))
+        if like == "*":
+            tell.say("  --like '*resnet*' lists some of them with their size.")
+        else:
+            sizes = [f"{one.parameters / 1e6:.1f} M" if one.parameters else "" for one in encoders]
+            tell.table(
+                ["encoder", "parameters"],
+                [[one.name, size] for one, size in zip(encoders, sizes, strict=True)],
+                right={1},
+            )
+        tell.next_command("segue train --data DATASET --architecture unet++ --encoder resnet34")

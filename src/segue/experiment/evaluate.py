@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.experiment.report import report
+import cv2
 
+from segue.data.case import write_rows
 from segue.data.dataset import Dataset
 from segue.data.leaks import between
 from segue.data.split import Split
@@ -18,11 +19,13 @@ from segue.errors import BadInput
 from segue.evaluation.choose import choose
 from segue.evaluation.decision import PLAIN, Decision
 from segue.evaluation.judge import judge
-from segue.evaluation.subject import Subject, subjects
+from segue.evaluation.overlays import overlays, picked
+from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
 from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
+from segue.experiment.report import report
 from segue.experiment.settings import EvaluateSettings
 from segue.files import atomic
 from segue.training.run import Run
@@ -113,9 +116,31 @@ def _on(
     }  # fmt: skip
     where = folder / "evaluation" / name
     verdict.table.write(where / CASES)
+    _pictures(predictor, chosen, verdict.table, model, decision, where)
     with atomic(where / SUMMARY) as file:
         json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2, ensure_ascii=False)
     return Evaluation(name, where, verdict.table, summaries, about)
+
+
+def _pictures(
+    predictor: Predictor, cases: Sequence[Subject], table: Table, model: Model, decision: Decision, where: Path
+) -> None:
+    """Of the worst, the median and the best."""
+    names = dict(zip((case.case for case in unique_names(cases)), cases, strict=True))
+    shown = [(mark, case, dice) for mark, some in picked(table).items() for case, dice in some]
+    drawn = overlays(
+        predictor, [names[case] for _, case, _ in shown], frame=model.frame, target=model.target, decision=decision
+    )
+    rows = [["picture", "case", "mark", "dice"]]
+    for number, ((mark, case, dice), (_, picture)) in enumerate(zip(shown, drawn, strict=True)):
+        path = where / "overlays" / f"{number}-{mark}.jpg"
+        done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
+        assert done
+        with atomic(path, "wb") as file:
+            file.write(data.tobytes())
+        rows.append([path.name, case, mark, f"{dice:.4f}"])
+    with atomic(where / "overlays" / "overlays.csv") as file:
+        write_rows(file, rows)
 
 
 def _part(dataset: Dataset, home: Mapping[str, str] | None, settings: EvaluateSettings) -> tuple[str, Split | None]:
@@ -125,7 +150,8 @@ def _part(dataset: Dataset, home: Mapping[str, str] | None, settings: EvaluateSe
     split = Split.open(dataset, home["split"] if home is not None else settings.split)
     if home is not None and split.hash != home["hash"]:
         raise BadInput(
-            f"{dataset.folder}: its split {split.name!r} is another than the one trained with ({split.hash}, not {home['hash']})",
+            f"{dataset.folder}: its split {split.name!r} is not the one that was trained with "
+            f"({split.hash}, not {home['hash']})",
             hint="Its test cases may have been trained on.",
         )
     if settings.part != "auto":

@@ -73,7 +73,7 @@ def train(
     """
     keep_memory()
     asked = settings or _settings(data, given)
-    folder = Path(out) if out is not None else Path("runs") / _name(asked)
+    folder = Path(out) if out is not None else Path("runs") / run_name(asked)
     began = time.monotonic()
     if fresh and (folder / "run.json").exists():
         shutil.rmtree(folder)
@@ -96,7 +96,8 @@ def _settings(data: str | Path | Sequence[str | Path], given: Mapping[str, Any])
     return validate(TrainSettings, {"data": [str(one) for one in several], **given}, where="segue.train")
 
 
-def _name(asked: TrainSettings) -> str:
+def run_name(asked: TrainSettings) -> str:
+    """The same settings, the same name: so the same command finds its run again."""
     digest = hashlib.blake2b(asked.model_dump_json().encode(), digest_size=3).hexdigest()
     names = "+".join(Path(folder).name for folder in asked.data)
     return f"{names}-{asked.network.architecture}-{asked.network.encoder}-{digest}".replace("/", "-")

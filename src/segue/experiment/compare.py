@@ -1,0 +1,98 @@
+"""`segue compare`: runs side by side on the cases that all were judged on, with a sentence that says what may be said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segue.report.comparison_page import comparison_page
+
+from segue.errors import BadInput, nearest
+from segue.evaluation.compare import compare as compare_tables
+from segue.evaluation.compared import Comparison
+from segue.evaluation.table import Table
+from segue.files import atomic
+
+Arm = Path | str | Sequence[Path | str]  # one run, or several of one kind that differ by their seed
+
+
+@dataclass(frozen=True)
+class Compared:
+    sets: Mapping[str, Comparison]
+    page: Path | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "page": str(self.page) if self.page else None,
+            "sets": {name: found.as_json() for name, found in self.sets.items()},
+        }
+
+
+def compare(
+    *arms: Arm,
+    on: Sequence[str] = (),
+    metric: str = "dice",
+    margin: float | None = None,
+    every_pair: bool = False,
+    out: Path | str | None = None,
+) -> Compared:
+    """Each arm against the first, on each set that all were evaluated on (or those named in `on`).
+
+    Args:
+        arms: runs; several seeds of one arm as a list, or as one word with commas.
+        on: names of sets, as `segue evaluate` printed them.
+        metric: by which; the table tells all.
+        margin: a difference that does not matter; what lies within it "matches".
+        every_pair: each against each, instead of against the first.
+        out: where to write a page with the differences of every patient.
+    """
+    sides = _sides(arms)
+    found = _common(sides, on)
+    sets = {}
+    for name in found:
+        tables = {
+            side: [Table.read(run / "evaluation" / name / "cases.csv") for run in runs] for side, runs in sides.items()
+        }
+        sets[name] = compare_tables(tables, metric=metric, margin=margin, pairs="all" if every_pair else "reference")
+    page = Path(out) if out is not None else None
+    if page is not None:
+        with atomic(page) as file:
+            file.write(comparison_page(sets).html())
+    return Compared(sets, page)
+
+
+def _sides(arms: Sequence[Arm]) -> dict[str, list[Path]]:
+    sides: dict[str, list[Path]] = {}
+    for arm in arms:
+        runs = [Path(run) for run in (str(arm).split(",") if isinstance(arm, str | Path) else arm)]
+        for run in runs:
+            if not run.is_dir():
+                raise BadInput(f"{run}: there is no such run")
+        name = runs[0].name if len(runs) == 1 else f"{runs[0].name} and {len(runs) - 1} more"
+        if name in sides:  # two folders of one name
+            name = str(runs[0])
+        sides[name] = runs
+    if len(sides) < 2:
+        raise BadInput("a comparison needs two runs at least", hint="segue compare RUN ANOTHER-RUN")
+    return sides
+
+
+def _common(sides: Mapping[str, Sequence[Path]], on: Sequence[str]) -> list[str]:
+    judged = {
+        run: {path.parent.name for path in (run / "evaluation").glob("*/cases.csv")}
+        for runs in sides.values()
+        for run in runs
+    }
+    common = set.intersection(*judged.values())
+    if not common:
+        run, sets = min(judged.items(), key=lambda pair: len(pair[1]))
+        told = f"was judged on {', '.join(sorted(sets))} only" if sets else "was not judged yet"
+        raise BadInput(
+            f"{run}: {told}, so there are no cases in common", hint=f"segue evaluate {run} --on DATASET judges it."
+        )
+    for name in on:
+        if name not in common:
+            raise BadInput(f"not all of these runs were judged on {name!r}: {nearest(name, common)}")
+    return sorted(on or common)

@@ -1,0 +1,215 @@
+"""The tables of an evaluation as a run's page tells them: sets, their strata, subgroups and worst cases."""
+
+from __future__ import annotations
+
+import json
+import math
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segue.data.target import Target
+from segue.errors import BadInput
+from segue.evaluation.decision import Decision
+from segue.evaluation.metrics import FAILED_DICE, METRICS
+from segue.evaluation.statistics import addressed, spread_of_mean
+from segue.evaluation.summary import THIRDS, per_patient, rows_for, summarise
+from segue.evaluation.table import Row, Table
+from segue.report.page import Estimate, Percent
+from segue.report.story import Evaluated, Miss, Overlay, Result, Stratum, Subgroup
+from segue.words import percent
+
+CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
+_DRAWS = 4000  # of an interval on a page
+_WORST = 10
+_VALUES = 24  # of a column, above which it makes no subgroups
+_PICTURES, _BYTES = 24, 4 << 20  # of a set's overlays; of one of them
+_SHOWN = ("dice", "iou", "found_where_none")  # have columns of their own
+_EMPTY = {"prediction": "nothing predicted", "truth": "nothing is there"}
+
+Rows = Sequence[Row]
+
+
+def read(evaluation: Path, target: Target) -> list[tuple[Evaluated, Table]]:
+    """Every set that lies in a run's folder of evaluations, by name."""
+    if not evaluation.is_dir():
+        return []
+    return [_set(folder, target) for folder in sorted(evaluation.iterdir()) if (folder / CASES).is_file()]
+
+
+def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
+    table, about = Table.read(folder / CASES), keys(folder / SUMMARY)
+    name = str(about.get("set") or folder.name)
+    units = sorted({row.scores.unit for row in table})
+    return (
+        Evaluated(
+            name=name,
+            dataset=str(about.get("dataset", "")),
+            part=str(about.get("part", "")),
+            home=bool(about.get("home")),
+            decision=_decision(about, target),
+            unit=units[0] if len(units) == 1 else " and ".join(units),
+            results=tuple(_results(table, name)),
+            subgroups=_subgroups(table, name),
+            worst=tuple(_worst(table)),
+            overlays=tuple(_overlays(folder / OVERLAYS, about)),
+            left_out=len(about.get("left_out") or ()),
+        ),
+        table,
+    )
+
+
+def keys(path: Path) -> Mapping[str, Any]:
+    """Of a JSON file; none where there is no file."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: cannot be read ({error})") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: must hold keys and values")
+    return found
+
+
+def _decision(about: Mapping[str, Any], target: Target) -> str:
+    if not isinstance(about.get("decision"), dict):
+        return ""
+    made = Decision.from_json(about["decision"])
+    thresholded = not target.exclusive or target.logits == 1
+    told = [f"threshold {made.threshold:g}" if thresholded else "the most probable class"]
+    told += [f"parts under {percent(made.smallest)} of the image dropped"] if made.smallest else []
+    told += ["holes filled"] if made.fill else []
+    told += [f"mean over {' and '.join(map(str, about['views']))}"] if about.get("views") else []
+    return ", ".join(told)
+
+
+def _results(table: Table, name: str) -> Iterable[Result]:
+    for summary in summarise(table):
+        rows = [row for row in table if (row.class_name, row.seen) == (summary.class_name, summary.seen)]
+        present = rows_for(rows, "dice")
+        address = (name, summary.class_name, summary.seen)
+        others = {
+            metric.told: summary.means[metric.name] for metric in METRICS.values() if metric.name not in _SHOWN
+        }  # fmt: skip
+        yield Result(
+            name=summary.class_name, seen=summary.seen, cases=summary.cases, patients=summary.patients,
+            patients_known=summary.patients_known, present=summary.present, absent=summary.absent,
+            missed=summary.missed, uncounted=summary.uncounted,
+            dice=_mean(rows, "dice", *address), iou=_mean(rows, "iou", *address), failures=_failures(rows, *address),
+            false_positives=_mean(rows, "found_where_none", *address),
+            others={**others, "not found at all": summary.missed},
+            per_case=tuple(row.scores.dice for row in present),
+        )  # fmt: skip
+
+
+def _mean(rows: Rows, metric: str, *address: str) -> Estimate:
+    return estimate(rows_for(rows, metric), lambda row: row.value(metric), metric, *address)
+
+
+def _failures(rows: Rows, *address: str) -> Estimate:
+    present = rows_for(rows, "dice")
+    return estimate(present, lambda row: float(row.scores.dice < FAILED_DICE), "failures", *address)
+
+
+def estimate(rows: Rows, value: Callable[[Row], float], *address: str) -> Estimate:
+    """Of a share of 1: the mean over patients, and its interval; the same for the same cases, whatever stands beside."""
+    means = list(per_patient(rows, value).values())
+    if not means:
+        return Estimate(math.nan)
+    middle = math.fsum(means) / len(means)
+    low, high = spread_of_mean(means, addressed(0, "report", *address), draws=_DRAWS).interval()
+    if math.isnan(low + high):  # one patient
+        return Estimate(middle)
+    return Estimate(middle, max(0.0, low), min(1.0, high))
+
+
+def _subgroups(table: Table, name: str) -> dict[str, tuple[Subgroup, ...]]:
+    found = {}
+    for column in table.columns:
+        groups: dict[tuple[str, str, str], list[Row]] = {}
+        for row in table:
+            groups.setdefault((row.column(column), row.class_name, row.seen), []).append(row)
+        values = {value for value, *_ in groups}
+        if 1 < len(values) <= min(_VALUES, len({row.case for row in table}) // 2):
+            found[column] = tuple(_subgroup(key, groups[key], name, column) for key in sorted(groups))
+    return found
+
+
+def _subgroup(key: tuple[str, str, str], rows: Rows, *address: str) -> Subgroup:
+    value, name, seen = key
+    where = (*address, *key)
+    present, absent = rows_for(rows, "dice"), rows_for(rows, "found_where_none")
+    return Subgroup(
+        value=value, name=name, seen=seen, patients=len({row.who for row in (*present, *absent)}),
+        present=len(present), absent=len(absent), dice=_mean(rows, "dice", *where),
+        failures=_failures(rows, *where), false_positives=_mean(rows, "found_where_none", *where),
+    )  # fmt: skip
+
+
+def _worst(table: Table) -> Iterable[Miss]:
+    wrong = [row for row in table if row.scores.empty not in ("both", "uncounted") and row.scores.dice < 1]
+    for row in sorted(wrong, key=lambda row: (row.scores.dice, row.case, row.class_name))[:_WORST]:
+        yield Miss(
+            case=row.case, name=row.class_name, dice=row.scores.dice,
+            numbers={
+                "IoU": row.scores.iou, "HD95": row.scores.hd95, "size": Percent(row.scores.size),
+                "beside": _EMPTY.get(row.scores.empty, ""), "seen": row.seen,
+            },
+        )  # fmt: skip
+
+
+def strata(sets: Sequence[tuple[Evaluated, Table]]) -> dict[str, tuple[Stratum, ...]]:
+    """Thirds of all cases of a class that training never saw, the same bounds for every set."""
+    found: dict[str, list[Stratum]] = {}
+    for name in dict.fromkeys(row.class_name for _, table in sets for row in table):
+        rows = {
+            one.name: [row for row in rows_for(table, "dice") if row.class_name == name and not row.seen]
+            for one, table in sets
+        }
+        sizes = [row.scores.size for inside in rows.values() for row in inside]
+        if len(sizes) < 3:
+            continue
+        bounds = sorted(set(np.quantile(sizes, THIRDS).tolist()))
+        for number in range(len(bounds) + 1):
+            told = _between(bounds, number)
+            groups = {
+                one: [row for row in inside if np.searchsorted(bounds, row.scores.size, side="right") == number]
+                for one, inside in rows.items()
+            }
+            results = {
+                one: (_mean(inside, "dice", one, name, told), len(inside)) for one, inside in groups.items() if inside
+            }
+            if results:
+                found.setdefault(name, []).append(Stratum(told=told, results=results))
+    return {name: tuple(inside) for name, inside in found.items()}
+
+
+def _between(bounds: Sequence[float], number: int) -> str:
+    if number == 0:
+        return f"under {percent(bounds[0])}"
+    if number == len(bounds):
+        return f"{percent(bounds[-1])} and more"
+    return f"{percent(bounds[number - 1])} to {percent(bounds[number])}"
+
+
+def _overlays(folder: Path, about: Mapping[str, Any]) -> Iterable[Overlay]:
+    """JPEG files; what each shows stands in the summary, else its name must tell (worst-1.jpg)."""
+    listed = about.get("overlays")
+    listed = listed if isinstance(listed, list) else []
+    known = {str(one["file"]): one for one in listed if isinstance(one, dict) and "file" in one}
+    for path in sorted(folder.glob("*.jpg"))[:_PICTURES] if folder.is_dir() else []:
+        data = path.read_bytes() if path.stat().st_size <= _BYTES else b""
+        if not data.startswith(b"\xff\xd8"):
+            continue  # not what an evaluation writes
+        told = known.get(path.name, {})
+        dice = told.get("dice")
+        yield Overlay(
+            picture=f"data:image/jpeg;base64,{b64encode(data).decode()}",
+            case=str(told.get("case", path.stem)),
+            mark=str(told.get("mark", path.stem.partition("-")[0])),
+            told=f"Dice {dice:.3f}" if isinstance(dice, float) and math.isfinite(dice) else "",
+        )

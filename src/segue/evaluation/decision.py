@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 from segue.data.target import Target
 from segue.errors import BadInput
@@ -95,17 +94,26 @@ def filled(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     outside = parts[0, 0]
     if count == 2:  # the classes and what is outside
         return labels
-    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
-    highest = cv2.dilate(inside, cross)
-    lowest = 255 - cv2.dilate(np.where(inside > 0, 255 - inside, 0).astype(np.uint8), cross)
-    numbers = np.arange(count)
-    most = ndimage.maximum(np.where(inside == 0, highest, 0), parts, numbers)
-    least = ndimage.minimum(np.where(inside == 0, lowest, 255), parts, numbers)
-    becomes = np.where(most == least, most, 0).astype(np.uint8)
+    becomes = _around(inside, parts, count)
     becomes[[0, outside]] = 0
     found = labels.copy()
     found[box] = np.where(inside == 0, becomes[parts], inside)[1:-1, 1:-1]
     return found
+
+
+def _around(inside: npt.NDArray[np.uint8], parts: npt.NDArray[np.int32], count: int) -> npt.NDArray[np.uint8]:
+    """(count,): the class around each part of the background; 0 where there are several."""
+    highest = int(inside.max())
+    if not np.any((inside > 0) & (inside < highest)):  # there is one class
+        return np.full(count, highest, np.uint8)
+    cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+    above = cv2.dilate(inside, cross)
+    edge = (inside == 0) & (above > 0)
+    below = 255 - cv2.dilate(np.where(inside > 0, 255 - inside, 0).astype(np.uint8), cross)
+    most, least = np.zeros(count, np.uint8), np.full(count, 255, np.uint8)
+    np.maximum.at(most, parts[edge], above[edge])
+    np.minimum.at(least, parts[edge], below[edge])
+    return np.where(most == least, most, 0).astype(np.uint8)
 
 
 def without_small(labels: npt.NDArray[np.uint8], smallest: float) -> npt.NDArray[np.uint8]:
@@ -126,9 +134,11 @@ def parts_of(mask: Mask) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], 
     box = _box(mask)
     if box is None:
         return np.zeros(1, np.int64), np.zeros((0, 0), np.int32), (slice(0), slice(0))
-    inside = np.ascontiguousarray(mask[box]).view(np.uint8)
-    _, parts, about, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
-    return about[:, cv2.CC_STAT_AREA].astype(np.int64), np.asarray(parts, np.int32), box
+    inside = np.ascontiguousarray(mask[box])
+    number, parts = cv2.connectedComponents(inside.view(np.uint8), connectivity=8)
+    areas = np.bincount(parts[inside], minlength=number)
+    areas[0] = inside.size - areas.sum()
+    return areas, np.asarray(parts, np.int32), box
 
 
 def _box(labels: npt.NDArray[Any]) -> tuple[slice, slice] | None:

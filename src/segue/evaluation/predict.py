@@ -90,7 +90,7 @@ def predict_tagged(
         job = None if picture is None else _Job(picture, frame)
         waiting.append((tag, job))
         if job is not None:
-            windows += job.windows(frame)
+            windows += job.windows()
         while len(windows) >= batch:
             _run(predictor, windows[:batch], frame, target)
             del windows[:batch]
@@ -114,15 +114,14 @@ class _Job:
         self.stored = (picture.levels[0].shape[0], picture.levels[0].shape[1])
         self.plan = tiling(self.stored, frame)
         self.blend = Blend(self.plan)
+        levels, canvas = frame.accept(picture.levels), self.plan.canvas
+        self.rendered = render(Drawn.identity(1, canvas), 0, levels, None, canvas, frame.padding)
         self.done = False
 
-    def windows(self, frame: Frame) -> list[tuple[_Job, int, npt.NDArray[Any]]]:
-        identity = Drawn.identity(1, self.plan.canvas)
-        levels = frame.accept(self.picture.levels)
-        whole = render(identity, 0, levels, None, self.plan.canvas, frame.padding).image
+    def windows(self) -> list[tuple[_Job, int, npt.NDArray[Any]]]:
         height, width = self.plan.tile
         return [
-            (self, number, whole[top : top + height, left : left + width])
+            (self, number, self.rendered.image[top : top + height, left : left + width])
             for number, (top, left) in enumerate(self.plan.windows)
         ]
 
@@ -133,10 +132,27 @@ class _Job:
         """On the native grid: interpolate first, decide after."""
         maps, two = self.blend.maps, target.logits == 1
         shown = maps[1:] if two else maps
-        on_stored = restore(np.ascontiguousarray(shown.transpose(1, 2, 0)), self.stored)
+        on_stored = restore(_without_padding(shown.transpose(1, 2, 0), self.rendered.valid), self.stored)
         native = Fit(self.picture.native, self.stored).probabilities_back(on_stored)
-        found = np.ascontiguousarray(native.reshape(*self.picture.native, len(shown)).transpose(2, 0, 1))
-        return np.concatenate([1 - found, found]) if two else found
+        native = native.reshape(*self.picture.native, len(shown)).transpose(2, 0, 1)
+        if not two:
+            return np.ascontiguousarray(native)
+        found = np.empty((2, *self.picture.native), np.float32)
+        found[1] = native[0]
+        np.subtract(1, native[0], out=found[0])
+        return found
+
+
+def _without_padding(maps: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """(height, width, classes), the image's outermost pixels also around it: what a network says of padding would else leak
+    over an edge that falls on the middle of a pixel."""
+    found = np.array(maps, order="C")
+    for axis in (0, 1):
+        inside = np.flatnonzero(valid.any(axis=1 - axis))
+        first, last = int(inside[0]), int(inside[-1])
+        lines = np.moveaxis(found, axis, 0)
+        lines[:first], lines[last + 1 :] = lines[first], lines[last]
+    return found
 
 
 def _run(

@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from segue.data import prepare
 from segue.data.case import IGNORE, Case
-from segue.data.dataset import Dataset
+from segue.data.dataset import TABLE, Dataset
 from segue.data.geometry import pyramid
 from segue.data.split import Split
 from segue.data.stamp import stamp_now
 from segue.data.store import Store
 from segue.data.target import Target
-from segue.errors import BadInput, nearest
+from segue.errors import BadInput
 from segue.evaluation.frame import Frame
 from segue.evaluation.predict import Picture
 
@@ -96,7 +96,9 @@ def subjects(
         chosen = set(names)
         unknown = sorted(chosen - set(dataset.by_name))
         if unknown:
-            raise BadInput(f"{dataset.name}: has no case {unknown[0]!r}: {nearest(unknown[0], dataset.by_name)}")
+            raise BadInput(
+                f"{dataset.name}: has no case {unknown[0]!r}", hint=f"Its cases are in {dataset.folder / TABLE}."
+            )
     lookup = target.table(dataset.card.classes, where=dataset.name, same=same)
     found = []
     for case in dataset.cases:

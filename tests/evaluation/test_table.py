@@ -107,6 +107,21 @@ def test_present_and_absent_stand_apart() -> None:
     assert summary.as_json()["means"]["dice"] == pytest.approx(0.4)
 
 
+def test_intervals_of_the_means() -> None:
+    rows = made.table([float(value) for value in np.linspace(0.6, 1.0, 30)]).rows
+    (summary,) = summarise(rows, intervals=True)
+    low, high = summary.intervals["dice"]
+    assert summary.means["dice"] == pytest.approx(0.8)
+    assert low < 0.8 < high
+    error = np.std([row.scores.dice for row in rows], ddof=1) / math.sqrt(30)
+    assert high - low == pytest.approx(2 * 2.045 * error, rel=0.05)  # Student's t of 29
+    assert summarise(reversed(rows), intervals=True)[0].intervals["dice"] == (low, high)
+    assert summarise(rows[:1], intervals=True)[0].as_json()["intervals"]["dice"] == [None, None]
+    most = summarise(made.table([0.9, 1.0, 1.0]), intervals=True)[0].intervals["dice"][1]
+    assert most == 1.0  # no Dice is above it
+    assert summarise(rows)[0].intervals == {}
+
+
 def test_nothing_to_average_is_not_a_number() -> None:
     (summary,) = summarise([Row("n1", "polyp", made.absent())])
     assert math.isnan(summary.means["dice"])

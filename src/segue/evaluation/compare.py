@@ -1,0 +1,223 @@
+"""Models side by side: is the difference more than luck, do they match, or are there too few patients to tell?
+
+    found = compare({"baseline": table, "ours": [run_1, run_2, run_3]}, metric="dice", margin=0.01)
+    print(found.sentences[0])
+
+Nothing but numbers goes in and comes out: what draws the patients' differences finds them in the result.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from segue.errors import BadInput, nearest
+from segue.evaluation import sentence, statistics
+from segue.evaluation.compared import Comparison, Difference, Group, Model
+from segue.evaluation.metrics import METRICS, Metric, metric_named
+from segue.evaluation.pairing import Floats, Key, Paired, Side, aligned, paired
+from segue.evaluation.statistics import ALPHA
+from segue.evaluation.summary import patient_mean, rows_for
+from segue.evaluation.table import Row, Table
+from segue.words import count
+
+Test = Literal["permutation", "wilcoxon"]
+
+
+def compare(
+    tables: Mapping[str, Table | Sequence[Table]],
+    *,
+    metric: str = "dice",
+    reference: str | None = None,
+    pairs: Literal["reference", "all"] = "reference",
+    class_name: str | None = None,
+    margin: float | None = None,
+    test: Test = "permutation",
+    seed: int = 0,
+    draws: int = statistics.DRAWS,
+    leave_out_trained: bool = False,
+) -> Comparison:
+    """Each model, a table or one for each of its runs, against the reference (the first, if none is named) or all pairs.
+
+    Without a class all are averaged. The margin within which models match has a default for each metric.
+    """
+    measured = metric_named(metric)
+    if reference is not None and reference not in tables:
+        raise BadInput(f"the reference {reference!r} is none of the models ({nearest(reference, tables)})")
+    if margin is not None and not 0 < margin < math.inf:
+        raise BadInput(f"a margin of {margin} is none: it is the difference that does not matter, above 0")
+    if pairs not in ("reference", "all"):
+        raise BadInput(f"pairs are {pairs!r} ({nearest(pairs, ('reference', 'all'))})")
+    if test not in ("permutation", "wilcoxon"):
+        raise BadInput(f"{test!r} is no test ({nearest(test, ('permutation', 'wilcoxon'))})")
+    sides, left_out = aligned(tables, class_name=class_name, leave_out_trained=leave_out_trained)
+    first = reference or next(iter(sides))
+    names = list(sides)
+    if pairs == "all":
+        couples = [(other, one) for one, other in itertools.combinations(names, 2)]
+    else:
+        couples = [(name, first) for name in names if name != first]
+    how = _How(measured, margin or measured.margin, test, seed, draws, class_name or "")
+    groups = [_group(sides, seen_by, keys, couples, how) for seen_by, keys in _by_seen(sides)]
+    found = tuple(group for group in groups if group is not None)
+    if not found:
+        raise BadInput(f"no case is one that {measured.told} is for: the structure is {_lacking(measured)} all of them")
+    unit = next(row.scores.unit for row in sides[first][0].values())
+    return Comparison(
+        metric, class_name, unit, how.margin, seed, found, tuple(_notes(sides, left_out, found))
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _How:
+    metric: Metric
+    margin: float
+    test: Test
+    seed: int
+    draws: int
+    class_name: str
+
+
+def _by_seen(sides: Mapping[str, Side]) -> list[tuple[tuple[str, ...], list[Key]]]:
+    first = next(iter(sides.values()))[0]
+    seen: dict[bool, list[Key]] = {False: [], True: []}
+    by: dict[str, None] = {}
+    for key in first:
+        who = [name for name, runs in sides.items() if any(rows[key].seen for rows in runs)]
+        seen[bool(who)].append(key)
+        by |= dict.fromkeys(who)
+    ordered = tuple(name for name in sides if name in by)
+    return [(names, keys) for names, keys in (((), seen[False]), (ordered, seen[True])) if keys]
+
+
+def _group(
+    sides: Mapping[str, Side],
+    seen_by: tuple[str, ...],
+    keys: list[Key],
+    couples: list[tuple[str, str]],
+    how: _How,
+) -> Group | None:
+    values = paired(sides, keys, how.metric)
+    if not values.patients:
+        return None
+    rows = [next(iter(sides.values()))[0][key] for key in keys]
+    whom = "patient" if any(row.patient for row in rows) else "image"
+    measured = [_measure(values, couple, whom, len(couples), how, seen_by) for couple in couples]
+    adjusted = statistics.holm([found["p"] for found in measured])
+    return Group(
+        seen_by,
+        values.cases,
+        len(values.patients),
+        tuple(_model(name, runs, keys, values.values[name], how.metric) for name, runs in sides.items()),
+        tuple(_judged(found, p, how, rows[0].scores.unit) for found, p in zip(measured, adjusted, strict=True)),
+    )
+
+
+def _measure(
+    paired_: Paired, couple: tuple[str, str], whom: str, comparisons: int, how: _How, seen_by: tuple[str, ...]
+) -> dict[str, Any]:
+    side, reference = couple
+    one, other = paired_.values[side], paired_.values[reference]
+    values, others = one.mean(axis=0), other.mean(axis=0)
+    differences = np.round(values - others, 12)
+    address = (how.metric.name, how.class_name, *seen_by, side, reference)
+    spread = statistics.spread_of_difference(
+        one, other, statistics.addressed(how.seed, "spread", *address), draws=how.draws
+    )
+    p_wilcoxon = statistics.wilcoxon(differences)
+    p = p_wilcoxon
+    if how.test == "permutation":
+        p = statistics.permutation(differences, statistics.addressed(how.seed, "permutation", *address))
+    if max(len(one), len(other)) > 1 and not math.isnan(spread.error):
+        p = max(p, spread.p)  # patients and runs must both allow it
+    matching = 1 - 2 * ALPHA / comparisons
+    bounds = spread.interval(matching)
+    mean = float(differences.mean())
+    of_runs = statistics.run_variance(one) + statistics.run_variance(other)
+    deviation = float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
+    return {
+        "side": side, "reference": reference, "cases": paired_.cases, "patients": len(differences), "whom": whom,
+        "mean": float(values.mean()), "mean_of_reference": float(others.mean()), "difference": mean,
+        "level": 1 - ALPHA, "interval": spread.interval(), "error": spread.error,
+        "p": p, "p_wilcoxon": p_wilcoxon, "test": how.test, "comparisons": comparisons,
+        "smallest_p": statistics.smallest_p(int(np.count_nonzero(differences)), how.test),
+        "rank_biserial": statistics.rank_biserial(differences), "standardised": statistics.standardised(differences),
+        "higher": int((differences > 0).sum()), "equal": int((differences == 0).sum()),
+        "lower": int((differences < 0).sum()), "better": (mean > 0) == how.metric.higher_is_better,
+        "margin": how.margin, "matching_level": matching, "matching_interval": bounds,
+        "within_margin": -how.margin < bounds[0] and bounds[1] < how.margin,
+        "runs_vary": of_runs > 0,
+        "needed": None if math.isnan(deviation) else statistics.needed(
+            max(abs(mean), how.margin), deviation, of_runs=of_runs, alpha=ALPHA / comparisons
+        ),
+        "who": paired_.patients, "values": tuple(map(float, values)), "values_of_reference": tuple(map(float, others)),
+    }  # fmt: skip
+
+
+def _judged(found: dict[str, Any], p_adjusted: float, how: _How, unit: str) -> Difference:
+    low, high = found["interval"]
+    few = statistics.smallest_p(found["patients"], how.test) * found["comparisons"] >= ALPHA
+    if found["equal"] == found["patients"]:
+        verdict = sentence.EQUAL
+    elif few:
+        verdict = sentence.TOO_SMALL
+    elif p_adjusted < ALPHA and (low > 0 or high < 0):
+        verdict = sentence.MORE
+    elif found["within_margin"]:
+        verdict = sentence.MATCHES
+    elif found["smallest_p"] * found["comparisons"] >= ALPHA:
+        verdict = sentence.TOO_SMALL
+    else:
+        verdict = sentence.NOT_MORE
+    silent = Difference(**found, p_adjusted=p_adjusted, verdict=verdict)
+    return Difference(
+        **found, p_adjusted=p_adjusted, verdict=verdict, sentence=sentence.sentence(silent, how.metric, unit)
+    )
+
+
+def _model(name: str, runs: Side, keys: Iterable[Key], values: Floats, metric: Metric) -> Model:
+    kept = list(keys)
+    means = values.mean(axis=1)
+    return Model(
+        name,
+        len(runs),
+        float(means.mean()),
+        float(means.std(ddof=1)) if len(means) > 1 else math.nan,
+        {each: _described([[rows[key] for key in kept] for rows in runs], each) for each in METRICS},
+    )
+
+
+def _described(runs: list[list[Row]], metric: str) -> float:
+    means = [patient_mean(rows_for(rows, metric), lambda row: row.value(metric)) for rows in runs]
+    return math.fsum(means) / len(means)
+
+
+def _notes(sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...]) -> Iterable[str]:
+    rows = next(iter(sides.values()))[0].values()
+    if all(len(runs) == 1 for runs in sides.values()):
+        yield "One run of each: this is about these very networks, not about how they were trained. Several runs tell."
+    elif single := [name for name, runs in sides.items() if len(runs) == 1]:
+        yield f"A single run of {', '.join(single)}: what another of it would give is not in the interval."
+    nameless = len({row.case for row in rows if not row.patient})
+    if nameless:
+        yield f"No patient is known for {count(nameless, 'image')}: each counts as its own, which may promise too much."
+    if left_out:
+        yield f"{count(left_out, 'case')} left out, whose masks were trained with."
+    uncounted = len({row.case for row in rows if row.scores.empty == "uncounted"})
+    if uncounted:
+        yield f"{count(uncounted, 'case')} without a pixel that counts."
+    for group in groups:
+        if group.images_seen_by:
+            yield (
+                f"Of {count(group.cases, 'case')} {', '.join(group.images_seen_by)} had seen the images, without masks: "
+                "their numbers stand apart."
+            )
+
+
+def _lacking(metric: Metric) -> str:
+    return "in none of" if metric.where == "present" else "in"

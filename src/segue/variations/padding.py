@@ -39,7 +39,9 @@ class Padding:
 
     def value(self, channels: int) -> npt.NDArray[np.float32]:
         """(channels,) in 0..1. A colour of another number of channels gives its mean: a grey slice in a colour encoder."""
-        colour = np.asarray(self.colour or (0.0,), np.float32)
+        if not self.colour:
+            return np.zeros(channels, np.float32)
+        colour = np.asarray(self.colour, np.float32)
         return colour if len(colour) == channels else np.full(channels, colour.mean(), np.float32)
 
 

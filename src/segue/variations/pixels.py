@@ -29,7 +29,7 @@ GLINT = 4.0  # how steep the edge of a highlight is
 def develop(drawn: Drawn, index: int, image: Array, valid: Bools | None, padding: Padding) -> Array:
     """A warped image (height, width, channels) of our own, perhaps changed in place, to what is seen. `valid`: what is
     not invented; None: all of it."""
-    asked = [name for name in _STAGES if drawn.acts(name, index)]
+    asked = [name for name, acts in drawn.active.items() if name in _STAGES and acts[index]]
     kind = image.dtype
     if asked and kind == np.uint16:
         image = image.astype(np.float32) / np.float32(65535)
@@ -54,9 +54,9 @@ def _colour(image: Array, numbers: Numbers, valid: Bools | None) -> Array:
         matrix, of_mean = (np.eye(channels) * part.sum(1).mean() for part in (matrix, of_mean))
         offset = np.full(channels, offset.mean())
     shift = offset * _peak(image)
-    if not np.array_equal(matrix, of_mean):
+    if (matrix != of_mean).any():
         shift = shift + (of_mean - matrix) @ _mean(image, valid)
-    return _kept(cv2.transform(image, np.column_stack([matrix, shift])), image)
+    return _kept(cv2.transform(image, np.concatenate([matrix, shift[:, None]], axis=1)), image)
 
 
 def _mean(image: Array, valid: Bools | None) -> Numbers:
@@ -211,7 +211,7 @@ def _rounded(values: Array, image: Array) -> Array:
 
 
 def _peak(image: Array) -> float:
-    return {"uint8": 255.0, "uint16": 65535.0}.get(image.dtype.name, 1.0)
+    return 255.0 if image.dtype == np.uint8 else 65535.0 if image.dtype == np.uint16 else 1.0
 
 
 def _kept(found: Array, image: Array) -> Array:

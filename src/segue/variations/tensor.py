@@ -43,8 +43,11 @@ def images(drawn: Drawn, x: Tensor, *, partner: Tensor | None = None, padding: P
             found = _on(found, drawn.active[name], functools.partial(stage, drawn.parts[name], valid))
     found = _erased(drawn, found.clone() if found is x else found, size)
     if valid is not None and not padding.mirrored:
-        colour = torch.as_tensor(padding.value(x.shape[1]), device=x.device)[None, :, None, None]
-        found = torch.where(valid[:, None], found, colour)
+        colour = padding.value(x.shape[1])
+        if colour.any():
+            found = torch.where(valid[:, None], found, _tensor(colour, x.device)[None, :, None, None])
+        else:
+            found = found.masked_fill(~valid[:, None], 0.0)
     return _mixed(drawn, found, found if partner is None else partner, size, own=partner is None).to(x.dtype)
 
 
@@ -52,7 +55,7 @@ def carry(
     drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None, partner: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
     size = warp.checked(drawn, (maps.shape[-2], maps.shape[-1]))
-    found, counts = _carried([warp.forward(drawn, index, size) for index in range(drawn.n)], maps, valid)
+    found, counts = _carried(_forward(drawn, size, maps.device), None, maps, valid)
     ignored = [boxes.ignored(drawn, index, size) for index in range(drawn.n)]
     if any(each is not None for each in ignored):
         gone = _stacked(ignored, size, maps.device)
@@ -69,87 +72,138 @@ def undo(drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None) -> tuple[Te
     if any(each is not None for each in lost):
         known = ~_stacked(lost, size, maps.device)
         valid = known if valid is None else valid & known
-    return _carried([warp.backward(drawn, index, size) for index in range(drawn.n)], maps, valid)
+    grid, one_to_one = _backward(drawn, size, maps.device)
+    return _carried(grid, one_to_one, maps, valid)
 
 
-# Geometry
+# Geometry. A grid (k, height, width, 2) holds x and y of the source from -1 to 1, from edge to edge along each axis.
 
 
 def _warped(drawn: Drawn, x: Tensor, padding: Padding) -> tuple[Tensor, Tensor | None]:
     """The images warped, and what is not invented; None: all of it."""
     size = (x.shape[2], x.shape[3])
-    acts = np.zeros(drawn.n, np.bool_)
-    for name in ("matrix", "bend"):
-        acts |= drawn.active.get(name, np.False_)
-    if not acts.any():
-        return x, None
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for index in map(int, np.flatnonzero(acts)):
+    groups: dict[tuple[bool, tuple[int, int]], list[int]] = {}
+    for index in map(int, np.flatnonzero(_moves(drawn))):
         shrink = warp.shrinking(warp.to_pixels(size) @ warp.matrix(drawn, index), size)
         groups.setdefault((drawn.acts("bend", index), warp.reading(size, shrink)), []).append(index)
+    if not groups:
+        return x, None
     found, valid = x, torch.ones((drawn.n, *size), dtype=torch.bool, device=x.device)
     border = "reflection" if padding.mirrored else "border"
-    for (bent, read), rows in groups.items():
-        grid, inside = _grid(drawn, rows, size, bent, x.device)
-        source = _shrunk(_rows(x, rows), read)
-        done = F.grid_sample(source, grid, mode="bilinear", padding_mode=border, align_corners=False)
-        found, valid = _put(found, rows, done), _put(valid, rows, inside)
+    for (_, read), rows in groups.items():
+        grid = _grid(drawn, rows, size, x.device)
+        done = F.grid_sample(_shrunk(_rows(x, rows), read), grid, "bilinear", border, align_corners=False)
+        found, valid = _put(found, rows, done), _put(valid, rows, _inside(grid))
     return found, valid
 
 
-def _grid(
-    drawn: Drawn, rows: Sequence[int], size: tuple[int, int], bent: bool, device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """(k, height, width, 2) as grid_sample reads it, and where it is inside."""
-    height, width = size
+def _moves(drawn: Drawn) -> npt.NDArray[np.bool_]:
+    still = np.zeros(drawn.n, np.bool_)
+    return still | drawn.active.get("matrix", still) | drawn.active.get("bend", still)
+
+
+def _grid(drawn: Drawn, rows: Sequence[int], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Where each pixel comes from, for samples that all bend or all do not."""
+    matrices = np.stack([warp.matrix(drawn, index) for index in rows])
+    bends = drawn.parts["bend"][list(rows)] if drawn.acts("bend", rows[0]) else None
+    return _places(matrices, bends, size, device)
+
+
+def _places(
+    matrices: npt.NDArray[Any], bends: npt.NDArray[Any] | None, size: tuple[int, int], device: torch.device
+) -> Tensor:
     long = max(size)
-    # -1 to 1 from edge to edge of the image along each axis
-    ends = np.diag([long / width, long / height, 1.0])
-    matrices = np.stack([ends @ warp.matrix(drawn, index) for index in rows])
+    matrices = np.diag([long / size[1], long / size[0], 1.0]) @ matrices
+    if bends is None:  # a plane is a spline of two coefficients along each axis: its offset and its slope
+        fields = np.zeros((len(matrices), 3, 2, 2))
+        fields[:, :, 0, 0], fields[:, :, 0, 1], fields[:, :, 1, 0] = (
+            matrices[:, :, 2],
+            matrices[:, :, 0],
+            matrices[:, :, 1],
+        )
+        down, along = (_straight(each, each / long) for each in size)
+    else:
+        fields = np.stack([warp.homogeneous(bend, matrix) for bend, matrix in zip(bends, matrices, strict=True)])
+        count = spline.cells(bends.shape[-1])
+        down, along = (spline.basis(each, each / long, count) for each in size)
+    if (slanted := np.any(matrices[:, 2, :2])) == 0:
+        fields = fields[:, :2] / matrices[:, 2, 2][:, None, None, None]
+    axes = fields.shape[1]
+    # (k, g, width, axes), so that one product writes the grid as it is read
+    columns = torch.einsum("kagh,wh->kgwa", _tensor(fields, device), _tensor(along, device)).flatten(2)
+    grid = (_tensor(down, device) @ columns).view(len(matrices), *size, axes)
+    return grid[..., :2] / grid[..., 2:] if slanted else grid
+
+
+@functools.lru_cache(maxsize=64)
+def _straight(length: int, extent: float) -> npt.NDArray[np.float32]:
+    places = (np.arange(length) + 0.5) / length * (2 * extent) - extent
+    return np.stack([np.ones(length), places], axis=1).astype(np.float32)
+
+
+def _inside(grid: Tensor) -> Tensor:
+    far = grid.abs()
+    return torch.maximum(far[..., 0], far[..., 1]) <= 1 + 1e-6
+
+
+def _forward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> Tensor | None:
+    """The grid of all samples; None: nothing moves."""
+    if not _moves(drawn).any():
+        return None
+    bent = drawn.active.get("bend", np.zeros(drawn.n, np.bool_))
+    grid = torch.empty((drawn.n, *size, 2), device=device)
+    for rows in (np.flatnonzero(bent).tolist(), np.flatnonzero(~bent).tolist()):
+        if rows:
+            grid = _put(grid, rows, _grid(drawn, rows, size, device))
+    return grid
+
+
+def _backward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> tuple[Tensor | None, Tensor | None]:
+    """Where each pixel went, and where that is known; None: everywhere."""
+    if not _moves(drawn).any():
+        return None, None
+    matrices = np.linalg.inv(np.stack([warp.matrix(drawn, index) for index in range(drawn.n)]))
+    grid, known = _places(matrices, None, size, device), None
+    bent = np.flatnonzero(drawn.active.get("bend", ())).tolist()
     if bent:
-        fields = [warp.homogeneous(drawn.parts["bend"][row], at) for row, at in zip(rows, matrices, strict=True)]
-        field = _tensor(np.stack(fields), device)
-        count = spline.cells(field.shape[-1])
-        down, along = (_tensor(spline.basis(each, each / long, count), device) for each in size)
-        places = down @ (field @ along.T)
-    else:
-        relative = warp.to_relative(size)
-        x = _tensor(np.arange(width) * relative[0, 0] + relative[0, 2], device)
-        y = _tensor(np.arange(height) * relative[1, 1] + relative[1, 2], device)
-        at = _tensor(matrices, device)[..., None, None]
-        places = at[:, :, 0] * x + at[:, :, 1] * y[:, None] + at[:, :, 2]
-    if np.any(matrices[:, 2, :2]):
-        grid = (places[:, :2] / places[:, 2:]).permute(0, 2, 3, 1)
-    else:
-        grid = (places[:, :2] / places[:, 2:, :1, :1]).permute(0, 2, 3, 1)
-    inside = (grid.abs() <= 1 + 1e-6).all(-1)
-    return grid, inside
+        known = torch.ones((drawn.n, *size), dtype=torch.bool, device=device)
+        for index in bent:
+            where = warp.backward(drawn, index, size)
+            ends = [(2 * places + 1) / length - 1 for places, length in zip(where.maps(), size[::-1], strict=True)]
+            grid[index] = _tensor(np.stack(ends, axis=-1), device)
+            known[index] = torch.as_tensor(where.known, device=device)
+    return grid, known
 
 
-def _carried(places: Sequence[warp.Where], maps: Tensor, valid: Tensor | None) -> tuple[Tensor, Tensor]:
-    if maps.ndim not in (3, 4) or len(maps) != len(places):
-        raise BadInput(f"maps have the shape ({len(places)}, [channels,] height, width), not {tuple(maps.shape)}")
+def _carried(
+    grid: Tensor | None, one_to_one: Tensor | None, maps: Tensor, valid: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    if maps.ndim not in (3, 4) or (grid is not None and len(maps) != len(grid)):
+        raise BadInput(f"maps have the shape (samples, [channels,] height, width), not {tuple(maps.shape)}")
     size = (maps.shape[-2], maps.shape[-1])
-    both = [where.maps() for where in places]
-    x, y = (_tensor(np.stack([each[axis] for each in both]), maps.device) for axis in (0, 1))
-    inside = torch.as_tensor(np.stack([where.inside(size) for where in places]), device=maps.device)
-    row, column = y.round().clamp(0, size[0] - 1).long(), x.round().clamp(0, size[1] - 1).long()
-    near = row * size[1] + column
-    counts = inside if valid is None else inside & valid.flatten(1).gather(1, near.flatten(1)).view(near.shape)
-    if not maps.is_floating_point():
-        planes = maps.flatten(1, -3) if maps.ndim == 4 else maps[:, None]
-        index = near.flatten(1)[:, None].expand(-1, planes.shape[1], -1)
-        found = planes.flatten(2).gather(2, index).view(planes.shape).view(maps.shape)
-        return torch.where(_as(counts, found), found, _outside(maps)), counts
+    if grid is None:
+        everything = torch.ones((len(maps), *size), dtype=torch.bool, device=maps.device)
+        counts = everything if valid is None else valid.clone()
+        return torch.where(_as(counts, maps), maps, _outside(maps)), counts
+    counts = _inside(grid) if one_to_one is None else _inside(grid) & one_to_one
+    smooth = maps.is_floating_point()
+    if valid is not None or not smooth:
+        row = ((grid[..., 1] + 1) * (size[0] / 2) - 0.5).round_().clamp_(0, size[0] - 1)
+        column = ((grid[..., 0] + 1) * (size[1] / 2) - 0.5).round_().clamp_(0, size[1] - 1)
+        near = row.mul_(size[1]).add_(column).long().flatten(1)
+        if valid is not None:
+            counts &= valid.flatten(1).gather(1, near).view(counts.shape)
+    if not smooth:
+        planes = maps.flatten(2) if maps.ndim == 4 else maps.flatten(1)[:, None]
+        found = planes.gather(2, near[:, None].expand(-1, planes.shape[1], -1)).view(maps.shape)
+        return found.masked_fill_(~_as(counts, found), _outside(maps)), counts
     planes = (maps if maps.ndim == 4 else maps[:, None]).float()
-    grid = torch.stack([(2 * x + 1) / size[1] - 1, (2 * y + 1) / size[0] - 1], dim=-1)
     if valid is None:
         found = _sampled(planes, grid)
     else:  # what did not count must not bleed into what does: a mean over what counts
         found = _sampled(torch.where(valid[:, None], planes, 0.0), grid)
         found = found / _sampled(valid[:, None].float(), grid).clamp(min=1e-6)
-    found = torch.where(counts[:, None], found, 0.0)
-    return found.view(maps.shape).to(maps.dtype), counts
+    return found.masked_fill(~counts[:, None], 0.0).view(maps.shape).to(maps.dtype), counts
 
 
 def _sampled(planes: Tensor, grid: Tensor) -> Tensor:
@@ -184,11 +238,11 @@ def _colour(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int]
     shift = _tensor(offset, x.device)
     if not np.array_equal(matrix, of_mean):
         if valid is None:
-            mean = x.mean((2, 3))
+            mean = x.mean((2, 3))[:, :, None]
         else:
-            counted = _rows(valid, rows)[:, None]
-            mean = (x * counted).sum((2, 3)) / counted.sum((2, 3)).clamp(min=1)
-        shift = shift + (_tensor(of_mean - matrix, x.device) @ mean[:, :, None])[:, :, 0]
+            counted = _rows(valid, rows).flatten(1).to(x.dtype)[:, :, None]
+            mean = x.flatten(2) @ counted / counted.sum(1, keepdim=True).clamp(min=1)
+        shift = shift + (_tensor(of_mean - matrix, x.device) @ mean)[:, :, 0]
     return torch.baddbmm(shift[:, :, None], _tensor(matrix, x.device), x.flatten(2)).view(x.shape)
 
 
@@ -351,7 +405,7 @@ def _mixed(drawn: Drawn, mine: Tensor, other: Tensor, size: tuple[int, int], *, 
 def _on(x: Tensor, acts: npt.NDArray[np.bool_], stage: Callable[[Sequence[int], Tensor], Tensor]) -> Tensor:
     """A stage done to the samples that ask for it."""
     rows = [int(index) for index in np.flatnonzero(acts)]
-    return _put(x, rows, stage(rows, _rows(x, rows)).clamp(0, 1))
+    return _put(x, rows, stage(rows, _rows(x, rows)).clamp_(0, 1))
 
 
 def _rows(x: Tensor, rows: Sequence[int]) -> Tensor:

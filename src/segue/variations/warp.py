@@ -61,10 +61,10 @@ def snapped(matrix: Floats) -> Floats:
 
 def shrinking(to_source: Floats, size: tuple[int, int]) -> float:
     """Source pixels per pixel of the result, in the middle of the canvas."""
-    middle = to_source @ np.array([0.0, 0.0, 1.0])
-    x, y = middle[:2] / middle[2]
-    jacobian = (to_source[:2, :2] - np.outer([x, y], to_source[2, :2])) / middle[2]
-    return math.sqrt(abs(float(np.linalg.det(jacobian)))) / (max(size) / 2)
+    (a, b, x), (c, d, y), (e, f, w) = to_source.tolist()
+    x, y = x / w, y / w
+    area = (a - x * e) * (d - y * f) - (b - x * f) * (c - y * e)
+    return float(math.sqrt(abs(area)) / abs(w) / (max(size) / 2))
 
 
 def reading(size: tuple[int, int], shrink: float) -> tuple[int, int]:

@@ -67,7 +67,8 @@ def _fpn(parts: Parts) -> Body:
     assert isinstance(width, int)
     # It joins the deepest four maps, whichever they are, and leaves off at the finest of these.
     up = 2 ** (parts.settings.depth - 3)
-    widths = {"decoder_pyramid_channels": width, "decoder_segmentation_channels": max(width // 2, 1)}
+    # The votes are normalised in 32 groups.
+    widths = {"decoder_pyramid_channels": width, "decoder_segmentation_channels": max(width // 64, 1) * 32}
     return SmpBody(_model("FPN", parts, upsampling=up, **widths))
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-_GROUPS = 32
+_GROUPS, _TOGETHER = 32, 4  # at most so many groups, of at least so many channels
 
 
 def has_batch_norm(module: nn.Module) -> bool:
@@ -24,7 +23,7 @@ def keep_still(module: nn.Module, *, everything: bool) -> None:
 
 
 def to_group_norm(module: nn.Module) -> None:
-    """Every batch norm becomes a group norm of up to 32 groups with the same scale and shift."""
+    """Every batch norm becomes a group norm with the same scale and shift."""
     _exchange(module, _grouped)
 
 
@@ -43,10 +42,13 @@ class SteadyBatchNorm2d(nn.BatchNorm2d):
 
 
 class GroupNormThen(nn.GroupNorm):
-    """timm's batch norms bring their activation along."""
+    """A single value in a group is passed on as it is. timm's batch norms bring their activation along."""
 
     def forward(self, x: Tensor) -> Tensor:
-        x = super().forward(x)
+        if x[0].numel() > self.num_groups:
+            x = super().forward(x)
+        elif self.affine:
+            x = x * self.weight.view(1, -1, 1, 1) + self.bias.view(1, -1, 1, 1)
         for name in ("drop", "act"):
             if hasattr(self, name):
                 x = getattr(self, name)(x)
@@ -64,7 +66,9 @@ def _steadied(old: nn.Module) -> nn.Module | None:
 def _grouped(old: nn.Module) -> nn.Module | None:
     if not isinstance(old, _BatchNorm):
         return None
-    new = GroupNormThen(math.gcd(_GROUPS, old.num_features), old.num_features, old.eps, old.affine)
+    channels = old.num_features
+    fitting = (g for g in range(_GROUPS, 1, -1) if channels % g == 0 and channels // g >= _TOGETHER)
+    new = GroupNormThen(next(fitting, 1), channels, old.eps, old.affine)
     if old.affine:
         new.load_state_dict({"weight": old.weight.detach(), "bias": old.bias.detach()})
     for name in ("drop", "act"):

@@ -20,7 +20,8 @@ from segue.networks.network import SegmentationNetwork
 from segue.networks.operators import timm
 from segue.networks.sources import local
 
-ENOUGH = 0.9
+ENOUGH = 0.9  # of the encoder
+ALIKE = 0.5  # of the decoder: below, what fits by name is chance
 COLOURS = ("colour_mean", "colour_std")
 _COUNTER = "num_batches_tracked"  # some libraries leave it out; it changes nothing
 
@@ -49,7 +50,7 @@ class Matched:
 def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:
     """From a .safetensors file or a run: all or nothing."""
     path = local(where)
-    tensors = merged(read(path)[0])
+    tensors = {_here(name): tensor for name, tensor in merged(read(path)[0]).items()}
     mine = dict(network.state_dict(keep_vars=True))
     plan: dict[str, Tensor] = {}
     used: set[str] = set()
@@ -76,11 +77,13 @@ def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:
             hint="It is of another encoder. The setting network.encoder must name the one that the file was made with.",
         )
     others = _others(network, mine)
+    same = {name: tensors[name] for name in others if name in tensors and tensors[name].shape == mine[name].shape}
+    if len(same) < ALIKE * len(others):
+        same = {}
     # Our own files bring the colours along that their weights were trained with.
-    for name in (*others, *COLOURS):
-        if name in tensors and tensors[name].shape == mine[name].shape:
-            plan[name] = tensors[name]
-            used.add(name)
+    same |= {name: tensors[name] for name in COLOURS if name in tensors and tensors[name].shape == mine[name].shape}
+    plan |= same
+    used |= set(same)
     with torch.no_grad():
         for name, tensor in plan.items():
             mine[name].copy_(tensor)
@@ -122,6 +125,13 @@ def _asked(trunk: nn.Module) -> list[str]:
 def _others(network: SegmentationNetwork, mine: Mapping[str, Tensor]) -> list[str]:
     starts = tuple(start for start, _ in _trunks(network))
     return [name for name in mine if not name.startswith(starts) and name not in COLOURS]
+
+
+def _here(name: str) -> str:
+    """segmentation-models-pytorch's name of a tensor as ours."""
+    start, dot, rest = name.partition(".")
+    ours = {"encoder": "body.encoder", "decoder": "body.decoder", "segmentation_head": "body.head"}
+    return ours[start] + dot + rest if start in ours else name
 
 
 def _same(name: str) -> str:

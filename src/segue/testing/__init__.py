@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from segue.testing.adapter import check_adapter as check_adapter
     from segue.testing.loss import check_loss as check_loss
+    from segue.testing.network import check_network as check_network
+    from segue.testing.variation import check_variation as check_variation
 
 # Loaded on first use: some need torch, some do not.
-_HOME = {"check_adapter": "segue.testing.adapter", "check_loss": "segue.testing.loss"}
+_HOME = {
+    "check_adapter": "segue.testing.adapter",
+    "check_loss": "segue.testing.loss",
+    "check_network": "segue.testing.network",
+    "check_variation": "segue.testing.variation",
+}
 
 __all__ = list(_HOME)
 

@@ -82,10 +82,16 @@ def scatter(points: Sequence[tuple[float, float, int]], *, x: str, y: str) -> st
     return drawing(draw, height=3.4)
 
 
-def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[float] = ()) -> str:
+def groups(
+    values: Mapping[str, Sequence[float]],
+    *,
+    x: str,
+    cuts: Sequence[float] = (),
+    limits: tuple[float, float | None] = (0, None),
+) -> str:
     """A row for each group: its points, and a box from the lower to the upper quartile with the median in it.
 
-    `cuts` are places on the axis, drawn as lines through all rows.
+    `cuts` are places on the axis, drawn as lines through all rows; `limits` are the axis's ends.
     """
 
     def draw(axes: Axes) -> None:
@@ -104,7 +110,7 @@ def groups(values: Mapping[str, Sequence[float]], *, x: str, cuts: Sequence[floa
         axes.set_yticks(range(len(values)), short_names(list(values)))
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(values) - 0.4, -0.6)
-        axes.set_xlim(left=0)
+        axes.set_xlim(*limits)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(x)
         for place in cuts:

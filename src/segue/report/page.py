@@ -11,6 +11,7 @@ into does not appear. Dates and random names never do: the same content is the s
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -33,7 +34,33 @@ class Swatch:
     blue: int
 
 
-Cell = str | int | float | Percent | Swatch | None
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number, and from where to where it may as well lie."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A share of 1 with its interval, as numbers and as a bar."""
+
+    share: Estimate
+    percent: bool = False
+    hue: int = 0  # place in the page's cycle
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Words with smaller ones below."""
+
+    words: str
+    note: str
+
+
+Cell = str | int | float | Percent | Swatch | Bar | Noted | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +107,16 @@ class Section:
             items.append(f"<div{wide}><dt>{_escaped(name)}</dt><dd>{_cell(value, 1)}</dd></div>")
         return self._add(items, '<dl class="facts">{}</dl>')
 
+    def legend(self, entries: Iterable[tuple[Swatch, str]]) -> Section:
+        items = [f"<li>{_cell(swatch, 0)}{_escaped(words)}</li>" for swatch, words in entries]
+        return self._add(items, '<ul class="legend">{}</ul>')
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = "") -> Section:
         """Columns that hold only numbers are set to the right, with as many decimals as their largest value bears."""
         rows = list(rows)
-        numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(columns))]
+        numeric = [all(isinstance(row[i], int | float | Bar | None) for row in rows) for i in range(len(columns))]
         decimals = [_decimals([row[i] for row in rows]) for i in range(len(columns))]
-        words = [all(isinstance(row[i], str) for row in rows) for i in range(len(columns))]
+        words = [all(isinstance(row[i], str | Noted) for row in rows) for i in range(len(columns))]
         kinds = [' class="number"' * numeric[i] or ' class="words"' * words[i] for i in range(len(columns))]
         head = "".join(f'<th scope="col"{kinds[i]}>{_escaped(name)}</th>' for i, name in enumerate(columns))
         body = [
@@ -104,7 +135,7 @@ class Section:
         ]
         return self._add(items, '<div class="figures">{}</div>')
 
-    def pictures(self, tiles: Iterable[Tile]) -> Section:
+    def pictures(self, tiles: Iterable[Tile], *, large: bool = False) -> Section:
         items = []
         for tile in tiles:
             shown = "".join(f'<img src="{_escaped(uri)}" alt="{_escaped(alt)}">' for uri, alt in tile.pictures)
@@ -112,7 +143,7 @@ class Section:
             several = ' class="several"' if len(tile.pictures) > 1 else ""
             below = f"<figcaption>{_escaped(tile.caption)}</figcaption>"
             items.append(f"<figure{several}><div>{shown}{mark}</div>{below}</figure>")
-        return self._add(items, '<div class="pictures">{}</div>')
+        return self._add(items, f'<div class="pictures{" large" * large}">{{}}</div>')
 
     def commands(self, *lines: str) -> Section:
         self.blocks.append(f'<pre tabindex="0">{_escaped(chr(10).join(lines))}</pre>')
@@ -188,13 +219,18 @@ def _apart(page: str) -> str:
 
 
 def _decimals(column: Iterable[Cell]) -> int:
-    sizes = [abs(value) * (100 if isinstance(value, Percent) else 1) for value in column if isinstance(value, float)]
+    known = [value for value in column if isinstance(value, float) and math.isfinite(value)]
+    sizes = [abs(value) * (100 if isinstance(value, Percent) else 1) for value in known]
     return 3 if max(sizes, default=0) <= 1 else 2 if max(sizes) < 10 else 1 if max(sizes) < 1000 else 0
 
 
 def _cell(value: Cell, decimals: int) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "–"
+    if isinstance(value, Bar):
+        return _bar(value)
+    if isinstance(value, Noted):
+        return _escaped(value.words) + (f"<small>{_escaped(value.note)}</small>" if value.note else "")
     if isinstance(value, Swatch):
         colour = f"#{value.red:02x}{value.green:02x}{value.blue:02x}"
         told = f'role="img" aria-label="{colour}" title="{colour}" style="background:{colour}"'
@@ -204,3 +240,19 @@ def _cell(value: Cell, decimals: int) -> str:
     if isinstance(value, float):
         return f"{value:,.{decimals}f}"
     return f"{value:,}" if isinstance(value, int) else _escaped(value)
+
+
+def _bar(bar: Bar) -> str:
+    value, low, high = bar.share.value, bar.share.low, bar.share.high
+    if not math.isfinite(value):
+        return "–"
+    scale, decimals, unit = (100, 1, "\N{NO-BREAK SPACE}%") if bar.percent else (1, 3, "")
+    told, places = "", f"--v:{_place(value)}"
+    if low is not None and high is not None and math.isfinite(low + high):
+        told = f"<small>{scale * low:.{decimals}f} to {scale * high:.{decimals}f}{unit}</small>"
+        places += f";--l:{_place(low)};--h:{_place(high)}"
+    return f'{scale * value:.{decimals}f}{unit}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
+
+
+def _place(share: float) -> str:
+    return f"{100 * min(1.0, max(0.0, share)):.1f}%"

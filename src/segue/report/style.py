@@ -62,9 +62,16 @@ th,td{text-align:left;padding:.4rem 1.2rem .4rem 0;border-bottom:1px solid var(-
 td{overflow-wrap:anywhere}
 th{font-weight:600;color:var(--soft);font-size:.85rem;vertical-align:bottom}
 .number{text-align:right;white-space:nowrap}
+th.number{white-space:normal;overflow-wrap:normal}
 td.words{min-width:7.5rem}
 .swatch{display:inline-block;width:2.2em;height:1.1em;vertical-align:-.15em;margin-right:.5em;
  border:1px solid var(--line);border-radius:2px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+td small{display:block;color:var(--soft);font-size:.8rem}
+.bar{display:block;height:.45rem;min-width:7rem;margin-top:.2rem;border-radius:1px;
+ print-color-adjust:exact;-webkit-print-color-adjust:exact;--m:color-mix(in srgb,var(--hue) 45%,var(--ground));
+ background:linear-gradient(var(--ink),var(--ink)) var(--v) 0/2px 100% no-repeat,
+ linear-gradient(90deg,var(--hue) var(--l,var(--v)),var(--m) 0 var(--h,var(--v)),var(--line) 0)}
+.legend{list-style:none;margin:0 0 1rem;padding:0;display:flex;flex-wrap:wrap;gap:.3rem 1.6rem;font-size:.925rem}
 figure{margin:0;min-width:0}
 figcaption{font-size:.85rem;line-height:1.45;color:var(--soft);padding-top:.4rem}
 .figures{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,25rem),1fr));gap:2rem 2.5rem;
@@ -73,6 +80,7 @@ figcaption{font-size:.85rem;line-height:1.45;color:var(--soft);padding-top:.4rem
 svg{display:block;width:100%;height:auto;overflow:visible;color:var(--ink)}
 .pictures{display:grid;gap:1.1rem .9rem;margin:0 0 1.5rem;align-items:start;
  grid-template-columns:repeat(auto-fill,minmax(min(9.6rem,calc(50% - .45rem)),1fr))}
+.pictures.large{grid-template-columns:repeat(auto-fill,minmax(min(16rem,100%),1fr))}
 .pictures figcaption{white-space:pre-line}
 .pictures .several{grid-column:span 2}
 .pictures figure>div{position:relative;display:flex;gap:2px;align-items:flex-start}
@@ -81,6 +89,7 @@ svg{display:block;width:100%;height:auto;overflow:visible;color:var(--ink)}
  background:#000b;color:#fff}
 @media print{body{font-size:10pt;padding:0;max-width:none} nav a,a{color:inherit} pre{white-space:pre-wrap}
  figure,tr,.warnings li,.facts>div{break-inside:avoid} h2,h3{break-after:avoid} .scroll{overflow:visible}
- .figures{grid-template-columns:1fr 1fr} .pictures{grid-template-columns:repeat(6,1fr)}}
+ .figures{grid-template-columns:1fr 1fr} .pictures{grid-template-columns:repeat(6,1fr)}
+ .pictures.large{grid-template-columns:repeat(3,1fr)}}
 """
 )

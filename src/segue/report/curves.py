@@ -1,0 +1,129 @@
+"""Curves: how a training went, what a threshold does, which learning rate to take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from segue.report.drawing import DOTTED, INK, STROKES, colour, drawing, legend_above, short_names
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Values = Sequence[float]  # one that is not a number is a gap
+_APART = 40  # points, up to which each is shown
+
+
+def losses(steps: Values, series: Mapping[str, Values], rates: Values = (), *, best: float | None = None) -> str:
+    """A line for the loss and each of its parts; below, small, the learning rate. `best` is the step of the best epoch."""
+
+    def draw(axes: Axes, rate: Axes | None = None) -> None:
+        _lines(axes, steps, series, y="loss", mark=_told(best, "best epoch"))
+        lowest = rate if rate is not None else axes
+        if rate is not None:
+            _line(rate, steps, rates, number=7)
+            rate.set_ylim(bottom=0)
+            rate.set_ylabel("rate", rotation_mode="anchor")
+            rate.locator_params(axis="y", nbins=2)
+            rate.yaxis.set_major_formatter(_plain)
+            _mark(rate, best)
+        lowest.set_xlabel("step")
+        _whole(lowest, steps)
+
+    known = len(rates) == len(steps) > 0
+    return drawing(draw, height=3.7 if known else 2.9, panels=(3, 1) if known else (1,))
+
+
+def scores(steps: Values, series: Mapping[str, Values], *, y: str, best: float | None = None) -> str:
+    """What the judge said after each epoch: higher is better."""
+
+    def draw(axes: Axes) -> None:
+        _lines(axes, steps, series, y=y, mark=_told(best, "best epoch"))
+        axes.set_xlabel("step")
+        _whole(axes, steps)
+
+    return drawing(draw, height=3.7)
+
+
+def together(lines: Mapping[str, tuple[Values, Values]], *, y: str) -> str:
+    """Several trainings, each with its own steps."""
+
+    def draw(axes: Axes) -> None:
+        names = short_names(list(lines))
+        for number, (name, (steps, heights)) in enumerate(zip(names, lines.values(), strict=True)):
+            _line(axes, steps, heights, number=number, label=name)
+        legend_above(axes, names)
+        axes.set_xlabel("step")
+        axes.set_ylabel(y, rotation_mode="anchor")
+        _whole(axes, max((steps for steps, _ in lines.values()), key=len))
+
+    return drawing(draw, height=3.7)
+
+
+def thresholds(at: Values, series: Mapping[str, Values], *, y: str, chosen: float | None = None) -> str:
+    """A score for each threshold that was tried."""
+
+    def draw(axes: Axes) -> None:
+        _lines(axes, at, series, y=y, mark=_told(chosen, "chosen"))
+        axes.set_xlabel("threshold of the probability")
+
+    return drawing(draw, height=3.0)
+
+
+def finder(rates: Values, losses: Values, *, proposal: float | None = None) -> str:
+    """The loss while the learning rate rose from step to step."""
+
+    def draw(axes: Axes) -> None:
+        _lines(axes, rates, {"loss": losses}, y="loss, smoothed", mark=_told(proposal, "rate of this run"))
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(_plain)
+        axes.tick_params(axis="x", which="minor", length=0)
+        axes.set_xlabel("learning rate")
+
+    return drawing(draw, height=3.0)
+
+
+def _told(place: float | None, words: str) -> tuple[float, str] | None:
+    return None if place is None else (place, words)
+
+
+def _lines(
+    axes: Axes, x: Values, series: Mapping[str, Values], *, y: str, mark: tuple[float, str] | None = None
+) -> None:
+    names = short_names(list(series))
+    for number, (name, heights) in enumerate(zip(names, series.values(), strict=True)):
+        _line(axes, x, heights, number=number, label=name if len(names) > 1 else "")
+    if mark is not None:
+        _mark(axes, mark[0], label=mark[1])
+    shown = [*(names if len(names) > 1 else []), *([mark[1]] if mark is not None else [])]
+    if shown:
+        legend_above(axes, shown)
+    axes.set_ylabel(y, rotation_mode="anchor")
+
+
+def _line(axes: Axes, x: Values, y: Values, *, number: int, label: str = "") -> None:
+    points = {"marker": "o", "markersize": 3.5, "markeredgewidth": 0} if len(x) <= _APART else {}
+    stroke = STROKES[number % len(STROKES)] if label else "-"
+    told = {"label": label} if label else {}
+    axes.plot(x, y, color=colour(number), linewidth=1.6, linestyle=stroke, **points, **told)  # type: ignore[arg-type]
+
+
+def _mark(axes: Axes, place: float | None, *, label: str = "") -> None:
+    if place is not None:
+        told = {"label": label} if label else {}
+        axes.axvline(place, color=INK, linewidth=1.1, linestyle=DOTTED, alpha=0.8, **told)  # type: ignore[arg-type]
+
+
+def _whole(axes: Axes, steps: Values) -> None:
+    """Steps are whole numbers; one epoch alone must not be stretched over fractions of a step."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, place: f"{step:,.0f}"))
+    if len(steps) == 1:
+        axes.set_xlim(0, 2 * steps[0])
+
+
+def _plain(value: float, place: float | None) -> str:
+    """Matplotlib would write powers of ten as a formula."""
+    return f"{value:g}"

@@ -1,0 +1,105 @@
+"""What one should mind before one believes a run's numbers, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from segue.report.story import Evaluated, RunStory
+from segue.words import count, some
+
+FEW = 20  # patients, below which an interval says little
+_FALLS = 0.1  # Dice lost elsewhere that deserves a word
+
+
+def warnings(story: RunStory) -> Iterator[tuple[str, str]]:
+    yield from _of_training(story)
+    if story.sets:
+        yield from _of_places(story)
+        yield from _of_numbers(story)
+    elif story.finished:
+        how = f": `{story.next[0]}`" if story.next else ""
+        yield "It has not been evaluated.", f"Whole cases, at home and elsewhere, say how good it is{how}."
+
+
+def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
+    if not story.finished:
+        yield (
+            "This run is not finished.",
+            "What stands here is its state so far; the command that began it goes on with it.",
+        )
+    if story.epochs and not any(epoch.scores for epoch in story.epochs):
+        yield "There was no validation.", "Nobody looked whether more steps still helped; the last weights were kept."
+    elif story.finished and len(story.epochs) > 1 and story.best == story.epochs[-1].number:
+        yield "The last epoch was the best.", "It may still have been getting better: more steps could help."
+    blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
+    if blind:
+        yield (
+            f"The patient of {count(sum(blind.values()), 'training image')} is not known: {some(list(blind))}.",
+            "Whether one patient is in training and in the test cannot be ruled out there.",
+        )
+
+
+def _of_places(story: RunStory) -> Iterator[tuple[str, str]]:
+    parts = {one.part for one in story.home if one.strange}
+    if "test" not in parts:
+        yield (
+            "There is no test part from home.",
+            "The number from home comes from validation images, which also chose the epoch (and the threshold, where one "
+            "was chosen): it is somewhat too good."
+            if "validation" in parts
+            else "How good it is on new images from home is not known.",
+        )
+    if not any(one.strange for one in story.elsewhere):
+        yield (
+            "It was not judged on strange images from elsewhere.",
+            "How it does at another hospital cannot be told from home: evaluate it on another dataset.",
+        )
+    falls = [one.name for one in story.elsewhere if _falls(story, one)]
+    if falls:
+        yield (
+            f"It is clearly worse at {some(falls)} than at home.",
+            "Where sizes differ, By size tells whether that explains it."
+            if story.strata
+            else "Look at its worst cases.",
+        )
+    seen = [one.name for one in story.sets if any(result.seen for result in one.results)]
+    if seen:
+        yield (
+            f"Training has seen images of {some(seen)}, or copies of them.",
+            "Their numbers stand in a table of their own; they do not say how a strange image fares.",
+        )
+
+
+def _falls(story: RunStory, one: Evaluated) -> bool:
+    """By enough to matter, and more than the intervals leave to chance."""
+    home = {result.name: result.dice for at in story.home for result in at.strange}
+    pairs = [(home[result.name], result.dice) for result in one.strange if result.name in home]
+    return any(
+        here.value - there.value > _FALLS and (here.low is None or there.high is None or there.high < here.low)
+        for here, there in pairs
+    )
+
+
+def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
+    few = [one.name for one in story.ordered if any(result.patients < FEW for result in one.strange)]
+    if few:
+        yield (
+            f"Fewer than {FEW} patients in {some(few)}.",
+            "Intervals are wide there and may still be too narrow; small differences mean nothing.",
+        )
+    unknown = [one.name for one in story.ordered if any(not result.patients_known for result in one.results)]
+    if unknown:
+        yield (
+            f"Patients are not known in {some(unknown)}.",
+            "Each image counts as a patient; where one patient has several images, intervals are too narrow.",
+        )
+    lost = sum(one.left_out for one in story.sets)
+    if lost:
+        are = "is" if lost == 1 else "are"
+        yield f"{count(lost, 'case')} could not be read and {are} in no number.", "Mend the files and evaluate again."
+    bare = sum(result.uncounted for one in story.sets for result in one.results)
+    if bare:
+        yield (
+            f"{count(bare, 'case')} had no pixel that counts.",
+            "Their masks leave a class open everywhere, so they are in no number of it.",
+        )

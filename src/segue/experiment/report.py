@@ -18,7 +18,7 @@ from segue.experiment.load import FOLDS
 from segue.experiment.settings import TrainSettings
 from segue.files import atomic
 from segue.report.run_page import run_page
-from segue.report.story import Dataset, Epoch, Member, Part, RunStory, Setting, Thresholds
+from segue.report.story import DEFAULT, Dataset, Epoch, Member, Part, RunStory, Setting, Thresholds
 from segue.training.run import ABOUT, CONFIG, ENVIRONMENT, Run
 
 PAGE = "report.html"
@@ -171,7 +171,7 @@ def _thresholds(path: Path) -> Thresholds | None:
 def _settings(asked: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[Setting]:
     default, wanted = _flat(json.loads(TrainSettings(data=()).model_dump_json())), _flat(asked)
     for key, value in _flat(config).items():
-        origin = "default"
+        origin = DEFAULT
         if key in wanted and wanted[key] != default.get(key):
             origin = "asked for" if wanted[key] == value else f"asked for {_text(wanted[key])}"
         elif key in wanted and wanted[key] != value:
@@ -192,7 +192,7 @@ def _flat(given: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(_text, value))
-    if value is None or value == {}:
+    if value is None or value in ({}, ""):
         return "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
 

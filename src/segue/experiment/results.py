@@ -15,7 +15,7 @@ from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.decision import Decision
 from segue.evaluation.metrics import FAILED_DICE, METRICS
-from segue.evaluation.statistics import addressed, spread_of_mean
+from segue.evaluation.statistics import ALPHA, addressed, spread_of_mean
 from segue.evaluation.summary import THIRDS, per_patient, rows_for, summarise
 from segue.evaluation.table import Row, Table
 from segue.report.page import Estimate, Percent
@@ -24,7 +24,7 @@ from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
 _DRAWS = 4000  # of an interval on a page
-_WORST = 10
+_WORST = 8
 _VALUES = 24  # of a column, above which it makes no subgroups
 _PICTURES, _BYTES = 24, 4 << 20  # of a set's overlays; of one of them
 _SHOWN = ("dice", "iou", "found_where_none")  # have columns of their own
@@ -34,10 +34,11 @@ Rows = Sequence[Row]
 
 
 def read(evaluation: Path, target: Target) -> list[tuple[Evaluated, Table]]:
-    """Every set that lies in a run's folder of evaluations, by name."""
+    """Every set that lies in a run's folder of evaluations: those from home first, by name."""
     if not evaluation.is_dir():
         return []
-    return [_set(folder, target) for folder in sorted(evaluation.iterdir()) if (folder / CASES).is_file()]
+    found = [_set(folder, target) for folder in sorted(evaluation.iterdir()) if (folder / CASES).is_file()]
+    return sorted(found, key=lambda pair: not pair[0].home)
 
 
 def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
@@ -111,8 +112,7 @@ def _mean(rows: Rows, metric: str, *address: str) -> Estimate:
 
 
 def _failures(rows: Rows, *address: str) -> Estimate:
-    present = rows_for(rows, "dice")
-    return estimate(present, lambda row: float(row.scores.dice < FAILED_DICE), "failures", *address)
+    return estimate(rows_for(rows, "dice"), lambda row: float(row.scores.dice < FAILED_DICE), "failures", *address)
 
 
 def estimate(rows: Rows, value: Callable[[Row], float], *address: str) -> Estimate:
@@ -122,9 +122,14 @@ def estimate(rows: Rows, value: Callable[[Row], float], *address: str) -> Estima
         return Estimate(math.nan)
     middle = math.fsum(means) / len(means)
     low, high = spread_of_mean(means, addressed(0, "report", *address), draws=_DRAWS).interval()
-    if math.isnan(low + high):  # one patient
-        return Estimate(middle)
-    return Estimate(middle, max(0.0, low), min(1.0, high))
+    # All of them 0 or all 1: drawing again finds nothing else, but another patient may be otherwise. Of a true share p
+    # nobody shows it with probability (1 - p) ** n.
+    unseen = 1 - (ALPHA / 2) ** (1 / len(means))
+    if max(means) == 0:
+        return Estimate(middle, 0.0, unseen)
+    if min(means) == 1:
+        return Estimate(middle, 1 - unseen, 1.0)
+    return Estimate(middle) if math.isnan(low + high) else Estimate(middle, max(0.0, low), min(1.0, high))
 
 
 def _subgroups(table: Table, name: str) -> dict[str, tuple[Subgroup, ...]]:
@@ -157,7 +162,7 @@ def _worst(table: Table) -> Iterable[Miss]:
             case=row.case, name=row.class_name, dice=row.scores.dice,
             numbers={
                 "IoU": row.scores.iou, "HD95": row.scores.hd95, "size": Percent(row.scores.size),
-                "beside": _EMPTY.get(row.scores.empty, ""), "seen": row.seen,
+                "remark": _EMPTY.get(row.scores.empty, ""), "seen": row.seen,
             },
         )  # fmt: skip
 

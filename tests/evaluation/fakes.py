@@ -77,7 +77,7 @@ def dataset(folder: Path, *, sizes: tuple[tuple[int, int], ...] = ((120, 160), (
         cv2.imwrite(str(folder / "raw" / "images" / f"{number}.png"), image[..., ::-1])
         cv2.imwrite(str(folder / "raw" / "masks" / f"{number}.png"), mask)
         rows.append(
-            f"images/{number}.png,masks/{number}.png,c{number},p{number // 2},s{number % 2},{'fm'[number // 4]}"
+            f"images/{number}.png,masks/{number}.png,c{number},p{number // 2},s{number // 4},{'fm'[number // 4]}"
         )
     (folder / "raw" / "manifest.csv").write_text("\n".join(rows) + "\n")
     found = segue.scan(folder / "raw", folder / "set", workers=0, labels="0=background,127=ignore,255=polyp").dataset

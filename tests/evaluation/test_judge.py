@@ -12,6 +12,7 @@ import segue
 from segue.data.case import IGNORE
 from segue.data.dataset import Dataset
 from segue.data.prepare import PrepareSettings, prepare
+from segue.data.split import SplitSettings
 from segue.data.store import Store
 from segue.data.target import Target
 from segue.errors import BadInput
@@ -89,9 +90,9 @@ def test_with_a_store_or_without_it_is_the_same_to_the_byte(dataset: Dataset, st
         assert (a.native, len(a.levels)) == (b.native, len(b.levels))
         assert all(np.array_equal(x, y) for x, y in zip(a.levels, b.levels, strict=True))
         assert np.array_equal(one.truth(), other.truth())
-    one = judge(mixed, from_store, frame=FRAME, target=POLYP, decision=DECISION).table
-    other = judge(mixed, from_files, frame=FRAME, target=POLYP, decision=DECISION).table
-    assert same(one, other, tmp_path)
+    stored = judge(mixed, from_store, frame=FRAME, target=POLYP, decision=DECISION).table
+    read = judge(mixed, from_files, frame=FRAME, target=POLYP, decision=DECISION).table
+    assert same(stored, read, tmp_path)
 
 
 def test_a_store_of_another_size_is_passed_over(dataset: Dataset, store: Store, tmp_path: Path) -> None:
@@ -111,7 +112,7 @@ def test_grey_images_before_a_network_of_colour_and_the_other_way(tmp_path: Path
         made.folder_of_images(raw, 3)
         if name == "grey":
             for path in (raw / "images").iterdir():
-                cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_GRAYSCALE))
+                cv2.imwrite(str(path), made.read(path)[..., 1])
         found = segue.scan(raw, tmp_path / name / "set", workers=0).dataset
         assert found is not None
         assert len(found.card.channels) == channels
@@ -276,7 +277,7 @@ def test_cases_of_several_datasets_stand_in_one_table(tmp_path: Path) -> None:
 
 
 def test_who_is_judged(dataset: Dataset, store: Store, tmp_path: Path) -> None:
-    split = segue.split(dataset)
+    split = segue.split(dataset, settings=SplitSettings(test=0.25, validation=0.25))
     for part in ("train", "validation", "test"):
         chosen = subjects(dataset, POLYP, split=split, part=part)
         assert [one.case.case for one in chosen] == split.cases(part)

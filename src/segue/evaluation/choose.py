@@ -101,6 +101,8 @@ def allowed(subjects: Sequence[Subject], part: str = "validation", split: Split 
     """Nothing is fitted on a test case, nor on one of which nobody knows what it is for."""
     if not subjects:
         raise BadInput("no case is given to choose on")
+    if part in ("test", LEFT_OUT):
+        raise BadInput(f"part {part!r}: nothing may be chosen on it")
     if split is not None:
         split.refuse_test(subject.case.case for subject in subjects)
     for subject in subjects:

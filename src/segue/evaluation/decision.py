@@ -89,7 +89,7 @@ def filled(labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     if box is None:
         return labels
     # A rim of background, so that whatever is open to it is one component: number `outside`.
-    inside = cv2.copyMakeBorder(labels[box], 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    inside = np.pad(labels[box], 1)
     count, parts = cv2.connectedComponents((inside == 0).view(np.uint8), connectivity=4)
     outside = parts[0, 0]
     if count == 2:  # the classes and what is outside

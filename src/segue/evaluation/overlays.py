@@ -31,7 +31,7 @@ TRUTH, PREDICTION = (0, 190, 255), (255, 228, 60)  # RGB: sky blue and yellow
 LONG_SIDE = 480
 
 _RIM = (0, 0, 0)
-_DASH, _GAP = 7, 5  # pixels of the picture
+_DASH, _GAP = 6, 6  # pixels of the picture
 _FINE = 4  # binary digits of a pixel's fraction
 _DIM, _HATCH = 0.4, 9
 
@@ -86,7 +86,8 @@ def overlays(
 def picked(table: Table, count: int = 2, *, metric: str = "dice") -> dict[str, list[tuple[str, float]]]:
     """ "worst", "median" and "best": cases and their mean over classes, no patient twice, the most telling first.
 
-    Cases without the structure, in which nothing was predicted, show nothing and are left out.
+    Cases without the structure, in which nothing was predicted, show nothing and are left out. Of few patients there are
+    fewer than `count` of each.
     """
     rows: dict[str, list[Row]] = {}
     for row in table:
@@ -102,7 +103,8 @@ def picked(table: Table, count: int = 2, *, metric: str = "dice") -> dict[str, l
     }
     found: dict[str, list[tuple[str, float]]] = {"worst": [], "median": [], "best": []}
     used: set[str] = set()
-    for _ in range(count):  # in turns, so that few patients are shared out fairly
+    patients = len({its[0].who for its in rows.values()})
+    for _ in range(min(count, max(1, patients // 3))):
         for name, order in orders.items():
             case = next((case for case in order if rows[case][0].who not in used), None)
             if case is not None:

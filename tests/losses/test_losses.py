@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -117,7 +120,7 @@ def test_logits_of_another_shape_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_an_image_without_pixels_is_refused() -> None:
-    with pytest.raises(ValueError, match="a truth of shape"):
+    with pytest.raises(ValueError, match="has no pixels"):
         parse("dice", LESION)(torch.zeros(2, 1, 0, 5), torch.zeros(2, 0, 5, dtype=torch.uint8))
 
 
@@ -127,6 +130,13 @@ def test_gradients_come_back_in_the_logits_precision() -> None:
     assert logits.grad is not None
     assert logits.grad.dtype == torch.bfloat16
     assert logits.grad.any()
+
+
+@pytest.mark.parametrize("text", LOSSES)
+def test_a_logit_that_is_no_number_shows_in_its_sample_alone(text: str) -> None:
+    logits, truth = torch.randn(3, 1, 6, 6), torch.randint(0, 2, (3, 6, 6))
+    logits[1, 0, 2, 2] = torch.nan
+    assert parse(text, LESION)(logits, truth).isnan().tolist() == [False, True, False]
 
 
 def test_the_same_bytes_wherever_the_batch_lies_in_memory() -> None:
@@ -184,9 +194,20 @@ def test_a_part_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
             predicted, true = pair.channels()
             return pair.pixel_mean((predicted - true).abs() ** self.power)
 
+    class Products(Part):
+        """Dice through products of matrices, which a precision context would make rough."""
+
+        def __call__(self, pair: Pair) -> torch.Tensor:
+            predicted, true = pair.channels()
+            hits = (predicted @ true.mT).diagonal(dim1=1, dim2=2)
+            spare = torch.where(true.sum(2) > 0, 0.0, (0.01 * pair.counted).clamp(min=1))
+            return pair.channel_mean(1 - (2 * hits + spare) / (predicted.sum(2) + true.sum(2) + spare))
+
     monkeypatch.setitem(LOSSES, "absolute", Absolute)
+    monkeypatch.setitem(LOSSES, "products", Products)
     assert isinstance(parse("absolute(power=2)", LESION), Loss)
     check_loss("absolute(power=2) + 0.1*dice")
+    check_loss("products")
 
 
 # Methods.md, system 0: (B, H, W) beside (B, 1, H, W) made the adaptive weight 0.33 for perfect predictions.
@@ -244,3 +265,14 @@ def test_the_share_that_counts() -> None:
     assert counted(truth).tolist() == [1.0, 0.5, 0.0]
     assert counted(truth.unsqueeze(1).repeat(1, 2, 1, 1)).tolist() == [1.0, 0.5, 0.0]
     assert counted(truth).dtype == torch.float32
+
+
+def test_the_page_tells_every_loss_and_every_argument() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text(encoding="utf-8")
+    rows = {line.split("|")[1].strip(): line for line in page.splitlines() if line.startswith("| `")}
+    assert set(rows) == {f"`{name}`" for name in LOSSES}
+    for name, part in LOSSES.items():
+        cell = rows[f"`{name}`"].split("|")[3]
+        assert set(re.findall(r"`(\w+)`", cell)) == set(part.model_fields), name
+        for argument, default in re.findall(r"`(\w+)` ([\d.]+)", cell):
+            assert part.model_fields[argument].default == float(default), (name, argument)

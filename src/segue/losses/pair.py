@@ -101,8 +101,10 @@ def _check_shapes(logits: Tensor, truth: Tensor, target: Target) -> None:
     check_logits(logits, target)
     channels = () if target.exclusive else (len(target.names),)
     wanted = (len(logits), *channels, *logits.shape[2:])
-    if tuple(truth.shape) != wanted or not truth[:1].numel():
+    if tuple(truth.shape) != wanted:
         raise ValueError(f"a truth of shape {tuple(truth.shape)} beside logits {tuple(logits.shape)}: must be {wanted}")
+    if not truth.numel():
+        raise ValueError(f"a truth of shape {wanted} has no pixels")
     if truth.is_floating_point() or truth.is_complex() or truth.dtype == torch.bool:
         raise ValueError(f"a truth of {kind(truth)}: must be whole numbers, {IGNORE} where nothing counts")
 

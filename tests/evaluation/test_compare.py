@@ -77,6 +77,11 @@ def test_five_patients_are_too_few_whatever_they_say() -> None:
     several = compare(tables, draws=DRAWS).groups[0].differences
     assert {each.verdict for each in several} == {sentence.TOO_SMALL}
     assert "with 6 patients no difference can pass p < 0.05 among 3 comparisons" in several[0].sentence
+    assert two(of([0.1] * 6), of([0.5] * 6)).needed == 6
+    assert several[0].needed == 7  # the least of which one direction has less than 0.05 / 3
+    near = [[0.5 + 0.0001 * number * sign for number in range(1, 7)] for sign in (-1, 0, 1, 2)]
+    alike = compare(dict(zip("abcd", map(of, near), strict=True)), draws=DRAWS).groups[0].differences[0]
+    assert (alike.within_margin, alike.verdict) == (True, sentence.TOO_SMALL)
     alone = two(of([0.5]), of([0.6]))
     assert alone.verdict == sentence.TOO_SMALL
     assert "two patients at least are needed" in alone.sentence
@@ -261,6 +266,10 @@ def test_classes_are_averaged_or_chosen() -> None:
     assert found.difference == pytest.approx(0.2)
     assert (found.cases, found.patients) == (8, 8)
     assert two(table(0.5, 0.6), table(0.6, 0.9), class_name="polyp").difference == pytest.approx(0.1)
+    once = [
+        Table.of([*of([value] * 8, patients=["a"] * 8), *of([0.6], name="cup", patients=["a"])]) for value in (0.5, 0.7)
+    ]
+    assert two(*once).mean == pytest.approx((0.7 + 0.6) / 2)  # eight cases of one class, one of the other
     with pytest.raises(BadInput, match=r"no table has a class 'cop' \(did you mean cup"):
         compare({"old": table(0.5, 0.6), "new": table(0.6, 0.9)}, class_name="cop")
 

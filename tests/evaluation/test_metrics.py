@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from segue.errors import BadInput
 from segue.evaluation import distances
+from segue.evaluation.lesions import components
 from segue.evaluation.metrics import METRICS, score
 from tests.evaluation import slow
 
@@ -99,7 +100,7 @@ def test_empty_masks(found: int, missed: int, empty: str) -> None:
     assert got.hd95 == got.assd == (0.0 if right else 100.0)  # the diagonal of 60 x 80 mm
     assert got.empty == empty
     assert got.present == bool(missed)
-    assert got.found_where_none == float(found) or math.isnan(got.found_where_none) == bool(missed)
+    assert str(got.found_where_none) == ("nan" if missed else str(float(found)))
 
 
 def test_no_distance_exceeds_that_of_a_miss() -> None:
@@ -130,6 +131,16 @@ def test_lesions_by_corner_and_by_a_tenth() -> None:
     assert score(prediction, truth).lesions_found == 1
     assert score(np.ones_like(truth), truth).false_lesions == 1  # 102 of 1,600 pixels: a flood finds nothing
     assert score(prediction, truth).lesion_sensitivity == 0.5
+
+
+@pytest.mark.parametrize("shape", [(9, 8), (5, 6, 7)])
+def test_components_are_those_of_the_slow_way(shape: tuple[int, ...]) -> None:
+    for seed in range(60):
+        mask = np.random.default_rng(seed).random(shape) < (0.03, 0.1, 0.3)[seed % 3]
+        labels, number = components(mask)
+        found = {frozenset(map(tuple, np.argwhere(labels == each).tolist())) for each in range(1, number + 1)}
+        assert found == set(map(frozenset, slow.components(mask)))
+        assert len(found) == number
 
 
 def test_masks_of_numbers() -> None:

@@ -115,7 +115,8 @@ def test_intervals_of_the_means() -> None:
     assert low < 0.8 < high
     error = np.std([row.scores.dice for row in rows], ddof=1) / math.sqrt(30)
     assert high - low == pytest.approx(2 * 2.045 * error, rel=0.05)  # Student's t of 29
-    assert summarise(reversed(rows), intervals=True)[0].intervals["dice"] == (low, high)
+    odd = made.table([0.1, 0.2, 0.4, 0.5, 0.55, 0.9, 0.95]).rows
+    assert summarise(reversed(odd), intervals=True)[0].intervals == summarise(odd, intervals=True)[0].intervals
     assert summarise(rows[:1], intervals=True)[0].as_json()["intervals"]["dice"] == [None, None]
     most = summarise(made.table([0.9, 1.0, 1.0]), intervals=True)[0].intervals["dice"][1]
     assert most == 1.0  # no Dice is above it

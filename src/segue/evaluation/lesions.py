@@ -21,18 +21,18 @@ Ints = npt.NDArray[np.int64]
 OVERLAP = 0.1
 
 
-def lesions(prediction: Mask, truth: Mask, *, overlap: float = OVERLAP) -> tuple[int, int, int]:
+def lesions(prediction: Mask, truth: Mask) -> tuple[int, int, int]:
     """How many there are in the truth, how many of them were found, and how many false ones the prediction has."""
     both = prediction & truth
     there, covered = _covered(truth, both)
     predicted, right = _covered(prediction, both)
-    found = np.count_nonzero((covered > 0) & (covered >= overlap * there))
-    true = np.count_nonzero((right > 0) & (right >= overlap * predicted))
+    found = np.count_nonzero(covered >= OVERLAP * there)
+    true = np.count_nonzero(right >= OVERLAP * predicted)
     return len(there), int(found), len(predicted) - int(true)
 
 
 def components(mask: Mask) -> tuple[Ints, int]:
-    """Numbers from 1 in the order of first pixels, and how many there are; what touches by a corner belongs together."""
+    """Numbers from 1, and how many there are; what touches by a corner belongs together."""
     if mask.ndim == 2:
         number, numbers = cv2.connectedComponents(np.ascontiguousarray(mask).view(np.uint8), connectivity=8)
         return numbers.astype(np.int64), number - 1

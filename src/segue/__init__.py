@@ -5,7 +5,8 @@ Every verb of the command line is a function here, of the same name and argument
     import segue
     dataset = segue.scan("images/").dataset
     segue.split(dataset)
-    segue.prepare(dataset)
+    run = segue.train(dataset.folder, minutes=10).run
+    segue.evaluate(run.folder, on=["datasets/elsewhere"])
 """
 
 from __future__ import annotations
@@ -26,18 +27,30 @@ if TYPE_CHECKING:
     from segue.data.store import Store as Store
     from segue.data.unpack import unpack as unpack
     from segue.demonstration import demo as demo
+    from segue.experiment.compare import compare as compare
+    from segue.experiment.evaluate import evaluate as evaluate
+    from segue.experiment.load import load as load
+    from segue.experiment.predict import predict as predict
+    from segue.experiment.report import report as report
+    from segue.experiment.train import train as train
 
 # Loaded on first use: `import segue` and `segue --help` stay fast.
 _HOME = {
     "Dataset": "segue.data.dataset",
     "Store": "segue.data.store",
+    "compare": "segue.experiment.compare",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",
+    "evaluate": "segue.experiment.evaluate",
     "explore": "segue.data.explore",
     "leaks": "segue.data.leaks",
+    "load": "segue.experiment.load",
+    "predict": "segue.experiment.predict",
     "prepare": "segue.data.prepare",
+    "report": "segue.experiment.report",
     "scan": "segue.data.scan",
     "split": "segue.data.split",
+    "train": "segue.experiment.train",
     "unpack": "segue.data.unpack",
 }
 

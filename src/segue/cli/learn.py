@@ -42,7 +42,7 @@ def train(
     variation: Annotated[
         str | None, typer.Option(help="How images vary, as 'flips + affine(rotate=15)'.", show_default="strong")
     ] = None,
-    loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*bce'.", show_default="dice + bce")] = None,
+    loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*focal'.", show_default="dice + ce")] = None,
     method: Annotated[str | None, typer.Option(help="supervised, two-view.", show_default="supervised")] = None,
     split: Annotated[str | None, typer.Option(help="Which of the datasets' splits.", show_default="split")] = None,
     fold: Annotated[int | None, typer.Option(help="This fold of the split validates.")] = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any
 
 import cv2
 
-from segue.data.case import write_rows
 from segue.data.dataset import Dataset
 from segue.data.leaks import between
 from segue.data.split import Split
@@ -108,15 +108,15 @@ def _on(
     )  # fmt: skip
     name = dataset.name if part == "all" else f"{dataset.name}-{part}"
     summaries = summarise(verdict.table)
+    where = folder / "evaluation" / name
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",
         "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
         "left_out": dict(verdict.left_out),
+        "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
     }  # fmt: skip
-    where = folder / "evaluation" / name
     verdict.table.write(where / CASES)
-    _pictures(predictor, chosen, verdict.table, model, decision, where)
     with atomic(where / SUMMARY) as file:
         json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2, ensure_ascii=False)
     return Evaluation(name, where, verdict.table, summaries, about)
@@ -124,23 +124,23 @@ def _on(
 
 def _pictures(
     predictor: Predictor, cases: Sequence[Subject], table: Table, model: Model, decision: Decision, where: Path
-) -> None:
-    """Of the worst, the median and the best."""
+) -> list[dict[str, Any]]:
+    """Of the worst, the median and the best; what each file shows."""
     names = dict(zip((case.case for case in unique_names(cases)), cases, strict=True))
     shown = [(mark, case, dice) for mark, some in picked(table).items() for case, dice in some]
     drawn = overlays(
         predictor, [names[case] for _, case, _ in shown], frame=model.frame, target=model.target, decision=decision
     )
-    rows = [["picture", "case", "mark", "dice"]]
+    shutil.rmtree(where, ignore_errors=True)
+    told = []
     for number, ((mark, case, dice), (_, picture)) in enumerate(zip(shown, drawn, strict=True)):
-        path = where / "overlays" / f"{number}-{mark}.jpg"
+        path = where / f"{mark}-{number}.jpg"
         done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
         assert done
         with atomic(path, "wb") as file:
             file.write(data.tobytes())
-        rows.append([path.name, case, mark, f"{dice:.4f}"])
-    with atomic(where / "overlays" / "overlays.csv") as file:
-        write_rows(file, rows)
+        told.append({"file": path.name, "case": case, "mark": mark, "dice": dice})
+    return told
 
 
 def _part(dataset: Dataset, home: Mapping[str, str] | None, settings: EvaluateSettings) -> tuple[str, Split | None]:

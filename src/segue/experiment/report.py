@@ -201,18 +201,17 @@ def _environment(run: Run, config: Mapping[str, Any]) -> dict[str, str]:
     found, machine = results.keys(run.folder / ENVIRONMENT), config.get("machine", {})
     packages = ", ".join(f"{name} {version}" for name, version in found.get("packages", {}).items() if version)
     speeds = sorted(line["images_per_second"] for line in run.metrics() if "images_per_second" in line)
+    version = [str(found.get("segue", "")), f"({found['commit']})" if found.get("commit") else ""]
     return {
-        "Segue": " ".join(
-            filter(None, (str(found.get("segue", "")), f"({found['commit']})" if found.get("commit") else ""))
-        ),
-        "Python": str(found.get("python", "")),
-        "System": str(found.get("system", "")),
-        "Processor": str(found.get("processor", "")),
-        "Threads": str(machine.get("threads", found.get("threads", ""))),
         "Device": str(machine.get("device", "")),
         "Accelerator": str(found.get("accelerator", "")),
+        "Threads": str(machine.get("threads", found.get("threads", ""))),
         "Precision": str(machine.get("precision", "")),
-        "Images per second in training": f"{speeds[len(speeds) // 2]:.1f}" if speeds else "",
+        "Images per second": f"{speeds[len(speeds) // 2]:.1f} in training" if speeds else "",
+        "Python": str(found.get("python", "")),
+        "Segue": " ".join(filter(None, version)),
+        "Processor": str(found.get("processor", "")),
+        "System": str(found.get("system", "")),
         "Packages": packages,
     }
 

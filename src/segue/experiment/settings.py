@@ -24,7 +24,7 @@ class TrainSettings(Settings):
 
     method: str = "supervised"
     variation: str = "strong"
-    loss: str = "dice + bce"
+    loss: str = "dice + ce"
     network: NetworkSettings = NetworkSettings()
     init: str = ""  # a run or a .safetensors file to start from
 

@@ -1,0 +1,165 @@
+"""Runs judged at home and elsewhere, and compared."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import segue
+from segue.data.case import read_table
+from segue.data.dataset import Dataset
+from segue.data.scan import scan
+from segue.errors import BadInput
+from segue.evaluation.table import Table
+from segue.experiment.compare import compare
+from segue.experiment.evaluate import evaluate
+from segue.experiment.folds import train_folds
+from segue.experiment.settings import EvaluateSettings, TrainSettings
+from segue.experiment.train import Trained, train
+from tests.experiment.conftest import SMALL
+
+
+def test_home_is_the_test_part_and_elsewhere_is_all(there: Path, trained: Trained) -> None:
+    done = evaluate(trained.run.folder, ["datasets/north", "datasets/south"])
+    home, elsewhere = done.sets
+    assert (home.name, elsewhere.name) == ("north-test", "south")
+    given = {
+        row["case"] for row in read_table(Path("datasets/north/split.csv")) if row["part"] == "test" and row["labelled"]
+    }
+    assert {row.case for row in home.table} == given
+    assert {row.case for row in elsewhere.table} == {c.case for c in Dataset.open("datasets/south").cases if c.labelled}
+    assert all(not row.seen for row in [*home.table, *elsewhere.table])
+    assert Table.read(home.folder / "cases.csv") == home.table
+    told = json.loads((home.folder / "summary.json").read_text())
+    assert (told["home"], told["part"]) == (True, "test")
+    assert done.page.stat().st_size > 10_000
+    assert len(list((home.folder / "overlays").glob("*.jpg"))) >= 1
+    assert "south" in done.page.read_text()
+
+
+def test_validation_in_training_and_evaluate_agree(there: Path, trained: Trained) -> None:
+    """One judge: the best epoch's validation number is what evaluate finds on the validation part."""
+    done = evaluate(trained.run.folder, "datasets/north", settings=EvaluateSettings(part="validation"))
+    from segue.evaluation.summary import chosen_by
+
+    assert chosen_by(done.sets[0].table, "dice") == pytest.approx(trained.run.about["validation"]["dice"], abs=1e-12)
+
+
+def test_trained_on_is_told(there: Path, trained: Trained) -> None:
+    lines: list[str] = []
+    done = evaluate(trained.run.folder, "datasets/north", settings=EvaluateSettings(part="all"), say=lines.append)
+    parts = {row["case"]: row["part"] for row in trained.run.cases()}
+    assert all((row.seen == "masks") == (parts[row.case] == "train") for row in done.sets[0].table)
+    assert any("trained on" in line for line in lines)
+
+
+def test_a_copy_of_a_training_image_elsewhere_is_found(there: Path, trained: Trained, tmp_path: Path) -> None:
+    """The other hospital's folder holds a training image, recompressed: it may not count as unseen."""
+    import cv2
+
+    north = Dataset.open("datasets/north")
+    learnt = next(row["case"] for row in trained.run.cases() if row["part"] == "train")
+    case = north.by_name[learnt]
+    folder = tmp_path / "elsewhere"
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+    image = cv2.imread(str(north.root / case.images[0]))
+    assert image is not None
+    cv2.imwrite(str(folder / "images" / "copy.jpg"), image, [cv2.IMWRITE_JPEG_QUALITY, 60])
+    shutil.copy(north.root / case.mask, folder / "masks" / "copy.png")
+    south = Dataset.open("datasets/south")
+    for other in [one for one in south.cases if one.labelled][:3]:
+        shutil.copy(south.root / other.images[0], folder / "images")
+        shutil.copy(south.root / other.mask, folder / "masks")
+    assert scan(folder, tmp_path / "dataset", name="elsewhere").dataset is not None
+    done = evaluate(trained.run.folder, tmp_path / "dataset")
+    assert {row.case: row.seen for row in done.sets[0].table}["copy"] == "masks"
+    assert sum(row.seen == "masks" for row in done.sets[0].table) == 1
+
+
+def test_a_changed_split_is_refused(there: Path, trained: Trained, tmp_path: Path) -> None:
+    copy = tmp_path / "north"
+    shutil.copytree("datasets/north", copy)
+    from segue.data.split import SplitSettings, split
+
+    split(copy, settings=SplitSettings(test=0.4, validation=0.2, seed=9))
+    with pytest.raises(BadInput, match="not the one that was trained with"):
+        evaluate(trained.run.folder, copy)
+
+
+def test_chosen_threshold_comes_from_validation_alone(there: Path, trained: Trained) -> None:
+    lines: list[str] = []
+    done = evaluate(trained.run.folder, "datasets/south", settings=EvaluateSettings(chosen=True), say=lines.append)
+    kept = json.loads((trained.run.folder / "decision.json").read_text())
+    assert done.sets[0].about["decision"] == kept["decision"]
+    assert kept["cases"] == sum(row["part"] == "validation" for row in trained.run.cases())
+    assert any("threshold" in line for line in lines)
+
+
+def test_test_time_views_change_the_prediction(there: Path, trained: Trained) -> None:
+    plain = evaluate(trained.run.folder, "datasets/south").sets[0].table
+    averaged = evaluate(trained.run.folder, "datasets/south", settings=EvaluateSettings(views=("flips",))).sets[0].table
+    assert [row.scores.predicted_pixels for row in plain] != [row.scores.predicted_pixels for row in averaged]
+
+
+def test_compare_says_a_sentence(there: Path, trained: Trained, tmp_path: Path) -> None:
+    other = train("datasets/north", "runs/other", **{**SMALL, "loop": {**SMALL["loop"], "seed": 1}}).run
+    for run in (trained.run, other):
+        evaluate(run.folder, ["datasets/north", "datasets/south"])
+    found = compare(trained.run.folder, other.folder, out=tmp_path / "page.html")
+    assert {"north-test", "south"} <= set(found.sets)
+    assert all(len(one.sentences) == 1 for one in found.sets.values())
+    assert "too small" in found.sets["north-test"].sentences[0]
+    assert (tmp_path / "page.html").stat().st_size > 5_000
+    with pytest.raises(BadInput, match="not all of these runs were judged on 'nort'"):
+        compare(trained.run.folder, other.folder, on=["nort"])
+    with pytest.raises(BadInput, match="needs two runs"):
+        compare(trained.run.folder)
+
+
+def test_compare_refuses_unequal_case_lists(there: Path, trained: Trained, tmp_path: Path) -> None:
+    evaluate(trained.run.folder, "datasets/south")
+    twin = tmp_path / "twin"
+    shutil.copytree(trained.run.folder, twin)
+    table = Table.read(twin / "evaluation" / "south" / "cases.csv")
+    Table.of(list(table)[1:]).write(twin / "evaluation" / "south" / "cases.csv")
+    with pytest.raises(BadInput, match=list(table)[0].case):
+        compare(trained.run.folder, twin, on=["south"])
+
+
+def test_not_judged_yet_is_told(there: Path, tmp_path: Path, trained: Trained) -> None:
+    shutil.copytree(trained.run.folder, tmp_path / "bare", ignore=shutil.ignore_patterns("evaluation"))
+    with pytest.raises(BadInput, match="bare: was not judged yet"):
+        compare(trained.run.folder, tmp_path / "bare")
+
+
+def test_predict_writes_masks_in_the_images_own_size(there: Path, trained: Trained, tmp_path: Path) -> None:
+    import cv2
+
+    done = segue.predict(trained.run.folder, "south", tmp_path / "masks")
+    assert done.count == len(done.written) > 3
+    for one in done.written:
+        image, mask = cv2.imread(str(one.path)), cv2.imread(str(one.masks[0]), cv2.IMREAD_GRAYSCALE)
+        assert image is not None
+        assert mask is not None
+        assert image.shape[:2] == mask.shape
+        assert set(mask.ravel().tolist()) <= {0, 255}
+
+
+def test_folds_judge_every_case_once_and_predict_together(there: Path, tmp_path: Path) -> None:
+    from segue.config import validate
+
+    asked = validate(TrainSettings, {"data": "datasets/north", **SMALL}, where="a test")
+    done = train_folds(asked, 2, tmp_path / "folds")
+    labelled = {case.case for case in Dataset.open("datasets/north").cases if case.labelled}
+    assert sorted(row.case for row in done.table) == sorted(labelled)
+    for run in done.runs:
+        rows = segue.load(run).runs[0].cases()
+        assert {row["part"] for row in rows if row["case"] in labelled} == {"train", "validation"}
+    together = segue.load(done.folder)
+    assert len(together.members) == 2
+    judged = evaluate(done.folder, "datasets/south")
+    assert judged.sets[0].folder == done.folder / "evaluation" / "south"

@@ -1,0 +1,215 @@
+"""From a dataset to a run, and all that can be wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+import segue
+from segue.config import validate
+from segue.data.case import read_table
+from segue.data.dataset import Dataset
+from segue.data.split import SplitSettings, split
+from segue.errors import BadInput
+from segue.experiment.settings import TrainSettings
+from segue.experiment.train import Trained, train
+from segue.training.run import Run
+from tests.experiment.conftest import SMALL
+
+
+def again(out: str, **changes: Any) -> Trained:
+    return train("datasets/north", out, **{**SMALL, **changes})
+
+
+def test_a_run_holds_what_it_was_and_did(there: Path, trained: Trained) -> None:
+    run = trained.run
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"config.yaml", "run.json", "environment.json", "cases.csv", "metrics.jsonl", "weights"} <= names
+    assert {"best.safetensors", "last.safetensors", "state.pt"} <= {path.name for path in run.weights.iterdir()}
+    config = yaml.safe_load((run.folder / "config.yaml").read_text())
+    assert "auto" not in json.dumps({key: value for key, value in config.items() if key != "stores"})
+    assert [line["step"] for line in run.metrics()] == [3, 6]
+    assert run.finished
+    rows = run.cases()
+    north = Dataset.open("datasets/north")
+    assert len(rows) == len(north.cases)
+    parts = {row["case"]: row["part"] for row in rows}
+    given = {row["case"]: row["part"] for row in read_table(Path("datasets/north/split.csv"))}
+    for case in north.cases:
+        if not case.labelled:
+            assert parts[case.case] in ("unused", "test", "left out")
+        else:
+            assert parts[case.case] == given[case.case]
+
+
+def test_the_config_alone_repeats_the_run(there: Path, trained: Trained) -> None:
+    config = yaml.safe_load((trained.run.folder / "config.yaml").read_text())
+    twin = train(out="runs/twin", settings=validate(TrainSettings, config, where="a test"))
+    for name in ("best", "last"):
+        one, other = (run.weights / f"{name}.safetensors" for run in (trained.run, twin.run))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_same_words_find_the_run_again(there: Path, trained: Trained) -> None:
+    assert again("runs/first").already
+    with pytest.raises(BadInput, match=r"runs/first: is a run with other settings \(loop.steps: 6 there, 8 now\)"):
+        again("runs/first", loop={**SMALL["loop"], "steps": 8})
+
+
+def test_test_cases_are_never_drawn(there: Path, trained: Trained) -> None:
+    """Whatever the loop reads, it is a training case."""
+    from segue.experiment import assemble
+    from segue.experiment.material import gather
+
+    settings = validate(TrainSettings, trained.run.config, where="a test")
+    material = gather(settings)
+    built, _ = assemble.network(settings, material.target, material.channels)
+    batches = assemble.parts(settings, material, built).batches
+    drawn = {address.case for step in range(50) for _, address in batches.addresses(step)}
+    parts = {row["case"]: row["part"] for row in trained.run.cases()}
+    assert {parts[case] for case in drawn} == {"train"}
+    assert drawn == {case for case, part in parts.items() if part == "train"}
+
+
+def test_a_label_budget_takes_fewer(there: Path) -> None:
+    run = again("runs/few", labels="2").run
+    trained_on = [row for row in run.cases() if row["part"] == "train"]
+    assert len({row["patient"] for row in trained_on}) == 2
+    assert sum(row["part"] == "unused" for row in run.cases()) > 0
+
+
+def test_init_starts_from_a_run(there: Path, trained: Trained) -> None:
+    lines: list[str] = []
+    run = train("datasets/north", "runs/from-first", init=str(trained.run.folder), say=lines.append, **SMALL).run
+    assert any("matched" in line for line in lines)
+    assert "matched" in run.about["weights_from"]
+    assert run.config["loop"]["encoder_rate"] == pytest.approx(0.1 * run.config["loop"]["rate"])
+
+
+def test_two_datasets_are_learnt_together(there: Path) -> None:
+    split("datasets/south", settings=SplitSettings(test=0.0, validation=0.0))
+    run = train(["datasets/north", "datasets/south"], "runs/both", **SMALL).run
+    assert {row["dataset"] for row in run.cases() if row["part"] == "train"} == {"north", "south"}
+
+
+def test_minutes_become_steps_beforehand(there: Path) -> None:
+    loop = {"batch": 4}
+    run = again("runs/minutes", minutes=0.05, loop=loop).run
+    assert run.config["minutes"] is None
+    assert run.config["loop"]["steps"] >= 2
+    assert run.about["asked"]["minutes"] == 0.05
+    assert run.metrics()[-1]["step"] == run.config["loop"]["steps"]
+
+
+def test_a_rate_is_found(there: Path) -> None:
+    run = again("runs/found", loop={**SMALL["loop"], "rate": "find"}).run
+    rows = read_table(run.folder / "rate-finder.csv")
+    assert len(rows) > 10
+    assert 1e-5 < run.config["loop"]["rate"] < 1
+    assert run.config["loop"]["rate"] == run.config["loop"]["encoder_rate"]
+
+
+def test_balance_puts_foreground_into_each_batch(there: Path) -> None:
+    from segue.training.batches import Order
+
+    order = Order(10, 0, (1, 4), 0.5)
+    for start in range(0, 40, 4):
+        assert sum(order.at(position)[0] in (1, 4) for position in range(start, start + 4)) == 2
+    seen = [order.at(position)[0] for position in range(160)]
+    assert set(seen) == set(range(10))
+    assert again("runs/balance", balance=0.5).run.finished
+
+
+def test_every_case_once_a_pass() -> None:
+    from segue.training.batches import Order
+
+    order = Order(7, 3)
+    passes = [[order.at(7 * which + place)[0] for place in range(7)] for which in range(3)]
+    assert all(sorted(one) == list(range(7)) for one in passes)
+    assert passes[0] != passes[1]
+
+
+def test_load_gives_a_plain_module(there: Path, trained: Trained) -> None:
+    model = segue.load(trained.run.folder)
+    assert isinstance(model, torch.nn.Module)
+    maps = model(torch.rand(2, 3, 50, 70))
+    assert maps.shape == (2, 2, 50, 70)
+    assert torch.allclose(maps.sum(1), torch.ones(2, 50, 70))
+
+
+class TestBadInput:
+    def refused(self, sentence: str, **changes: Any) -> None:
+        with pytest.raises(BadInput, match=sentence):
+            again("runs/refused", **changes)
+        assert not Path("runs/refused").exists()
+
+    def test_unknown_names(self, there: Path) -> None:
+        self.refused("did you mean supervised", method="supervized")
+        self.refused("dice", loss="dise")
+        self.refused("flips", variation="flipz")
+        self.refused("unknown key 'loop.bach': did you mean batch", loop={"bach": 3})
+        self.refused("unet", network={"architecture": "unnet"})
+        self.refused("has no split called 'other'", split="other")
+
+    def test_two_lengths(self, there: Path) -> None:
+        self.refused("epochs and minutes are both given", epochs=3, minutes=2, loop={"batch": 4})
+
+    def test_a_raw_folder(self, there: Path) -> None:
+        with pytest.raises(BadInput, match="holds no dataset.yaml"):
+            train("north", "runs/refused", **SMALL)
+
+    def test_a_folder_that_is_no_run(self, there: Path) -> None:
+        with pytest.raises(BadInput, match="is there and is not a run"):
+            again("north")
+
+    def test_a_split_with_a_patient_on_both_sides(self, there: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "north"
+        shutil.copytree("datasets/north", copy)
+        rows = read_table(copy / "split.csv")
+        one = next(row for row in rows if row["part"] == "train" and row["labelled"])
+        table = tmp_path / "leaking.csv"
+        with table.open("w") as file:
+            file.write("case,part\n")
+            for row in rows:
+                part = "validation" if row is one else row["part"]
+                file.write(f"{row['case']},{part}\n")
+        split(copy, source=table, name="leaking")
+        with pytest.raises(BadInput, match="in training and in validation"):
+            train(copy, "runs/refused", split="leaking", **SMALL)
+
+    def test_a_class_that_never_occurs(self, there: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "north"
+        shutil.copytree("datasets/north", copy)
+        card = copy / "dataset.yaml"
+        card.write_text(card.read_text().replace("  '1': foreground", "  '1': foreground\n  '2': cancer"))
+        assert "cancer" in card.read_text()
+        with pytest.raises(BadInput, match="cancer: in none of the 12 training masks"):
+            train(copy, "runs/refused", **SMALL)
+
+    def test_data_that_changed_since(self, there: Path, tmp_path: Path) -> None:
+        copy = tmp_path / "north"
+        shutil.copytree("datasets/north", copy)
+        run = train(copy, tmp_path / "run", **SMALL).run
+        about = json.loads((run.folder / "run.json").read_text())
+        (run.folder / "run.json").write_text(json.dumps({**about, "finished": False}))
+        split(copy, settings=SplitSettings(test=0.2, validation=0.2, seed=5))
+        with pytest.raises(BadInput, match="have changed since it began"):
+            train(copy, tmp_path / "run", **SMALL)
+
+    def test_a_checkpoint_of_another_network(self, there: Path, trained: Trained) -> None:
+        with pytest.raises(BadInput, match="of the encoder"):
+            again("runs/refused", network={"encoder": "resnet18", "depth": 3}, init=str(trained.run.folder))
+
+
+def test_a_finished_run_opens(there: Path, trained: Trained) -> None:
+    assert Run.open(trained.run.folder).target.names == ("background", "foreground")
+    with pytest.raises(BadInput, match="there is no such run"):
+        Run.open("runs/none")
+    assert np.isfinite(trained.run.metrics()[-1]["loss"])

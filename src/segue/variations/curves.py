@@ -71,6 +71,7 @@ class Invert(One):
     """Black for white. All or nothing, so a severity is its probability. For stress tests, and contrasts that swap."""
 
     name: str = "invert"
+    p: float = 0.5
 
     def parts(self, severity: Floats, scene: Scene) -> Parts:
         inverted = (severity > 0) & (scene.numbers.uniform("inverted")[:, 0] < self.severity)

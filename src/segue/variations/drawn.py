@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ class Drawn:
                 raise BadInput(f"part {name!r} of a Drawn has {len(part)} samples, not {n}")
 
     @classmethod
-    def identity(cls, n: int, shape: tuple[int, ...]) -> Drawn:
+    def identity(cls, n: int, shape: tuple[int, ...]) -> Self:
         return cls(n, shape)
 
     @functools.cached_property
@@ -56,37 +56,37 @@ class Drawn:
 
     # Algebra
 
-    def then(self, other: Drawn) -> Drawn:
+    def then(self, other: Drawn) -> Self:
         """This one, followed by the other, done in one go."""
         if (self.n, self.shape) != (other.n, other.shape):
             raise BadInput(f"{self.n} samples of {self.shape} are not followed by {other.n} samples of {other.shape}")
         parts = dict(self.parts)
         for name, part in other.parts.items():
             parts[name] = PARTS[name].then(*PARTS[name].level(parts[name], part)) if name in parts else part
-        return Drawn(self.n, self.shape, parts)
+        return type(self)(self.n, self.shape, parts)
 
-    def geometric(self) -> Drawn:
+    def geometric(self) -> Self:
         """Only the warp."""
         return self._only(True)
 
-    def photometric(self) -> Drawn:
+    def photometric(self) -> Self:
         """Everything but the warp."""
         return self._only(False)
 
-    def _only(self, geometric: bool) -> Drawn:
-        return Drawn(
+    def _only(self, geometric: bool) -> Self:
+        return type(self)(
             self.n, self.shape, {name: part for name, part in self.parts.items() if PARTS[name].geometric == geometric}
         )
 
     def __len__(self) -> int:
         return self.n
 
-    def __getitem__(self, which: int | slice | Sequence[int] | npt.NDArray[Any]) -> Drawn:
+    def __getitem__(self, which: int | slice | Sequence[int] | npt.NDArray[Any]) -> Self:
         rows = np.arange(self.n)[[which] if isinstance(which, int) else which]
-        return Drawn(len(rows), self.shape, {name: part[rows] for name, part in self.parts.items()})
+        return type(self)(len(rows), self.shape, {name: part[rows] for name, part in self.parts.items()})
 
     @classmethod
-    def join(cls, several: Sequence[Drawn]) -> Drawn:
+    def join(cls, several: Sequence[Drawn]) -> Self:
         """One batch of several."""
         if not several or len({drawn.shape for drawn in several}) != 1:
             raise BadInput("Drawns of one canvas, at least one, can be joined")
@@ -112,7 +112,7 @@ class Drawn:
         return {"format": FORMAT, "n": self.n, "shape": list(self.shape), "parts": parts}
 
     @classmethod
-    def from_json(cls, given: Mapping[str, Any]) -> Drawn:
+    def from_json(cls, given: Mapping[str, Any]) -> Self:
         if given.get("format") != FORMAT:
             raise BadInput(f"a Drawn of format {given.get('format')}; this version reads {FORMAT}")
         parts = {name: np.array(part, np.float64) for name, part in given["parts"].items()}

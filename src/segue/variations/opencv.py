@@ -224,10 +224,10 @@ _PERMUTATIONS: dict[tuple[float, ...], Callable[[Array], Array]] = {
     (-1, 0, 0, 1): lambda level: np.asarray(cv2.flip(level, 1)),
     (1, 0, 0, -1): lambda level: np.asarray(cv2.flip(level, 0)),
     (-1, 0, 0, -1): lambda level: np.asarray(cv2.flip(level, -1)),
-    (0, 1, 1, 0): lambda level: np.asarray(cv2.transpose(level)),
-    (0, -1, -1, 0): lambda level: np.asarray(cv2.flip(cv2.transpose(level), -1)),
-    (0, 1, -1, 0): lambda level: np.asarray(cv2.rotate(level, cv2.ROTATE_90_CLOCKWISE)),
-    (0, -1, 1, 0): lambda level: np.asarray(cv2.rotate(level, cv2.ROTATE_90_COUNTERCLOCKWISE)),
+    (0, 1, 1, 0): lambda level: level.swapaxes(0, 1).copy(),
+    (0, -1, -1, 0): lambda level: level.swapaxes(0, 1)[::-1, ::-1].copy(),
+    (0, 1, -1, 0): lambda level: level.swapaxes(0, 1)[:, ::-1].copy(),
+    (0, -1, 1, 0): lambda level: level.swapaxes(0, 1)[::-1].copy(),
 }
 
 

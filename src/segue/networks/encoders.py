@@ -66,6 +66,10 @@ def find(name: str) -> Encoder:
             f"encoder: there is none called {name!r} ({nearest(name, _all_names())})",
             hint="`segue networks --like '*resnet*'` lists them.",
         )
+    model, _, tag = key.partition(".")
+    tags = [each.partition(".")[2] for each in timm().list_pretrained(f"{model}.*")]
+    if tag and tag not in tags:
+        raise BadInput(f"encoder: {model} has no variant called {tag!r} ({nearest(tag, tags)})")
     return _of_timm(name, key)
 
 

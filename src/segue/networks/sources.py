@@ -71,7 +71,7 @@ def _published(encoder: Encoder) -> Source:
             f"weights: timm publishes no weights of {encoder.name} on its hub",
             hint=f"Its variants: timm.list_pretrained('{encoder.key.partition('.')[0]}*').",
         )
-    repository, _, revision = (where + about.architecture if where.endswith("/") else where).partition("@")
+    repository, _, revision = where.partition("@")
     return Source(_fetched(encoder, repository, about.hf_hub_filename or "model.safetensors", revision or None))
 
 

@@ -48,6 +48,7 @@ class Bar:
     """A share of 1 with its interval, as numbers and as a bar."""
 
     share: Estimate
+    note: str = ""
     percent: bool = False
     hue: int = 0  # place in the page's cycle
 
@@ -58,6 +59,7 @@ class Noted:
 
     words: str
     note: str
+    number: bool = False  # set as one
 
 
 Cell = str | int | float | Percent | Swatch | Bar | Noted | None
@@ -114,7 +116,7 @@ class Section:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = "") -> Section:
         """Columns that hold only numbers are set to the right, with as many decimals as their largest value bears."""
         rows = list(rows)
-        numeric = [all(isinstance(row[i], int | float | Bar | None) for row in rows) for i in range(len(columns))]
+        numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
         decimals = [_decimals([row[i] for row in rows]) for i in range(len(columns))]
         words = [all(isinstance(row[i], str | Noted) for row in rows) for i in range(len(columns))]
         kinds = [' class="number"' * numeric[i] or ' class="words"' * words[i] for i in range(len(columns))]
@@ -148,6 +150,10 @@ class Section:
     def commands(self, *lines: str) -> Section:
         self.blocks.append(f'<pre tabindex="0">{_escaped(chr(10).join(lines))}</pre>')
         return self
+
+    def listing(self, lines: Iterable[str]) -> Section:
+        """Short lines, in columns where there is room."""
+        return self._add([f"<li>{_escaped(line)}</li>" for line in lines], '<ul class="listing">{}</ul>')
 
     def _add(self, items: Sequence[str], around: str) -> Section:
         if items:
@@ -218,6 +224,10 @@ def _apart(page: str) -> str:
     return re.sub(r"<svg .*?</svg>", own, page, flags=re.DOTALL)
 
 
+def _is_number(cell: Cell) -> bool:
+    return cell.number if isinstance(cell, Noted) else isinstance(cell, int | float | Bar | None)
+
+
 def _decimals(column: Iterable[Cell]) -> int:
     known = [value for value in column if isinstance(value, float) and math.isfinite(value)]
     sizes = [abs(value) * (100 if isinstance(value, Percent) else 1) for value in known]
@@ -238,7 +248,7 @@ def _cell(value: Cell, decimals: int) -> str:
     if isinstance(value, Percent):
         return f"{100 * value:.{min(decimals, 2)}f}\N{NO-BREAK SPACE}%"
     if isinstance(value, float):
-        return f"{value:,.{decimals}f}"
+        return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
     return f"{value:,}" if isinstance(value, int) else _escaped(value)
 
 
@@ -251,6 +261,7 @@ def _bar(bar: Bar) -> str:
     if low is not None and high is not None and math.isfinite(low + high):
         told = f"<small>{scale * low:.{decimals}f} to {scale * high:.{decimals}f}{unit}</small>"
         places += f";--l:{_place(low)};--h:{_place(high)}"
+    told += f"<small>{_escaped(bar.note)}</small>" if bar.note else ""
     return f'{scale * value:.{decimals}f}{unit}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
 
 

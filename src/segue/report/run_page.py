@@ -29,9 +29,9 @@ def lead(story: RunStory) -> str:
 
 
 def _trained(story: RunStory) -> str:
-    names = some([one.name for one in story.datasets])
+    names = _and([one.name for one in story.datasets])
     on = f" on {count(story.trained_on, 'image')} of {names}" if story.trained_on and names else ""
-    what = f" to find {some(story.classes)}" if story.classes else ""
+    what = f" to find {_and(story.classes)}" if story.classes else ""
     who = f": {story.network}" if story.network else ""
     if not story.finished:
         of = f" of {story.steps:,}" if story.steps else ""
@@ -54,14 +54,17 @@ def _judged(story: RunStory) -> Iterator[str]:
     parts = {
         "test": "on test images of its own dataset",
         "validation": "on the validation images that chose its epoch",
+        "out-of-fold": "each image judged by the network that had not learnt from it",
     }
-    for one in [one for one in story.home if one.strange][:_NAMED]:
+    home, away = ([one for one in sets if one.strange] for sets in (story.home, story.elsewhere))
+    for one in home[:_NAMED]:
         yield f"At home, {parts.get(one.part, 'on its own dataset')} ({short(one.name)}): {_of_set(one)}."
-    away = [one for one in story.elsewhere if one.strange]
     if away:
         shown = "; ".join(f"{short(one.name)}: {_of_set(one)}" for one in away[:_NAMED])
         more = f"; {count(len(away) - _NAMED, 'more set')} below" if len(away) > _NAMED else ""
         yield f"Elsewhere, on images that it never saw: {shown}{more}."
+    if any(result.dice.low is not None for one in (*home, *away) for result in one.strange):
+        yield "(In brackets: 95\N{NO-BREAK SPACE}% intervals.)"
 
 
 def _of_set(one: Evaluated) -> str:
@@ -72,13 +75,18 @@ def _of_set(one: Evaluated) -> str:
     if len(results) > _NAMED:
         shown.append(f"{len(results) - _NAMED} more below")
     first = results[0]
-    return f"{', '.join(shown)}, {count(*((first.patients, 'patient') if first.patients_known else (first.cases, 'image')))}"
+    of = count(first.patients, "patient") if first.patients_known else count(first.cases, "image")
+    return f"{', '.join(shown)}, from {of}"
 
 
 def in_words(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.3f}"
-    return f"{estimate.value:.3f} (95\N{NO-BREAK SPACE}% interval {estimate.low:.3f} to {estimate.high:.3f})"
+    return f"{estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f})"
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join(map(short, names)) if len(names) == 2 else some(names)
 
 
 def best_epoch(story: RunStory) -> Epoch | None:

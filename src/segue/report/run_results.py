@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segue.report import figures, spreads
-from segue.report.page import Bar, Cell, Figure, Noted, Page, Section, Swatch, Tile
+from segue.report.page import Bar, Cell, Estimate, Figure, Noted, Page, Section, Swatch, Tile
 from segue.report.story import Evaluated, Miss, Result, RunStory, Subgroup
 from segue.words import count, short
 
@@ -89,8 +89,9 @@ def _tables(section: Section, story: RunStory, pairs: Sequence[Pair]) -> None:
         ]
         for one, result in pairs
     ]  # fmt: skip
-    unknown = any(not result.patients_known for _, result in pairs)
-    section.table(columns, rows, "Where patients are not known (–), each image counts as one." if unknown else "")
+    section.table(columns, rows)
+    if any(not result.patients_known for _, result in pairs):
+        section.text("Where patients are not known (–), each image counts as one.")
     _measures(section, pairs, several=several)
 
 
@@ -104,7 +105,9 @@ def _measures(section: Section, pairs: Sequence[Pair], *, several: bool) -> None
     ]
     units = sorted({one.unit for one, _ in pairs if one.unit})
     told = f" Distances are in {' or '.join(units)}." if units else ""
-    section.table(["set", *["class"] * several, *names], rows, f"Further measures, means over patients.{told}")
+    if rows:
+        section.text(f"Further measures, means over patients.{told}")
+        section.table(["set", *["class"] * several, *names], rows)
 
 
 def _distribution(page: Page, story: RunStory) -> None:
@@ -165,17 +168,18 @@ def _strata(page: Page, story: RunStory) -> None:
             stratum.told: {one: stratum.results[one][0] for one in sets[:_SETS] if one in stratum.results}
             for stratum in strata
         }
-        svg = spreads.strata(shown, x="Dice", limits=_SCALE)
+        svg = spreads.intervals(shown, x="Dice", limits=_SCALE)
         cut = f" The first {_SETS} of {len(sets)} sets." if len(sets) > _SETS else ""
         told = f"Mean over patients, with its 95\N{NO-BREAK SPACE}% interval.{cut}"
         section.figures([Figure(svg, f"Dice of {name} by size and set; numbers are in the table below.", told)])
         rows: list[list[Cell]] = [
-            [stratum.told, short(one), Bar(stratum.results[one][0]), stratum.results[one][1]]
-            for stratum in strata
-            for one in sets
-            if one in stratum.results
+            [short(one), *(_in_stratum(stratum.results.get(one)) for stratum in strata)] for one in sets
         ]
-        section.table(("size", "set", "Dice", "cases"), rows)
+        section.table(["set", *(stratum.told for stratum in strata)], rows)
+
+
+def _in_stratum(found: tuple[Estimate, int] | None) -> Bar | None:
+    return Bar(found[0], count(found[1], "case")) if found is not None else None
 
 
 def _subgroups(page: Page, story: RunStory) -> None:

@@ -36,7 +36,11 @@ def _curves(page: Page, story: RunStory) -> None:
         rates = [epoch.rate for epoch in epochs if epoch.rate is not None]
         whole = len(rates) == len(steps)
         svg = curves.losses(steps, losses, rates if whole else (), best=marked)
-        told = "; ".join(f"{short(name)} from {line[0]:.3f} to {line[-1]:.3f}" for name, line in losses.items())
+        several = len(steps) > 1
+        told = "; ".join(
+            f"{short(name)} " + (f"from {line[0]:.3f} to {line[-1]:.3f}" if several else f"{line[0]:.3f}")
+            for name, line in losses.items()
+        )
         words = f"On training images, mean of each epoch: {told}."
         drawn.append(Figure(svg, words, words + " Below it the learning rate." * whole))
     names = _names(epochs, "scores")
@@ -103,7 +107,7 @@ def _data(page: Page, story: RunStory) -> None:
             [short(part.dataset), part.part, part.images, part.patients, part.unknown, *[part.sites] * sites]
             for part in story.parts
         ]
-        section.table(columns, rows, "Only train and validation took part in the training.")
+        section.text("Only train and validation took part in the training.").table(columns, rows)
     section.table(
         ("dataset", "split", "how it was made", "its hash"),
         [(Noted(short(one.name), one.folder), one.split, one.how, one.hash) for one in story.datasets],
@@ -113,9 +117,9 @@ def _data(page: Page, story: RunStory) -> None:
 def _settings(page: Page, story: RunStory) -> None:
     own = [(one.key, one.value, one.origin) for one in story.settings if one.origin != DEFAULT]
     section = page.section("Settings", f"{len(own)} not by default" if own else "")
-    section.table(("setting", "value", "where it is from"), own, "As resolved before the first step.")
+    section.table(("setting", "value", "where it is from"), own)
     if story.settings:
-        section.heading("All settings").commands(*(f"{one.key}: {one.value}" for one in story.settings))
+        section.heading("All settings").listing(f"{one.key}: {one.value}" for one in story.settings)
 
 
 def _environment(page: Page, story: RunStory) -> None:

@@ -44,9 +44,9 @@ def _of_places(story: RunStory) -> Iterator[tuple[str, str]]:
     if "test" not in parts:
         yield (
             "There is no test part from home.",
-            "The number from home comes from validation images, which also chose the epoch (and the threshold, where one "
+            "The number from home comes from images which also chose the epoch (and the threshold, where one "
             "was chosen): it is somewhat too good."
-            if "validation" in parts
+            if {"validation", "out-of-fold"} & parts
             else "How good it is on new images from home is not known.",
         )
     if not any(one.strange for one in story.elsewhere):

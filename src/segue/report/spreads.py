@@ -13,72 +13,72 @@ if TYPE_CHECKING:
 
 _MARKS = ("o", "s", "D", "^", "v", "P", "X", "*")  # the second thing that tells sets apart
 
+_APART = 100  # bars, up to which there is room between them
+
 
 def intervals(
-    rows: Mapping[str, Estimate], *, x: str, margin: float | None = None, limits: tuple[float, float] | None = None
+    rows: Mapping[str, Mapping[str, Estimate]],
+    *,
+    x: str,
+    margin: float | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> str:
-    """A point with its interval in each row. With a margin the axis is of differences: a line at 0, and a band around
-    it in which two results count as equal."""
+    """A row for each stratum (or set of cases), and in it a point with its interval for each set (or model), in its own
+    colour and shape. With a margin the axis is of differences: a line at 0, and a band in which two results match."""
+    series = list(dict.fromkeys(name for inside in rows.values() for name in inside))
 
     def draw(axes: Axes) -> None:
+        names = short_names(series)
         if margin is not None:
             axes.axvspan(-margin, margin, color=FAINT, alpha=0.8, linewidth=0)
             axes.axvline(0, color=INK, linewidth=0.9, alpha=0.7)
-        for row, estimate in enumerate(rows.values()):
-            _interval(axes, row, estimate, colour(0), "o")
+        step = 0.62 / max(1, len(series))
+        for row, inside in enumerate(rows.values()):
+            for number, name in enumerate(series):
+                if name in inside:
+                    place = row + step * (number - (len(series) - 1) / 2)
+                    _interval(axes, place, inside[name], colour(number), _MARKS[number % len(_MARKS)])
+        for number, name in enumerate(names):  # once each, whichever rows it has
+            axes.plot([], [], _MARKS[number % len(_MARKS)], color=colour(number), markersize=6, label=name)
         _rows(axes, list(rows))
         axes.set_xlabel(x)
         if limits is not None:
             axes.set_xlim(*limits)
         else:
             axes.margins(x=0.08)
-
-    return drawing(draw, height=0.8 + 0.42 * max(1, len(rows)))
-
-
-def strata(rows: Mapping[str, Mapping[str, Estimate]], *, x: str, limits: tuple[float, float] | None = None) -> str:
-    """A row for each stratum, and in it each set that has cases there, in the set's own colour and shape."""
-    sets = list(dict.fromkeys(name for inside in rows.values() for name in inside))
-
-    def draw(axes: Axes) -> None:
-        names = short_names(sets)
-        step = 0.62 / max(1, len(sets))
-        for row, inside in enumerate(rows.values()):
-            for number, name in enumerate(sets):
-                if name in inside:
-                    place = row + step * (number - (len(sets) - 1) / 2)
-                    _interval(axes, place, inside[name], colour(number), _MARKS[number % len(_MARKS)])
-        for number, name in enumerate(names):  # once each, whichever strata it has
-            axes.plot([], [], _MARKS[number % len(_MARKS)], color=colour(number), markersize=6, label=name)
-        _rows(axes, list(rows))
-        axes.set_xlabel(x)
-        if limits is not None:
-            axes.set_xlim(*limits)
-        if len(sets) > 1:
+        if len(series) > 1:
             legend_above(axes, names)
 
-    return drawing(draw, height=0.9 + max(0.42, 0.22 * len(sets)) * max(1, len(rows)) + 0.1 * len(sets))
+    return drawing(draw, height=0.9 + max(0.42, 0.22 * len(series)) * max(1, len(rows)) + 0.1 * len(series))
 
 
-def differences(values: Sequence[float], *, y: str, margin: float | None = None) -> str:
-    """A bar for each patient, from the worst difference to the best; within the margin's band they count as equal."""
-    ordered = sorted(values)
+def differences(
+    values: Sequence[float],
+    *,
+    y: str,
+    whom: str = "patient",
+    margin: float | None = None,
+    higher_is_better: bool = True,
+    limits: tuple[float, float] | None = None,
+) -> str:
+    """A bar for each patient (or image), from the greatest loss to the greatest gain. The band is the margin."""
+    ordered = sorted(values, reverse=not higher_is_better)
 
     def draw(axes: Axes) -> None:
         if margin is not None:
             axes.axhspan(-margin, margin, color=FAINT, alpha=0.8, linewidth=0)
-        places = range(1, len(ordered) + 1)
-        hues = [colour(0) if value > 0 else colour(1) for value in ordered]
-        axes.bar(places, ordered, width=0.8 if len(ordered) <= 100 else 1.0, color=hues, linewidth=0)
+        hues = [colour(0) if (value > 0) == higher_is_better else colour(1) for value in ordered]
+        axes.bar(
+            range(1, len(ordered) + 1), ordered, width=0.8 if len(ordered) <= _APART else 1.0, color=hues, linewidth=0
+        )
         axes.axhline(0, color=INK, linewidth=0.9)
         axes.set_xlim(0.3, len(ordered) + 0.7)
         axes.set_xticks(sorted({1, len(ordered)}))
-        axes.set_xlabel("patients, from the greatest loss to the greatest gain")
+        axes.set_xlabel(f"{whom}s, from the greatest loss to the greatest gain")
         axes.set_ylabel(y, rotation_mode="anchor")
         axes.grid(visible=False, axis="x")
-        most = max([abs(value) for value in ordered] + [margin or 0.0])
-        if not most:
-            axes.set_ylim(-1, 1)
+        if limits is not None:
+            axes.set_ylim(*limits)
 
     return drawing(draw, height=3.0)
 

@@ -30,6 +30,8 @@ a{color:var(--accent)}
 code,pre{font:.875em/1.5 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 pre{background:var(--panel);border-left:3px solid var(--accent);padding:.9rem 1.1rem;
  overflow-x:auto;overflow-wrap:normal}
+.listing{list-style:none;margin:0;padding:.9rem 1.1rem;background:var(--panel);columns:3 15rem;column-gap:2rem;
+ font:.82em/1.6 ui-monospace,"SF Mono",Menlo,Consolas,"DejaVu Sans Mono",monospace}
 nav{border-block:1px solid var(--line);padding:.75rem 0;margin:1.5rem 0 2.5rem}
 nav ol{list-style:none;margin:0;padding:0;columns:2 12rem;column-gap:2rem}
 nav li{break-inside:avoid}
@@ -62,8 +64,9 @@ th,td{text-align:left;padding:.4rem 1.2rem .4rem 0;border-bottom:1px solid var(-
 td{overflow-wrap:anywhere}
 th{font-weight:600;color:var(--soft);font-size:.85rem;vertical-align:bottom}
 .number{text-align:right;white-space:nowrap}
-th.number{white-space:normal;overflow-wrap:normal}
+@media (min-width:60rem){th.number{white-space:normal;overflow-wrap:normal}}
 td.words{min-width:7.5rem}
+td.words:first-child{min-width:9rem}
 .swatch{display:inline-block;width:2.2em;height:1.1em;vertical-align:-.15em;margin-right:.5em;
  border:1px solid var(--line);border-radius:2px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
 td small{display:block;color:var(--soft);font-size:.8rem}

@@ -1,0 +1,239 @@
+"""The page of a comparison: one sentence first, then what it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from segue.report import spreads
+from segue.report.comparison_story import ComparisonStory, Group, Lost, Pair
+from segue.report.page import Cell, Estimate, Figure, Noted, Page, Section, Swatch, Tile
+from segue.words import count, short
+
+_SAID = 3  # sets that the lead speaks of
+_PLOTS = 12  # pairs whose patients are drawn
+_TINY = 0.001  # a p below it is told as that
+
+
+def comparison_page(story: ComparisonStory) -> Page:
+    page = Page(story.title, _lead(story))
+    page.section("What to mind", count(len(story.notes), "note")).warnings((note, "") for note in story.notes)
+    strange = [group for group in story.groups if not group.seen_by]
+    seen = [group for group in story.groups if group.seen_by]
+    _differences(page.section("Differences", _of_whom(strange)), story, strange)
+    if seen:
+        section = page.section("Images seen in training", _of_whom(seen)).text(
+            "Some stage of a model saw these images, be it without their masks: what it gains there it may not gain "
+            "elsewhere."
+        )
+        _differences(section, story, seen)
+    _patients(page.section("Patient by patient"), story, strange)
+    _losses(page.section("Where each loses most"), story, strange)
+    _sides(page.section("All measures"), story, [*strange, *seen])
+    _how(page, story)
+    return page
+
+
+def _several(story: ComparisonStory) -> bool:
+    return len({group.set for group in story.groups}) > 1
+
+
+def _lead(story: ComparisonStory) -> str:
+    """The first comparison of each set."""
+    groups = [group for group in story.groups if group.pairs]
+    groups = [group for group in groups if not group.seen_by] or groups
+    told = [_sentence(story, group, group.pairs[0]) for group in groups[:_SAID]]
+    more = sum(len(group.pairs) for group in story.groups) - len(told)
+    return " ".join([*told, *[f"{count(more, 'more comparison')} below."] * (more > 0)]) or "Nothing was compared."
+
+
+def _sentence(story: ComparisonStory, group: Group, pair: Pair) -> str:
+    return f"{short(group.set)}: {pair.sentence}" if _several(story) else pair.sentence
+
+
+def _of_whom(groups: Sequence[Group]) -> str:
+    if len(groups) != 1:
+        return count(len(groups), "set")
+    return f"{count(groups[0].patients, groups[0].whom)}, {count(groups[0].cases, 'case')}"
+
+
+def _what(story: ComparisonStory, group: Group) -> str:
+    return story.metric + (f", {group.unit}" if group.unit else "")
+
+
+def _digits(group: Group) -> int:
+    return 2 if group.unit else 3
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else "–"
+
+
+def _interval(estimate: Estimate, digits: int) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{_signed(estimate.low, digits)} to {_signed(estimate.high, digits)}"
+
+
+def _differences(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
+    if not any(group.pairs for group in groups):
+        return
+    better = "more" if story.higher_is_better else "less"
+    units = sorted({group.unit for group in groups if group.unit})
+    section.text(
+        f"A difference is a model's {story.metric} less its reference's, mean over patients; {better} than 0 is better. The "
+        f"band around 0 is the margin of {story.margin:g}{f' {units[0]}' if len(units) == 1 else ''}, within which two "
+        "models match."
+    )
+    section.figures(_plots(story, groups))
+    section.table(
+        [*["set"] * _several(story), "model", "verdict", story.metric, "difference", "p after Holm", "rank-biserial"],
+        [
+            [*[Noted(short(group.set), _of_whom([group]))] * _several(story), *_row(pair, group)]
+            for group in groups
+            for pair in group.pairs
+        ],
+    )
+    told = [_sentence(story, group, pair) for group in groups for pair in group.pairs]
+    if len(told) > 1 or groups[0].seen_by:
+        section.heading("In words").text(*told)
+
+
+def _plots(story: ComparisonStory, groups: Sequence[Group]) -> Iterator[Figure]:
+    """One for each reference and unit, so that whatever stands on one axis may be compared."""
+    kinds = dict.fromkeys((pair.reference, group.unit) for group in groups for pair in group.pairs)
+    for reference, unit in kinds:
+        inside = [group for group in groups if group.unit == unit]
+        rows = {
+            group.set: {pair.side: pair.difference for pair in group.pairs if pair.reference == reference}
+            for group in inside
+        }
+        rows = {name: found for name, found in rows.items() if found}
+        if not _several(story):  # models make better rows than the one set that there is
+            (only,) = rows.values()
+            rows = {side: {"": estimate} for side, estimate in only.items()}
+        told = "; ".join(
+            f"{short(pair.side)} at {short(group.set)}: {_signed(pair.difference.value, _digits(group))} "
+            f"{_interval(pair.difference, _digits(group))}"
+            for group in inside
+            for pair in group.pairs
+            if pair.reference == reference
+        )
+        words = f"Mean difference from {short(reference)}, with its 95\N{NO-BREAK SPACE}% interval."
+        svg = spreads.intervals(rows, x=f"difference in {_what(story, inside[0])}", margin=story.margin)
+        yield Figure(svg, f"{words} {told}.", words)
+
+
+def _row(pair: Pair, group: Group) -> list[Cell]:
+    means, digits = {side.name: side.mean for side in group.sides}, _digits(group)
+    own, other = (means.get(name, math.nan) for name in (pair.side, pair.reference))
+    unit = f"\N{NO-BREAK SPACE}{group.unit}" if group.unit else ""
+    before = f"before {_p(pair.p)}, Wilcoxon {_p(pair.p_wilcoxon)}"
+    return [
+        Noted(short(pair.side), f"against {short(pair.reference)}"),
+        pair.verdict,
+        Noted(f"{own:.{digits}f}{unit}", f"against {other:.{digits}f}", number=True),
+        Noted(_signed(pair.difference.value, digits), _interval(pair.difference, digits), number=True),
+        Noted(_p(pair.p_adjusted), before, number=True),
+        Noted(_signed(pair.rank_biserial, 2), f"standardised {_signed(pair.standardised, 2)}", number=True),
+    ]
+
+
+def _p(value: float) -> str:
+    return f"<\N{NO-BREAK SPACE}{_TINY:g}" if value < _TINY else f"{value:.3f}"
+
+
+def _patients(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
+    pairs = [(group, pair) for group in groups for pair in group.pairs]
+    for name, inside in groupby(pairs[:_PLOTS], key=lambda both: both[0].set):
+        shown = list(inside)
+        every = [value for _, pair in shown for value in pair.differences]
+        low, high = min([*every, -story.margin]), max([*every, story.margin])
+        drawn = []
+        for group, pair in shown:
+            words = _gains(story, group, pair)
+            svg = spreads.differences(
+                pair.differences, y=f"difference in {_what(story, group)}", whom=group.whom, margin=story.margin,
+                higher_is_better=story.higher_is_better, limits=(low - 0.05 * (high - low), high + 0.05 * (high - low)),
+            )  # fmt: skip
+            drawn.append(Figure(svg, words, words))
+        if _several(story):
+            section.heading(short(name))
+        section.figures(drawn)
+    if len(pairs) > _PLOTS:
+        section.text(f"The first {_PLOTS} of {len(pairs)} comparisons.")
+
+
+def _gains(story: ComparisonStory, group: Group, pair: Pair) -> str:
+    up, down = sum(value > 0 for value in pair.differences), sum(value < 0 for value in pair.differences)
+    gained, lost = (up, down) if story.higher_is_better else (down, up)
+    same = len(pair.differences) - up - down
+    return (
+        f"{short(pair.side)} beside {short(pair.reference)}: better in {count(gained, group.whom)}, worse in {lost:,}"
+        f"{f', equal in {same:,}' if same else ''}."
+    )
+
+
+def _losses(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
+    for group in groups:
+        for pair in group.pairs:
+            _behind(section, story, group, pair.side, pair.reference, pair.side_loses)
+            _behind(section, story, group, pair.reference, pair.side, pair.reference_loses)
+
+
+def _behind(
+    section: Section, story: ComparisonStory, group: Group, loser: str, winner: str, losses: Sequence[Lost]
+) -> None:
+    if not losses:
+        return
+    section.heading(f"{short(loser)} behind {short(winner)}", short(group.set) if _several(story) else "")
+    tiles = [
+        Tile(((lost.picture, f"{lost.case}, with outlines"),), short(lost.case)) for lost in losses if lost.picture
+    ]
+    if tiles:
+        section.legend([(Swatch(*colour), words) for colour, words in story.outlines]).pictures(tiles, large=True)
+    several = len({lost.name for lost in losses}) > 1
+    columns = ["case", *["class"] * several, f"{_what(story, group)}: {short(loser)}", short(winner), "difference"]
+    section.table(
+        columns,
+        [
+            (short(lost.case), *[short(lost.name)] * several, lost.value, lost.other, lost.value - lost.other)
+            for lost in losses
+        ],
+    )
+
+
+def _sides(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
+    names = list(dict.fromkeys(name for group in groups for side in group.sides for name in side.others))
+    runs = any(side.runs > 1 for group in groups for side in group.sides)
+    rows: list[list[Cell]] = []
+    for group in groups:
+        seen = f"images seen by {group.seen_by}" if group.seen_by else ""
+        where = ", ".join(filter(None, (short(group.set) if _several(story) else "", seen)))
+        rows += [
+            [
+                Noted(short(side.name), where), *[side.runs] * runs, side.mean, *[side.deviation] * runs,
+                *(side.others.get(name) for name in names),
+            ]
+            for side in group.sides
+        ]  # fmt: skip
+    if rows:
+        units = " and ".join(sorted({group.unit for group in groups if group.unit}))
+        section.text(
+            f"Means over patients, then over runs. Only {story.metric} was tested."
+            + (f" It is in {units}." if units else "")
+        )
+        section.table(["model", *["runs"] * runs, story.metric, *["spread of runs"] * runs, *names], rows)
+
+
+def _how(page: Page, story: ComparisonStory) -> None:
+    test = "a Wilcoxon test" if story.test == "wilcoxon" else "a permutation test"
+    section = page.section("How this was done").text(
+        "Patients are what is resampled: a patient's cases are averaged first. The interval is a paired bootstrap; p is "
+        f"that of {test}, adjusted for the number of comparisons of a set (Holm). The rank-biserial correlation, from −1 to "
+        "1, and the mean difference in units of its own spread (standardised) say how large an effect is. Models were "
+        "compared on the very same cases only. This page names no patients, but cases by their files' names."
+    )
+    if story.commands:
+        section.commands(*story.commands)

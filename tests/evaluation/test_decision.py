@@ -90,6 +90,12 @@ def test_small_components_go_by_their_share_of_the_image() -> None:
     assert not without_small(exactly, 0.031).any()
 
 
+def test_what_stands_among_a_class_is_not_its_small_component() -> None:
+    labels = np.full((10, 20), 1, np.uint8)
+    labels[:, 10:] = labels[5, 9] = 2
+    assert np.array_equal(without_small(labels, 0.01), labels)
+
+
 def test_all_of_it_in_one_decision() -> None:
     labels = picture("1110000 1010020 1110000 0000000")
     maps = np.stack([labels == channel for channel in range(3)]).astype(np.float32)

@@ -124,10 +124,10 @@ def test_grey_images_before_a_network_of_colour_and_the_other_way(tmp_path: Path
         assert same(one, other, tmp_path)
 
 
-def test_neither_batches_nor_threads_nor_memory_change_a_number(dataset: Dataset, store: Store, tmp_path: Path) -> None:
+def test_neither_batches_nor_memory_change_a_number(dataset: Dataset, store: Store, tmp_path: Path) -> None:
     chosen = subjects(dataset, POLYP, store=store)
     wanted = judge(mixed, chosen, frame=FRAME, target=POLYP, decision=DECISION).table
-    for given in ({"batch": 1}, {"batch": 3}, {"workers": 2}, {"workers": 1, "batch": 2}, {"keep": 0}, {"keep": 200}):
+    for given in ({"batch": 1}, {"batch": 3}, {"keep": 0}, {"keep": 200}):
         judging = Judge(chosen, frame=FRAME, target=POLYP, decision=DECISION, **given)  # type: ignore[arg-type]
         for _ in range(2):
             assert same(judging(mixed).table, wanted, tmp_path)
@@ -236,12 +236,11 @@ def test_a_bad_file_is_named_and_the_others_go_on_where_asked(tmp_path: Path) ->
     chosen = subjects(made_here, POLYP)
     with pytest.raises(BadInput, match=r"c3: .*3\.png: is not a picture"):
         judge(red, chosen, frame=FRAME, target=POLYP)
-    for workers in (0, 2):
-        verdict = judge(red, chosen, frame=FRAME, target=POLYP, skip_bad=True, workers=workers)
-        assert list(verdict.left_out) == ["c3", "c5", "c6"]
-        assert "5.png" in verdict.left_out["c5"]
-        assert verdict.left_out["c6"] == "its mask is 20 x 10, its image 160 x 120"
-        assert [row.case for row in verdict.table] == ["c0", "c1", "c2", "c4", "c7"]
+    verdict = judge(red, chosen, frame=FRAME, target=POLYP, skip_bad=True)
+    assert list(verdict.left_out) == ["c3", "c5", "c6"]
+    assert "5.png" in verdict.left_out["c5"]
+    assert verdict.left_out["c6"] == "its mask is 20 x 10, its image 160 x 120"
+    assert [row.case for row in verdict.table] == ["c0", "c1", "c2", "c4", "c7"]
     only = [subject for subject in chosen if subject.case.case == "c3"]
     with pytest.raises(BadInput, match="none of the 1 cases can be read"):
         judge(red, only, frame=FRAME, target=POLYP, skip_bad=True)

@@ -106,9 +106,9 @@ def test_any_image_any_classes() -> None:
     labels = square(40, 60, 5, 5, 20) + square(40, 60, 10, 10, 8)
     for image in (
         np.full((40, 60), 100, np.uint8),
-        np.full((40, 60, 1), 25700, np.uint16),
+        np.full((40, 60, 1), 25800, np.uint16),
         np.full((40, 60, 2), 100, np.uint8),
-        np.full((40, 60, 3), 25700, np.uint16),
+        np.full((40, 60, 3), 25800, np.uint16),
         np.full((40, 60, 4), 100, np.uint8),
     ):
         picture = overlay(image, labels, labels, THREE, long_side=120)

@@ -187,6 +187,9 @@ def test_sixteen_bits() -> None:
     # An 8-bit file before a network of 16 bits, and the other way round; a 16-bit file keeps its fine steps.
     assert np.abs(predict_array(red, image, frame=deep, target=POLYP) - plain).max() < 0.01
     assert np.array_equal(predict_array(red, image.astype(np.uint16) * 257, frame=CANVAS, target=POLYP), plain)
+    steps = np.arange(0, 65536, 7).astype(np.uint16)[:, None]
+    nearest = (steps[..., None] / 257).round().astype(np.uint8)
+    assert np.array_equal(Frame((8, 8), 10**5, channels=1).levels(steps)[0], nearest)
     faint = np.linspace(20000, 20400, 96 * 96).reshape(96, 96, 1).astype(np.uint16)
     fine = predict_array(red, np.repeat(faint, 3, axis=2), frame=deep, target=POLYP)[1]
     assert len(np.unique(fine)) > 300

@@ -6,9 +6,7 @@ probabilities come to the native grid, are decided there, and are compared with 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from segue.data.case import Case
@@ -54,12 +52,10 @@ class Judge:
         tolerance: float = TOLERANCE,
         batch: int = BATCH,
         keep: int = KEPT,
-        workers: int = 0,
     ) -> None:
-        """`workers`: threads that score while the network works; 0 scores in between."""
         self.subjects, self.cases = tuple(subjects), unique_names(subjects)
         self.frame, self.target, self.decision = frame, target, decision
-        self.quick, self.tolerance, self.batch, self.workers = quick, tolerance, batch, workers
+        self.quick, self.tolerance, self.batch = quick, tolerance, batch
         self.truths = Truths(keep=keep)
 
     def __call__(
@@ -92,17 +88,7 @@ class Judge:
     def _judged(self, predictor: Predictor, tick: Callable[[], None]) -> Iterator[Found]:
         """For each subject in order."""
         each = predicted(predictor, self.subjects, frame=self.frame, target=self.target, batch=self.batch, tick=tick)
-        if not self.workers:
-            yield from (self._scored(number, maps) for number, maps in each)
-            return
-        running: deque[Future[Found]] = deque()
-        with ThreadPoolExecutor(self.workers) as pool:
-            for number, maps in each:
-                running.append(pool.submit(self._scored, number, maps))
-                if len(running) > 2 * self.workers:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
+        return (self._scored(number, maps) for number, maps in each)
 
     def _scored(self, number: int, maps: Maps | SegueError) -> Found:
         if isinstance(maps, SegueError):
@@ -130,15 +116,13 @@ def judge(
     quick: bool = False,
     tolerance: float = TOLERANCE,
     batch: int = BATCH,
-    workers: int = 0,
     tick: Callable[[], None] = nothing,
     progress: bool = False,
     skip_bad: bool = False,
 ) -> Verdict:
     """Once; a `Judge` is for the same cases again and again."""
     once = Judge(
-        subjects, frame=frame, target=target, decision=decision, quick=quick, tolerance=tolerance, batch=batch,
-        keep=0, workers=workers,
+        subjects, frame=frame, target=target, decision=decision, quick=quick, tolerance=tolerance, batch=batch, keep=0,
     )  # fmt: skip
     return once(predictor, tick=tick, progress=progress, skip_bad=skip_bad)
 

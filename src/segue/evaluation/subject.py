@@ -6,7 +6,6 @@ not matter to any number whether there is a store. The truth is always on the na
 
 from __future__ import annotations
 
-import threading
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,7 +117,6 @@ class Truths:
 
     def __init__(self, *, keep: int = KEPT) -> None:
         self._room, self._packed = keep, dict[Subject, tuple[bytes, tuple[int, int]]]()
-        self._lock = threading.Lock()
 
     def of(self, subject: Subject, size: tuple[int, int]) -> Labels:
         """`size`: the image's."""
@@ -129,10 +127,9 @@ class Truths:
         if found.shape != size:
             raise BadInput(f"its mask is {found.shape[1]} x {found.shape[0]}, its image {size[1]} x {size[0]}")
         packed = zlib.compress(found.tobytes(), 1) if self._room else b""
-        with self._lock:
-            if 0 < len(packed) <= self._room:
-                self._room -= len(packed)
-                self._packed[subject] = (packed, (found.shape[0], found.shape[1]))
+        if 0 < len(packed) <= self._room:
+            self._room -= len(packed)
+            self._packed[subject] = (packed, (found.shape[0], found.shape[1]))
         return found
 
 

@@ -92,13 +92,10 @@ class Blend:
 
 @functools.lru_cache(maxsize=64)
 def _weights(starts: tuple[int, ...], side: int, length: int) -> npt.NDArray[np.float64]:
-    """(tiles, side) along one axis: falling towards a neighbour, whole at the image's own edge, 1 together everywhere."""
+    """(tiles, side) along one axis: falling towards a neighbour, 1 together everywhere."""
     place = np.arange(side) + 0.5
-    raw = np.empty((len(starts), side))
+    falling = np.minimum(np.minimum(place, side - place) / (side * OVERLAP), 1)
     total = np.zeros(length)
-    for number, start in enumerate(starts):
-        before = place if start > 0 else np.full(side, np.inf)
-        after = side - place if start + side < length else np.full(side, np.inf)
-        raw[number] = np.minimum(np.minimum(before, after) / (side * OVERLAP), 1)
-        total[start : start + side] += raw[number]
-    return np.stack([row / total[start : start + side] for row, start in zip(raw, starts, strict=True)])
+    for start in starts:
+        total[start : start + side] += falling
+    return np.stack([falling / total[start : start + side] for start in starts])

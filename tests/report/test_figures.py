@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -13,14 +14,29 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from segue.report import figures
+from segue.report import curves, figures, spreads
+from segue.report.drawing import short_names
+from segue.report.page import Estimate
 
 LONG = "a hospital with a very long name indeed & sons"
+STEPS = [40 * number for number in range(1, 501)]
 DRAWINGS: dict[str, Callable[[], str]] = {
     "histogram": lambda: figures.histogram([0, 1, 2], {"red": [1, 2], LONG: [2, 1]}, x="x", y="y"),
     "bars": lambda: figures.bars({"0": 3, "5 or more": 1}, x="x", y="y"),
     "scatter": lambda: figures.scatter([(10, 20, 5), (30, 20, 1)], x="x", y="y"),
     "groups": lambda: figures.groups({LONG: [1, 2, 3], "none": []}, x="x", cuts=[2]),
+    "losses": lambda: curves.losses([40, 80], {"loss": [1, 0.5], LONG: [2, math.nan]}, [1e-3, 1e-6], best=80),
+    "losses without rates": lambda: curves.losses([40, 80], {"loss": [1, 0.5]}),
+    "one epoch": lambda: curves.losses([40], {"loss": [1]}, [1e-3], best=40),
+    "500 epochs": lambda: curves.scores(STEPS, {"Dice": [step / 20_000 for step in STEPS]}, y="y", best=20_000),
+    "scores": lambda: curves.scores([40, 80], {"Dice": [0.5, 0.6], LONG: [0.4, 0.5]}, y="validation", best=80),
+    "together": lambda: curves.together({"fold-0": ([40, 80], [0.5, 0.6]), LONG: ([40], [0.3])}, y="y"),
+    "thresholds": lambda: curves.thresholds([0.3, 0.5], {"Dice": [0.7, 0.8]}, y="y", chosen=0.5),
+    "finder": lambda: curves.finder([1e-6, 1e-3, 1.0], [1.0, 0.5, 2.0], proposal=3e-4),
+    "intervals": lambda: spreads.intervals({LONG: {LONG: Estimate(0.1, 0.0, 0.2), "b": Estimate(0.2)}, "c": {}}, x="x"),
+    "intervals of differences": lambda: spreads.intervals({"a": {"": Estimate(-0.1, -0.2, 0.1)}}, x="x", margin=0.05),
+    "differences": lambda: spreads.differences([0.2, -0.1, 0.0], y="y", margin=0.05, limits=(-0.2, 0.3)),
+    "no differences": lambda: spreads.differences([0.0, 0.0], y="y"),
 }
 
 
@@ -138,3 +154,82 @@ def test_pictures_come_back_in_their_colours(to: Callable[[figures.Bytes], str],
     assert back is not None
     assert np.abs(back.astype(int) - image).max() <= loss
     assert to(image[..., 0]).startswith("data:image/")
+
+
+def across(drawn: str, style: str) -> list[float]:
+    """x of the markers of a colour."""
+    return [
+        float(x)
+        for x in re.findall(rf'<use href="#\w+" x="([\d.]+)" y="[\d.]+" style="fill: {re.escape(style)}', drawn)
+    ]
+
+
+def test_the_best_epoch_is_marked_where_it_is() -> None:
+    """Three epochs, the second the best: the dotted line runs through the second point of both panels."""
+    drawn = curves.losses([40, 80, 120], {"loss": [3, 2, 1]}, [1e-3, 1e-3, 1e-3], best=80)
+    marks = [
+        float(x) for x in re.findall(r'<path d="M ([\d.]+) [\d.]+ \nL \1 [\d.]+ \n" [^>]*stroke-dasharray: 2.2', drawn)
+    ]
+    points = across(drawn, "var(--c0)")
+    assert len(points) == 3
+    assert len(marks) == 2
+    assert marks == pytest.approx([points[1]] * 2, abs=0.01)
+    assert "best epoch" in drawn
+    assert "best epoch" not in curves.losses([40, 80, 120], {"loss": [3, 2, 1]})
+
+
+def test_many_epochs_are_a_line_and_few_are_points() -> None:
+    few, many = (curves.scores(STEPS[:number], {"Dice": [0.5] * number}, y="y") for number in (40, 41))
+    assert len(across(few, "var(--c0)")) == 40
+    assert across(many, "var(--c0)") == []
+
+
+def test_the_rate_of_the_run_stands_on_a_logarithmic_axis() -> None:
+    drawn = curves.finder([1e-6, 1e-4, 1e-2], [1.0, 0.5, 2.0], proposal=1e-4)
+    points = across(drawn, "var(--c0)")
+    assert points[1] - points[0] == pytest.approx(points[2] - points[1], abs=0.1)
+    assert "1e-06" in drawn
+    assert "mathdefault" not in drawn
+
+
+def test_an_interval_reaches_from_low_to_high() -> None:
+    rows = {"a": {"": Estimate(0.5, 0.25, 0.75)}, "b": {"": Estimate(0.25)}, "c": {"": Estimate(0.75)}}
+    drawn = spreads.intervals(rows, x="x", limits=(0, 1))
+    points = across(drawn, "var(--c0)")
+    lines = re.findall(
+        r'<path d="M ([\d.]+) ([\d.]+) \nL ([\d.]+) \2 \n" [^>]*stroke: var\(--c0\); stroke-width: 2.2', drawn
+    )
+    assert len(lines) == 1
+    assert [float(lines[0][0]), float(lines[0][2])] == pytest.approx([points[1], points[2]], abs=0.01)
+    assert points[0] == pytest.approx((points[1] + points[2]) / 2, abs=0.01)
+
+
+def test_the_margin_is_a_band_around_nothing() -> None:
+    """From -0.1 to 0.1, on an axis where points stand at both."""
+    rows = {"a": {"": Estimate(-0.1)}, "b": {"": Estimate(0.1)}, "c": {"": Estimate(0.4)}}
+    drawn = spreads.intervals(rows, x="x", margin=0.1)
+    band = re.search(r'<path d="M ([\d.]+) [^"]*?L ([\d.]+) [^"]*z\n" [^>]*fill: var\(--line\); opacity: 0.8', drawn)
+    assert band is not None
+    left, right, _ = across(drawn, "var(--c0)")
+    corners = sorted(set(re.findall(r"[ML] ([\d.]+) ", band[0])), key=float)
+    assert [float(corners[0]), float(corners[-1])] == pytest.approx([left, right], abs=0.01)
+    assert "fill: var(--line); opacity: 0.8" not in spreads.intervals(rows, x="x")
+
+
+@pytest.mark.parametrize("higher_is_better", [True, False])
+def test_losses_come_first_and_in_the_colour_of_losses(higher_is_better: bool) -> None:
+    drawn = spreads.differences([0.3, -0.1, 0.2], y="y", higher_is_better=higher_is_better)
+    bars = re.findall(r'<path d="M ([\d.]+) [^"]*" [^>]*style="fill: var\(--(c[01])\)"', drawn)
+    assert [hue for _, hue in sorted(bars, key=lambda bar: float(bar[0]))] == (
+        ["c1", "c0", "c0"] if higher_is_better else ["c1", "c1", "c0"]
+    )
+
+
+def test_long_names_stay_apart() -> None:
+    names = [f"{LONG} {end}" for end in ("north", "south")]
+    assert len(set(short_names(names))) == 2
+    assert [name[-5:] for name in short_names(names)] == ["north", "south"]
+    same = [f"{'x' * 30}{middle}{'x' * 30}" for middle in "abc"]
+    assert len(set(short_names(same))) == 3
+    assert all(len(name) <= 27 for name in short_names([*names, *same, "short"]))
+    assert short_names(["short", "a b\n c"]) == ["short", "a b c"]

@@ -26,7 +26,7 @@ class CutMix(One):
     def parts(self, severity: Floats, scene: Scene) -> Parts:
         half = np.array([scene.shape[1], scene.shape[0]]) / max(scene.shape)
         draws = scene.numbers.uniform("box", 4)
-        own = np.array([address.position for address in scene.key])
+        own = np.array([address.position for address in scene.key], np.int64)
         partner = own ^ 1
         sides = half * self.size * np.sqrt(0.1 + 0.9 * draws[:, 2:4]) * severity[:, None]
         mixes = (severity > 0) & np.isin(partner, own)

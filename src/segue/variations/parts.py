@@ -63,10 +63,9 @@ def _finer(one: Floats, other: Floats) -> tuple[Floats, Floats]:
     return spline.refine(one, count), spline.refine(other, count)
 
 
-def _later(one: Floats, other: Floats) -> Floats:
-    """The second where it does anything."""
-    acts = (other != 0).reshape(len(other), -1).any(1)
-    return np.where(acts.reshape(-1, *[1] * (other.ndim - 1)), other, one)
+def _later(switch: int) -> Callable[[Floats, Floats], Floats]:
+    """The second where it is switched on."""
+    return lambda one, other: np.where(other[:, switch, None] != 0, other, one)
 
 
 def _listed(one: Floats, other: Floats) -> Floats:
@@ -110,7 +109,7 @@ PARTS: dict[str, Part] = {
     "colour": Part(
         False, lambda shape: np.concatenate([np.eye(3), np.eye(3), np.zeros((3, 1))], axis=1), _colour, _as_is
     ),
-    "equalise": Part(False, _zeros, _later, _as_is, 0),  # (n, 2): amount, limit of the slope
+    "equalise": Part(False, _zeros, _later(0), _as_is, 0),  # (n, 2): amount, limit of the slope
     "curve": Part(False, lambda shape: np.linspace(0, 1, CURVE), _curve, _as_is),  # (n, 65): values at knots over 0..1
     "light": Part(False, _zeros, lambda one, other: one + other, _finer),  # (n, g, g): logarithm of the gain, a spline
     "glints": Part(False, _zeros, _listed, _longer, 5),  # (n, k, 6): x, y, two half axes, angle, strength
@@ -120,5 +119,5 @@ PARTS: dict[str, Part] = {
     "noise": Part(False, _zeros, _noise, _as_is, 0),  # (n, 2): standard deviation, place in the bank
     "jpeg": Part(False, _zeros, np.maximum, _as_is),  # (n, 1): quality lost, 0..99
     "erase": Part(False, _zeros, _listed, _longer, 7),  # (n, k, 9): x, y, half sides, red, green, blue, on, ignored
-    "mix": Part(False, _zeros, _later, _as_is, 4),  # (n, 7): x, y, half sides, on, own position, partner's position
+    "mix": Part(False, _zeros, _later(4), _as_is, 4),  # (n, 7): x, y, half sides, on, own position, partner's position
 }

@@ -38,9 +38,9 @@ def stroke(x: float, y: float) -> Singles:
 
 def equalised(histogram: Any, limit: Any) -> Any:
     """(n, 256) counts to the curve at 256 levels that evens them out, its slope limited: what is clipped off is spread
-    over all levels. For arrays and for tensors."""
+    over all levels, which adds up to 1 to the slope. For arrays and for tensors."""
     share = histogram / histogram.sum(-1)[:, None].clip(min=1)
-    kept = share.clip(max=limit / 256)
+    kept = share.clip(max=(limit - 1) / 256)
     share = kept + (1 - kept.sum(-1)[:, None]) / 256
     risen = share.cumsum(-1) - share / 2
     return (risen - risen[:, :1]) / (risen[:, -1:] - risen[:, :1])

@@ -6,17 +6,21 @@ import pytest
 
 from segue.demonstration import demo
 from segue.errors import BadInput
+from segue.evaluation.table import Table
 
 
 def test_the_demo_tells_its_story(tmp_path: Path) -> None:
     lines: list[str] = []
-    told = demo(tmp_path / "demo", say=lines.append)
+    told = demo(tmp_path / "demo", say=lines.append, training_seconds=2)
     story = "\n".join(lines)
-    assert told.page.stat().st_size > 50_000
+    assert {"explore", "few", "all", "comparison"} == set(told.pages)
+    assert all(page.stat().st_size > 20_000 for page in told.pages.values())
     assert "import_0001" in story, "the hidden copy must be found"
-    assert len(told.seconds) == 5
-    again = demo(tmp_path / "demo", say=lambda line: None)  # its own folder may be replaced
-    assert again.page == told.page
+    assert "north-test" in told.dice["all"]
+    assert "south" in told.dice["few"]
+    assert len(told.seconds) == 7
+    judged = Table.read(tmp_path / "demo" / "runs" / "all" / "evaluation" / "south" / "cases.csv")
+    assert {row.case for row in judged if row.seen} <= {"import_0001"}
 
 
 def test_the_demo_does_not_replace_a_strangers_folder(tmp_path: Path) -> None:

@@ -126,7 +126,7 @@ def test_compare_refuses_unequal_case_lists(there: Path, trained: Trained, tmp_p
     shutil.copytree(trained.run.folder, twin)
     table = Table.read(twin / "evaluation" / "south" / "cases.csv")
     Table.of(list(table)[1:]).write(twin / "evaluation" / "south" / "cases.csv")
-    with pytest.raises(BadInput, match=list(table)[0].case):
+    with pytest.raises(BadInput, match=next(iter(table)).case):
         compare(trained.run.folder, twin, on=["south"])
 
 

@@ -162,7 +162,7 @@ class TestBadInput:
         self.refused("epochs and minutes are both given", epochs=3, minutes=2, loop={"batch": 4})
 
     def test_a_raw_folder(self, there: Path) -> None:
-        with pytest.raises(BadInput, match="holds no dataset.yaml"):
+        with pytest.raises(BadInput, match=r"holds no dataset\.yaml"):
             train("north", "runs/refused", **SMALL)
 
     def test_a_folder_that_is_no_run(self, there: Path) -> None:

@@ -35,10 +35,10 @@ def learn(folder: str, *how: str) -> None:
 
         @contextmanager
         def never(last: bool) -> Iterator[None]:
-            with fabric.no_backward_sync(network):  # type: ignore[arg-type]  # wrapped by fabric
+            with fabric.no_backward_sync(network):
                 yield
 
-        loop._synchronised = never  # type: ignore[method-assign, assignment]
+        loop._synchronised = never  # type: ignore[method-assign]
     loop.fit(workers=0)
     weights = torch.cat([p.detach().flatten() for p in loop.plain["segmenter"].parameters()])
     torch.save(weights, Path(folder) / f"weights-{fabric.global_rank}.pt")

@@ -50,16 +50,19 @@ def doctor(json: tell.Json = False, debug: tell.Debug = False) -> None:
 
 def demo(
     out: Annotated[Path, typer.Option(help="Where everything is made.")] = Path("demo"),
+    full: Annotated[
+        bool, typer.Option("--full", help="Ten times as long, and fails if the effects are not there.")
+    ] = False,
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """The whole story on made data: phantoms, scan, split, prepare, explore."""
+    """The whole story on made data: two hospitals, datasets, few and many masks, judged at home and elsewhere."""
     with tell.errors_told(json, debug):
         from segue.demonstration import demo as play
 
-        told = play(out, say=(lambda line: None) if json else print)
+        told = play(out, full=full, say=(lambda line: None) if json else print)
         if json:
             tell.as_json(told.as_json())
         else:
-            tell.say("", f"The page: {told.page}")
+            tell.say("", "Pages to open:", *(f"  {name.ljust(12)} {path}" for name, path in told.pages.items()))
             tell.next_command("segue data scan YOUR-FOLDER")

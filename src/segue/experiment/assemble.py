@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from segue import losses, networks, variations
 from segue.data.target import Target
@@ -40,7 +39,7 @@ def network(settings: TrainSettings, target: Target, channels: int) -> tuple[Seg
     return built, told
 
 
-def padding(settings: TrainSettings, built: nn.Module) -> Padding:
+def padding(settings: TrainSettings, built: SegmentationNetwork) -> Padding:
     colour: tuple[float, ...] = built.mean if settings.padding == "ignore" else ()
     return Padding(settings.padding, colour)
 

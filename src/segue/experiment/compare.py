@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from segue.report.comparison_page import comparison_page
+from typing import Any, Literal
 
 from segue.errors import BadInput, nearest
 from segue.evaluation.compare import compare as compare_tables
 from segue.evaluation.compared import Comparison
 from segue.evaluation.table import Table
+from segue.experiment.comparison import comparison_story
 from segue.files import atomic
+from segue.report.comparison_page import comparison_page
 
 Arm = Path | str | Sequence[Path | str]  # one run, or several of one kind that differ by their seed
 
@@ -50,16 +50,13 @@ def compare(
     """
     sides = _sides(arms)
     found = _common(sides, on)
-    sets = {}
-    for name in found:
-        tables = {
-            side: [Table.read(run / "evaluation" / name / "cases.csv") for run in runs] for side, runs in sides.items()
-        }
-        sets[name] = compare_tables(tables, metric=metric, margin=margin, pairs="all" if every_pair else "reference")
+    tables = {name: _tables(sides, name) for name in found}
+    pairs: Literal["all", "reference"] = "all" if every_pair else "reference"
+    sets = {name: compare_tables(each, metric=metric, margin=margin, pairs=pairs) for name, each in tables.items()}
     page = Path(out) if out is not None else None
     if page is not None:
         with atomic(page) as file:
-            file.write(comparison_page(sets).html())
+            file.write(comparison_page(comparison_story(sets, tables)).html())
     return Compared(sets, page)
 
 
@@ -77,6 +74,10 @@ def _sides(arms: Sequence[Arm]) -> dict[str, list[Path]]:
     if len(sides) < 2:
         raise BadInput("a comparison needs two runs at least", hint="segue compare RUN ANOTHER-RUN")
     return sides
+
+
+def _tables(sides: Mapping[str, Sequence[Path]], name: str) -> dict[str, list[Table]]:
+    return {side: [Table.read(run / "evaluation" / name / "cases.csv") for run in runs] for side, runs in sides.items()}
 
 
 def _common(sides: Mapping[str, Sequence[Path]], on: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from segue.experiment import assemble
 from segue.experiment.material import Material
 from segue.experiment.predictor import Predictor
 from segue.experiment.settings import TrainSettings
+from segue.networks import SegmentationNetwork
 from segue.training.loop import Judged
 
 
@@ -28,7 +29,7 @@ class Judges:
     judge: Judge
 
     @classmethod
-    def of(cls, settings: TrainSettings, material: Material, network: nn.Module) -> Judges:
+    def of(cls, settings: TrainSettings, material: Material, network: SegmentationNetwork) -> Judges:
         assert isinstance(settings.size, tuple)
         frame = Frame(
             size=settings.size, long_side=material.long_side, channels=material.channels, dtype=material.dtype,

@@ -14,6 +14,7 @@ from segue.experiment import assemble
 from segue.experiment.judging import Judges
 from segue.experiment.material import Material, canvas
 from segue.experiment.settings import TrainSettings
+from segue.networks import SegmentationNetwork
 from segue.training.devices import fabric_of
 from segue.training.finder import Found, find_rate
 from segue.training.loop import Loop
@@ -48,7 +49,7 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
     found = settings.model_copy(update={"size": size, "machine": machine, "loop": loop})
     finder = None
     if loop.rate == "find":
-        finder = find_rate(_trial(_rated(found, 1.0, started), material))
+        finder = find_rate(_trial(_rated(found, 1.0, started), material)[0])
         say(f"learning rate {finder.proposal:g}, by trial")
     found = _rated(found, finder.proposal if finder else float(loop.rate), started)
     step_seconds, judge_seconds = _timed(found, material)
@@ -67,22 +68,23 @@ def _rated(settings: TrainSettings, rate: float, started: bool) -> TrainSettings
     return settings.model_copy(update={"loop": loop})
 
 
-def _trial(settings: TrainSettings, material: Material) -> Loop:
-    """A loop on a network that is thrown away."""
+def _trial(settings: TrainSettings, material: Material) -> tuple[Loop, SegmentationNetwork]:
+    """A loop, and the network that it trains: both are thrown away."""
     built, _ = assemble.network(settings, material.target, material.channels)
     endless = settings.loop.model_copy(update={"steps": 1 << 40, "epoch_steps": 1 << 40, "schedule": "constant"})
     parts = assemble.parts(settings.model_copy(update={"loop": endless}), material, built)
     folder = Run(Path(tempfile.gettempdir()))
-    return Loop(
+    loop = Loop(
         parts.method, parts.batches, endless,
         fabric=fabric_of(settings.machine), run=folder, judge=None, keep=lambda network, path: None,
     )  # fmt: skip
+    return loop, built
 
 
 def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
     """Seconds of a step and of a judgement."""
     with untouched_randomness():
-        loop = _trial(settings, material)
+        loop, built = _trial(settings, material)
         cuts = loop.settings.accumulate
         parcels = loop.batches.loader(range((_TIMED + 1) * cuts), 0)
         taken = []
@@ -91,9 +93,9 @@ def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
             loop.one_step([next(parcels) for _ in range(cuts)])
             loop.step += 1
             taken.append(time.perf_counter() - start)
-        judges = Judges.of(settings, material, loop.plain["segmenter"])
+        judges = Judges.of(settings, material, built)
         few = min(16, material.validates)
-        judging = judges.seconds(loop.plain["segmenter"], few) * material.validates / few if few else 0.0
+        judging = judges.seconds(built, few) * material.validates / few if few else 0.0
     return sorted(taken[1:])[_TIMED // 2], judging
 
 

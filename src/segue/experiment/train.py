@@ -107,6 +107,8 @@ def _known(folder: Path, asked: TrainSettings) -> Run | None:
     """The run that lies there, if it was asked for in the same words."""
     if not folder.exists() or not any(folder.iterdir()):
         return None
+    if Run.unborn(folder):
+        return None
     if not (folder / "run.json").exists():
         raise BadInput(f"{folder}: is there and is not a run", hint="Give another --out.")
     run = Run.open(folder)
@@ -188,7 +190,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         watchers = [*([ProgressLine(settings.select)] if progress else []), *trackers(track, run)]
     loop = Loop(
         parts.method, parts.batches, settings.loop, fabric=fabric, run=run,
-        judge=judges.quick if material.validates else None, keep=networks.save, watchers=watchers, warn=say,
+        judge=judges.quick if material.validates else None, keep=lambda _, path: networks.save(built, path), watchers=watchers, warn=say,
     )  # fmt: skip
     try:
         loop.fit(workers=int(settings.machine.workers))

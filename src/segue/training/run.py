@@ -59,6 +59,16 @@ class Run:
         _write_json(folder / ABOUT, {"format": FORMAT, **about, "finished": False})
         return run
 
+    @staticmethod
+    def unborn(folder: Path) -> bool:
+        """Whether it holds nothing but what a run that was killed while it was created leaves."""
+        ours = {CONFIG, ENVIRONMENT, CASES, "weights"}
+        return all(
+            (path.name in ours and not (path.is_dir() and any(path.iterdir())))
+            or (path.name.startswith(".") and path.name.endswith(".part"))
+            for path in folder.iterdir()
+        )
+
     @classmethod
     def open(cls, where: Path | str) -> Run:
         folder = Path(where)

@@ -11,6 +11,7 @@ list of augmentations. Steady state is steps alone, an epoch has its validation 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -88,7 +89,7 @@ def ours(folder: Path, encoder: str, size: int, batch: int) -> dict[str, Any]:
         loop={"steps": steps, "epoch_steps": TRAIN // batch, "batch": batch},
     )  # fmt: skip
     per_epoch = TRAIN // batch
-    gaps = [b - a for place, (a, b) in enumerate(zip(ends, ends[1:], strict=False), 1) if place % per_epoch]
+    gaps = [b - a for place, (a, b) in enumerate(itertools.pairwise(ends), 1) if place % per_epoch]
     machine = done.run.config["machine"]
     return {
         "steady": batch / statistics.median(gaps[WARM_UP:]), "epoch": TRAIN * EPOCHS / whole[0],

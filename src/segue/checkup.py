@@ -18,7 +18,10 @@ from segue.version import __version__
 
 _CORE = ("numpy", "opencv-python-headless", "pillow", "pydantic", "matplotlib")
 # Extra -> a distribution that it brings, and what one gets.
-_EXTRAS = {"train": ("torch", "training and the phantoms' hardness benchmark")}
+_EXTRAS = {
+    "train": ("lightning-fabric", "training, evaluation and prediction"),
+    "track": ("tensorboard", "curves in TensorBoard"),
+}
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,8 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         watchers = [*([ProgressLine(settings.select)] if progress else []), *trackers(track, run)]
     loop = Loop(
         parts.method, parts.batches, settings.loop, fabric=fabric, run=run,
-        judge=judges.quick if material.validates else None, keep=lambda _, path: networks.save(built, path), watchers=watchers, warn=say,
+        judge=judges.quick if material.validates else None, keep=lambda _, path: networks.save(built, path),
+        watchers=watchers, warn=say,
     )  # fmt: skip
     try:
         loop.fit(workers=int(settings.machine.workers))

@@ -208,6 +208,18 @@ def test_a_validation_case_that_cannot_be_read_stops_it(tmp_path: Path) -> None:
         choose(speckled, chosen, frame=FRAME, target=POLYP, **FEW)
 
 
+def test_a_class_that_was_not_drawn_has_no_say(dataset: Dataset) -> None:
+    wider = Target(("background", "tool", "polyp"))
+    chosen = [replace(subject, part="validation") for subject in subjects(dataset, wider)]
+
+    def both(images: Array) -> Array:
+        found = fakes.red(images)
+        return np.concatenate([found[:, :1], np.zeros_like(found[:, :1]), found[:, 1:]], axis=1)
+
+    found = choose(both, chosen, frame=FRAME, target=wider, smallest=(), fill=())
+    assert found.plain == pytest.approx(chosen_by(judge(both, chosen, frame=FRAME, target=wider, quick=True).table))
+
+
 def test_regions_have_a_threshold() -> None:
     regions = Target(("whole", "core"), exclusive=False)
     grid = Grid(regions, (0.3,), (0.01,), (True,))

@@ -227,6 +227,19 @@ def test_several_classes_each_with_its_own_row(tmp_path: Path) -> None:
     assert set(np.unique(merged[0].truth())) == {0, 1}
 
 
+def test_a_class_that_a_dataset_has_not_drawn_is_not_scored_there(dataset: Dataset) -> None:
+    wider = Target(("background", "tool", "polyp"))
+    here = subjects(dataset, wider)
+    assert here[0].annotated(wider) == ("polyp",)
+
+    def both(images: Array) -> Array:
+        found = red(images)
+        return np.concatenate([found[:, :1], np.zeros_like(found[:, :1]), found[:, 1:]], axis=1)
+
+    table = judge(both, here, frame=FRAME, target=wider).table
+    assert table == judge(red, subjects(dataset, POLYP), frame=FRAME, target=POLYP).table
+
+
 def test_a_bad_file_is_named_and_the_others_go_on_where_asked(tmp_path: Path) -> None:
     made_here = fakes.dataset(tmp_path)
     (tmp_path / "raw" / "images" / "3.png").write_bytes(b"broken")

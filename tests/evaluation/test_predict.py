@@ -207,7 +207,12 @@ def test_grey_and_colour() -> None:
         predict_array(red, one, frame=CANVAS, target=POLYP),
         predict_array(red, np.repeat(one[..., None], 3, axis=2), frame=CANVAS, target=POLYP),
     )
-    for channels in (2, 4):
+    for channels in (2, 4):  # modalities side by side
+        beside = np.repeat(image[..., :1] // 4, channels, axis=2)
+        beside[..., -1] = image[..., 0]
+        frame = Frame((96, 96), 128, channels=channels)
+        last = predict_array(lambda images: red(images[..., -1:]), beside, frame=frame, target=POLYP)
+        assert np.array_equal(last, predict_array(red, one, frame=CANVAS, target=POLYP))
         given = np.zeros((30, 30, channels), np.uint8)
         with pytest.raises(BadInput, match=f"has {channels} channels, the network sees 3"):
             predict_array(red, given, frame=CANVAS, target=POLYP)

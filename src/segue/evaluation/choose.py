@@ -92,7 +92,10 @@ def choose(
             if isinstance(maps, SegueError):
                 raise BadInput(f"{cases[number].case}: {maps.message}")
             truth = truths.of(subjects[number], (maps.shape[1], maps.shape[2]))
-            found.append(grid.dice(maps, truth))
+            dice = grid.dice(maps, truth)
+            known = subjects[number].annotated(target)
+            dice[:, [name not in known for name in target.foreground]] = np.nan
+            found.append(dice)
             shown.advance()
     return grid.chosen(np.stack(found), [case.who for case in cases])
 

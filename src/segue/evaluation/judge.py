@@ -99,7 +99,8 @@ class Judge:
         except SegueError as error:
             return error
         labels = decide(maps, self.target, self.decision)
-        return scored(labels, truth, subject.case, self.target, quick=self.quick, tolerance=self.tolerance)
+        every = scored(labels, truth, subject.case, self.target, quick=self.quick, tolerance=self.tolerance)
+        return {name: every[name] for name in subject.annotated(self.target)}
 
     def _rows(self, number: int, found: dict[str, Scores]) -> list[Row]:
         case, seen = self.cases[number], self.subjects[number].seen

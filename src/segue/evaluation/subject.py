@@ -40,6 +40,11 @@ class Subject:
     part: str = ""  # of the split: train, validation, test
     seen: str = ""  # what training has seen of it: nothing, "images", "masks"
 
+    def annotated(self, target: Target) -> tuple[str, ...]:
+        """Those of the target's classes that this dataset's annotators drew: where they drew none, nobody knows."""
+        channels = set(self.lookup.tolist())
+        return tuple(name for name in target.foreground if target.names.index(name) in channels)
+
     def picture(self, frame: Frame) -> Picture:
         stored = self._stored(frame)
         if stored is not None:

@@ -17,7 +17,7 @@ try:
     import torchvision
     print(torchvision.works)
 except Exception as error:
-    print(type(error).__name__, error)
+    print(type(error).__name__, error, len(operators._declared))
 """
 _BROKEN = """
 import torch
@@ -35,8 +35,8 @@ works = True
     [
         ("works = True", "False 0 False\nTrue"),
         (_BROKEN, "True 1 False\nTrue"),
-        ("raise RuntimeError('another trouble')", "RuntimeError another trouble"),
-        ("raise ImportError('no such thing')", "ImportError no such thing"),
+        ("raise RuntimeError('another trouble')", "RuntimeError another trouble 0"),
+        ("raise ImportError('no such thing')", "ImportError no such thing 0"),
     ],
     ids=["sound", "operators missing", "another trouble", "not importable"],
 )

@@ -133,6 +133,9 @@ def test_adapters_are_merged_on_the_way_into_another_network(tmp_path: Path) -> 
     for tune in ("full", "lora"):
         made = network(tune=tune, weights=str(tmp_path / "lora.safetensors"))
         assert torch.allclose(logits(made, x), logits(adapted, x), atol=1e-4), tune
+    made = network(tune="lora", rank=4)
+    load_weights(made, tmp_path / "lora.safetensors")
+    assert torch.allclose(logits(made, x), logits(adapted, x), atol=1e-4), "below adapters that are there already"
 
 
 def test_nine_tenths_are_enough_and_less_is_not(tmp_path: Path) -> None:

@@ -15,8 +15,15 @@ from segue.networks.network import Body
 from segue.networks.outputs import Outputs
 
 
+class CutOff(nn.Module):
+    """Where something has been. Some encoders still walk through their unused blocks."""
+
+    def forward(self, x: Tensor, *_: object, **__: object) -> Tensor:
+        return x
+
+
 def cut(body: Body, x: Tensor) -> Outputs:
-    """Replace whole unused modules by nothing; freeze single parameters that are unused within a used one.
+    """Take whole unused modules out; freeze single parameters that are unused within a used one.
 
     The outputs of the image x come back, so that the caller can look at their sizes.
     """
@@ -65,6 +72,6 @@ def _cut(module: nn.Module, unused: Collection[int]) -> None:
     for name, child in module.named_children():
         parameters = list(child.parameters())
         if parameters and all(id(parameter) in unused for parameter in parameters):
-            setattr(module, name, nn.Identity())
+            setattr(module, name, CutOff())
         else:
             _cut(child, unused)

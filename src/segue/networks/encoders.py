@@ -67,8 +67,8 @@ def find(name: str) -> Encoder:
             hint="`segue networks --like '*resnet*'` lists them.",
         )
     model, _, tag = key.partition(".")
-    tags = [each.partition(".")[2] for each in timm().list_pretrained(f"{model}.*")]
-    if tag and tag not in tags:
+    tags = [each.partition(".")[2] for each in timm().list_pretrained(f"{model}.*")] if tag else [""]
+    if tag not in tags:
         raise BadInput(f"encoder: {model} has no variant called {tag!r} ({nearest(tag, tags)})")
     return _of_timm(name, key)
 

@@ -59,7 +59,9 @@ def keys() -> Callable[[], list[Address]]:
 def ours(chain: str, images: Bytes, masks: Bytes) -> Callable[[], None]:
     variation, fresh = parse(chain), keys()
     levels = [pyramid(image, Fit.capped(SIZE, SIZE, SIZE)) for image in images]
-    out = [Rendered(np.empty_like(images[0]), np.empty_like(masks[0]), np.empty(masks[0].shape, np.bool_)) for _ in images]
+    out = [
+        Rendered(np.empty_like(images[0]), np.empty_like(masks[0]), np.empty(masks[0].shape, np.bool_)) for _ in images
+    ]
 
     def run() -> None:
         drawn = variation.draw((SIZE, SIZE), fresh())
@@ -140,8 +142,8 @@ def main() -> None:
                 sides |= {f"albumentations, {kind}": albumentations(how, images, masks) for kind, how in kinds.items()}
             else:
                 sides["albumentations"] = albumentations(None, images, masks)
-            for side in sides.values():
-                side()  # caches, first drawings
+            for run in sides.values():
+                run()  # caches, first drawings
             seconds = in_turns(REPEATS, **sides)
             rows[name] = {side: BATCH / statistics.median(taken) for side, taken in seconds.items()}
             peers = {side: taken for side, taken in seconds.items() if not side.startswith("ours")}

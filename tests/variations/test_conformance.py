@@ -15,11 +15,6 @@ from segue.testing import check_variation
 from segue.variations import PRESETS, VARIATIONS, Address, Chain, Drawn, Padding, Variation, parse
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.mark.parametrize("name", [*VARIATIONS, *PRESETS])
 def test_every_variation_keeps_its_promises(name: str) -> None:
     check_variation({**VARIATIONS, **PRESETS}[name](), changes=name != "none")

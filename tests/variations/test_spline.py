@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segue.variations import Drawn, spline, warp
+from segue.variations import Address, Drawn, parse, spline, warp
+from segue.variations.optical import _lenses
 
 ALONG = np.linspace(-1, 1, 41)
 
@@ -96,3 +97,36 @@ def test_covering_is_never_claimed_wrongly() -> None:
             claims += 1
             assert where.inside(size).all()
     assert claims > 30
+
+
+@pytest.mark.parametrize("k", [1.0, 0.5, -0.5, -1.0])
+def test_a_lens_is_its_formula_and_never_folds(k: float) -> None:
+    size = (128, 128)
+    cubic, quintic = _lenses()
+    bend = k * (cubic / 4 + quintic / 16) if k > 0 else k * 0.6 / 4 * cubic
+    x, y = warp.forward(Drawn(1, size, {"bend": bend[None]}), 0, size).maps()
+    places = (np.arange(128) + 0.5) / 64 - 1
+    square = places[None] ** 2 + places[:, None] ** 2
+    factor = 1 + k * (square / 4 + square**2 / 16) if k > 0 else 1 + 0.6 * k * square / 4
+    assert np.abs(x - (places[None] * factor * 64 + 63.5)).max() < 0.2
+    assert np.abs(y - (places[:, None] * factor * 64 + 63.5)).max() < 0.2
+    jacobian = (
+        np.diff(x, axis=1)[:-1] * np.diff(y, axis=0)[:, :-1] - np.diff(x, axis=0)[:, :-1] * np.diff(y, axis=1)[:-1]
+    )
+    assert jacobian.min() > 0.05
+
+
+def test_optical_draws_lenses_of_its_limit() -> None:
+    key = [Address(0, "", 0, place, "") for place in range(400)]
+    bends = parse("optical(limit=1)").draw((64, 64), key).parts["bend"]
+    cubic, quintic = _lenses()
+    strength = np.abs(bends).max((1, 2, 3))
+    assert strength.max() == pytest.approx(np.abs(cubic / 4 + quintic / 16).max(), rel=0.02)
+    assert 0.4 < (bends[:, 0, 5, -1] > 0).mean() < 0.6  # either way
+
+
+def test_a_bias_field_is_no_brightness() -> None:
+    key = [Address(0, "", 0, place, "") for place in range(50)]
+    light = parse("bias").draw((64, 64), key).parts["light"]
+    assert np.abs(light.mean((1, 2))).max() < 1e-12
+    assert np.abs(light).max() > 0.5

@@ -32,6 +32,18 @@ def test_any_float_goes_in_and_comes_out(dtype: torch.dtype) -> None:
     assert (maps.float() - drawn.carry(x)[0]).abs().max() < 0.02
 
 
+def test_places_are_exact_also_within_autocast() -> None:
+    drawn = parse("affine + elastic + strong").draw(SIZE, key(4))
+    x = torch.rand((4, 3, *SIZE), generator=torch.Generator().manual_seed(0))
+    maps, _ = drawn.carry(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(drawn.images(x), drawn.images(x.clone()))
+        inside, (moved, _), (back, _) = drawn.images(x), drawn.carry(x), drawn.undo(maps)
+    assert torch.equal(inside, drawn.images(x))
+    assert torch.equal(moved, maps)
+    assert torch.equal(back, drawn.undo(maps)[0])
+
+
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32, torch.int64])
 def test_any_whole_numbers_are_labels(dtype: torch.dtype) -> None:
     drawn = parse("affine + elastic").draw(SIZE, key(3))

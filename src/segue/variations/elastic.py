@@ -13,7 +13,7 @@ LATTICES = (2, 4, 8, 16)
 
 @dataclass(frozen=True, kw_only=True)
 class Elastic(One):
-    strength: float = 0.4  # 1 is as strong as can be without the plane ever folding, so it can always be undone
+    strength: float = 0.6  # 1 is as strong as can be without the plane ever folding, so it can always be undone
     cells: int = 4  # along the long side: few are large swings, many are ripples
 
     name: str = "elastic"

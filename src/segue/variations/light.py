@@ -17,7 +17,7 @@ _SAMPLES = 33
 
 @dataclass(frozen=True, kw_only=True)
 class Bias(One):
-    strength: float = 0.5  # largest logarithm of the gain
+    strength: float = 0.7  # largest logarithm of the gain
     cells: int = 2
 
     name: str = "bias"
@@ -75,7 +75,8 @@ class Highlights(One):
         many = scene.numbers.uniform("many")
         draws = scene.numbers.uniform("patches", 6 * self.count).reshape(n, self.count, 6)
         shown = np.arange(self.count) < np.floor(many * self.count) + 1
-        long = 2 * self.size * (0.3 + 0.7 * draws[:, :, 2])
+        # Less severe ones are smaller, not paler: half-transparent patches are nowhere seen.
+        long = 2 * self.size * severity[:, None] * (0.3 + 0.7 * draws[:, :, 2])
         patches = np.stack(
             [
                 (2 * draws[:, :, 0] - 1) * half[0],
@@ -83,7 +84,7 @@ class Highlights(One):
                 long,
                 long * (0.25 + 0.75 * draws[:, :, 3]),
                 np.pi * draws[:, :, 4],
-                shown * self.strength * severity[:, None] * (0.6 + 0.4 * draws[:, :, 5]),
+                shown * self.strength * (severity > 0)[:, None] * (0.6 + 0.4 * draws[:, :, 5]),
             ],
             axis=2,
         )

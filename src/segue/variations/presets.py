@@ -31,7 +31,7 @@ def strong(severity: float = 1.0, ramp: int = 0) -> Chain:
     members = (
         Flips(),
         Affine(rotate=30, scale=0.3, shear=8, shift=0.08),
-        Elastic(strength=0.5, p=0.5),
+        Elastic(strength=0.7, p=0.5),
         Colour(brightness=0.4, contrast=0.5, saturation=0.5, hue=0.06, p=0.8),
         Gamma(amount=0.5, p=0.5),
         Blur(sigma=0.008, p=0.5),
@@ -85,11 +85,11 @@ def mr(severity: float = 1.0, ramp: int = 0) -> Chain:
     members = (
         Flips(p=0.5),
         Affine(rotate=15, scale=0.15, shift=0.05),
-        Elastic(strength=0.4, p=0.5),
+        Elastic(strength=0.6, p=0.5),
         Colour(brightness=0.2, contrast=0.3, saturation=0, hue=0),
         Gamma(amount=0.4, p=0.3),
         Tone(strength=0.5, p=0.3),
-        Bias(strength=0.6, p=0.5),
+        Bias(strength=0.7, p=0.5),
         Blur(sigma=0.006, p=0.2),
         Noise(strength=0.05, p=0.3),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,21 @@ _LUMA = (0.299, 0.587, 0.114)
 _YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def _exactly(function: Function) -> Function:
+    """Whatever precision the caller's network runs in: places in bfloat16 would be off by pixels."""
+
+    @functools.wraps(function)
+    def exact(drawn: Drawn, x: Tensor, **more: Any) -> Any:
+        with torch.autocast(x.device.type, enabled=False):
+            return function(drawn, x, **more)
+
+    return cast(Function, exact)
+
+
+@_exactly
 def images(drawn: Drawn, x: Tensor, *, partner: Tensor | None = None, padding: Padding = CONSTANT) -> Tensor:
     """(n, channels, height, width), float 0..1"""
     if x.ndim != 4 or len(x) != drawn.n or not x.is_floating_point():
@@ -51,6 +66,7 @@ def images(drawn: Drawn, x: Tensor, *, partner: Tensor | None = None, padding: P
     return _mixed(drawn, found, found if partner is None else partner, size, own=partner is None).to(x.dtype)
 
 
+@_exactly
 def carry(
     drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None, partner: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
@@ -66,6 +82,7 @@ def carry(
     return _mixed(drawn, found, others[0], size, own=own), _mixed(drawn, counts, others[1], size, own=own)
 
 
+@_exactly
 def undo(drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None) -> tuple[Tensor, Tensor]:
     size = warp.checked(drawn, (maps.shape[-2], maps.shape[-1]))
     lost = [boxes.lost(drawn, index, size) for index in range(drawn.n)]
@@ -330,9 +347,22 @@ def _filtered(x: Tensor, filters: Sequence[npt.NDArray[np.float32]]) -> Tensor:
 
 def _noise(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
     n, channels, height, width = x.shape
-    normal = np.stack([bank.stretch(place, channels * height * width) for place in numbers[rows, 1]])
-    values = torch.as_tensor(normal, device=x.device).view(n, height, width, channels).permute(0, 3, 1, 2)
+    normal = torch.stack([_stretch(place, channels * height * width, x.device) for place in numbers[rows, 1]])
+    values = normal.view(n, height, width, channels).permute(0, 3, 1, 2)
     return x + values * _tensor(numbers[rows, 0], x.device)[:, None, None, None]
+
+
+def _stretch(place: float, length: int, device: torch.device) -> Tensor:
+    """As `bank.stretch`, from a bank that is brought to the device once."""
+    start, normal = int(place * bank.BANK), _bank(device)
+    if start + length <= bank.BANK:
+        return normal[start : start + length]
+    return torch.tensor(bank.stretch(place, length), device=device)
+
+
+@functools.lru_cache(maxsize=8)
+def _bank(device: torch.device) -> Tensor:
+    return torch.tensor(bank.bank(), device=device)
 
 
 def _jpeg(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:

@@ -63,13 +63,16 @@ def test_not_more_than_luck_says_how_many_would_be_needed() -> None:
     assert found.verdict == sentence.NOT_MORE
     assert found.needed is not None
     assert found.needed > 20
-    assert f"about {found.needed:,} would be needed to show a difference of" in found.sentence
+    assert f"about {found.needed:,} patients would be needed to show a difference of" in found.sentence
 
 
 def test_five_patients_are_too_few_whatever_they_say() -> None:
     found = two(of([0.1] * 5), of([0.9, 0.92, 0.94, 0.96, 0.98]))
     assert (found.verdict, found.smallest_p) == (sentence.TOO_SMALL, 0.0625)
-    assert "n too small: with 5 patients no difference can pass p < 0.05; about 6 would be needed" in found.sentence
+    assert (
+        "n too small: with 5 patients no difference can pass p < 0.05; about 6 patients would be needed"
+        in found.sentence
+    )
     enough = two(of([0.1] * 6), of([0.9, 0.92, 0.94, 0.96, 0.98, 0.99]))
     assert enough.verdict == sentence.MORE
     # Among three comparisons six are too few again.
@@ -99,6 +102,8 @@ def test_matches_within_the_margin() -> None:
     assert found.verdict == sentence.MATCHES
     assert "new matches old within 0.01: Dice" in found.sentence
     assert "90 % interval" in found.sentence
+    assert "95 %" not in found.sentence
+    assert "(0.000, " in two(of([0.5, 0.6] * 10), of([0.5001, 0.59991] * 10)).sentence  # neither +0 nor -0
     tight = two(of(drawn(50, spread=0.01)), of(drawn(50, spread=0.01, seed=4)), margin=0.001)
     assert tight.verdict == sentence.NOT_MORE
     assert two(of(drawn(50)), of(drawn(50))).verdict == sentence.EQUAL

@@ -23,9 +23,12 @@ VERDICTS = (EQUAL, TOO_SMALL, MORE, MATCHES, NOT_MORE)
 def sentence(found: Difference, metric: Metric, unit: str) -> str:
     side, reference = short(found.side), short(found.reference)
     whom = count(found.patients, found.whom)
+    level, interval = found.level, found.interval
+    if found.verdict == MATCHES:
+        level, interval = found.matching_level, found.matching_interval
     numbers = (
         f"{metric.told} {number(found.mean, metric, unit)} against {number(found.mean_of_reference, metric, unit)}"
-        f" ({_signed(found, metric)})"
+        f" ({_signed(found.difference, metric)}{_interval(level, interval, metric)})"
     )
     if found.verdict == EQUAL:
         return f"{side} and {reference} are equal in {'every one of ' if found.patients > 1 else ''}{whom}."
@@ -41,10 +44,7 @@ def sentence(found: Difference, metric: Metric, unit: str) -> str:
         small = f", yet by less than {margin(found.margin, metric, unit)}" if found.within_margin else ""
         return f"{side} is {better} than {reference}, more than luck{small}: {numbers}; {_p(found)}; {whom}."
     if found.verdict == MATCHES:
-        return (
-            f"{side} matches {reference} within {margin(found.margin, metric, unit)}: {numbers}; "
-            f"{100 * found.matching_level:.3g} % interval {_interval(found.matching_interval, metric)}; {whom}."
-        )
+        return f"{side} matches {reference} within {margin(found.margin, metric, unit)}: {numbers}; {whom}."
     return f"{side} against {reference}: not more than luck: {numbers}; {_p(found)}; {whom}; {_needed(found, metric, unit)}."
 
 
@@ -56,19 +56,15 @@ def margin(value: float, metric: Metric, unit: str) -> str:
     return f"{value:g} {unit}" if metric.distance else f"{value:g}"
 
 
-def _signed(found: Difference, metric: Metric) -> str:
-    plain = f"{found.difference:+.{_digits(metric)}f}"
-    if math.isnan(found.interval[0]):
-        return plain
-    return f"{plain}, {100 * found.level:.3g} % interval {_interval(found.interval, metric)}"
+def _signed(value: float, metric: Metric) -> str:
+    plain = f"{value:+.{2 if metric.distance else 3}f}"
+    return plain if float(plain) else plain[1:]  # neither +0 nor -0
 
 
-def _interval(bounds: tuple[float, float], metric: Metric) -> str:
-    return " to ".join(f"{bound:+.{_digits(metric)}f}" for bound in bounds)
-
-
-def _digits(metric: Metric) -> int:
-    return 2 if metric.distance else 3
+def _interval(level: float, bounds: tuple[float, float], metric: Metric) -> str:
+    if math.isnan(bounds[0]):
+        return ""
+    return f", {100 * level:.3g} % interval {_signed(bounds[0], metric)} to {_signed(bounds[1], metric)}"
 
 
 def _p(found: Difference) -> str:
@@ -85,4 +81,4 @@ def _needed(found: Difference, metric: Metric, unit: str) -> str:
         return f"two {found.whom}s at least are needed to say how many would show a difference of {size}"
     if found.needed <= found.patients:
         return f"a difference of {size} would mostly have shown with so many"
-    return f"about {found.needed:,} would be needed to show a difference of {size}"
+    return f"about {count(found.needed, found.whom)} would be needed to show a difference of {size}"

@@ -84,18 +84,19 @@ def spread_of_difference(
     """
     first, second = np.atleast_2d(np.asarray(one, float)), np.atleast_2d(np.asarray(other, float))
     patients = spread_of_mean(first.mean(axis=0) - second.mean(axis=0), numbers, draws=draws)
-    parts = [(patients.error**2, patients.freedom)]
+    total, doubt = patients.error**2, patients.error**4 / patients.freedom if patients.freedom else 0.0
     deviations = patients.draws
     for runs in (first, second):
-        variance = run_variance(runs)
-        if variance > 0:
+        if len(runs) > 1:
             means = runs.mean(axis=1)
-            own = float(means.std(ddof=1)) / math.sqrt(len(means))
-            deviations = deviations + _deviations(means, numbers, draws) * math.sqrt(variance) / own
-            parts.append((variance, len(means) - 1.0))
-    total = math.fsum(variance for variance, _ in parts)
-    # Welch and Satterthwaite: as many degrees of freedom as the parts that matter have.
-    freedom = total**2 / math.fsum(part**2 / free for part, free in parts) if total > 0 else parts[0][1]
+            own, variance = float(means.var(ddof=1)) / len(means), run_variance(runs)
+            if variance > 0:
+                deviations = deviations + _deviations(means, numbers, draws) * math.sqrt(variance / own)
+            total += variance
+            doubt += own * variance / (len(means) - 1)  # how little so few runs know of their own spread
+    # After Welch and Satterthwaite: as many degrees of freedom as the parts that matter have. The geometric mean of the
+    # runs' whole variance and what is left of it errs least in simulated studies (benchmarks/statistics_honesty.py).
+    freedom = total**2 / doubt if doubt > 0 else patients.freedom
     return Spread(patients.estimate, deviations, math.sqrt(total), freedom)
 
 

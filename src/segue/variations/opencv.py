@@ -180,6 +180,11 @@ def _carried(places: Sequence[warp.Where], maps: Array, valid: Bools | None) -> 
     found, counts = np.empty_like(maps, order="C"), np.empty((len(maps), *size), np.bool_)
     for index, where in enumerate(places):
         before = _everywhere(size) if valid is None else valid[index]
+        if (whole := _permuted(maps[index].reshape(-1, *size).transpose(1, 2, 0), where)) is not None:
+            counts[index] = _permuted(before.view(np.uint8)[..., None], where)[..., 0]  # type: ignore[index]
+            moved = whole.transpose(2, 0, 1).reshape(maps.shape[1:])
+            found[index] = moved if valid is None else np.where(counts[index], moved, outside(maps))
+            continue
         counts[index] = nearest(before, where, False)
         for channel in np.ndindex(maps.shape[1:-2]):
             plane = maps[index][channel]
@@ -238,14 +243,20 @@ def _warped(source: Array, where: warp.Where, how: int, border: int, beyond: flo
 # Flips and quarter turns by what they do to (x, y): from the place in the result to that in the source.
 _PERMUTATIONS: dict[tuple[float, ...], Callable[[Array], Array]] = {
     (1, 0, 0, 1): lambda level: level.copy(),
-    (-1, 0, 0, 1): lambda level: np.asarray(cv2.flip(level, 1)),
-    (1, 0, 0, -1): lambda level: np.asarray(cv2.flip(level, 0)),
-    (-1, 0, 0, -1): lambda level: np.asarray(cv2.flip(level, -1)),
+    (-1, 0, 0, 1): lambda level: _flipped(level, 1),
+    (1, 0, 0, -1): lambda level: _flipped(level, 0),
+    (-1, 0, 0, -1): lambda level: _flipped(level, -1),
     (0, 1, 1, 0): lambda level: level.swapaxes(0, 1).copy(),
     (0, -1, -1, 0): lambda level: level.swapaxes(0, 1)[::-1, ::-1].copy(),
     (0, 1, -1, 0): lambda level: level.swapaxes(0, 1)[:, ::-1].copy(),
     (0, -1, 1, 0): lambda level: level.swapaxes(0, 1)[::-1].copy(),
 }
+
+
+def _flipped(level: Array, how: int) -> Array:
+    if level.dtype.itemsize > 4 or level.dtype.kind == "b":  # what OpenCV does not know in each of its versions
+        return level[:: 1 if how == 1 else -1, :: 1 if how == 0 else -1].copy()
+    return np.asarray(cv2.flip(level, how))
 
 
 def _permuted(level: Array, where: warp.Where) -> Array | None:

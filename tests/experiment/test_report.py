@@ -31,7 +31,10 @@ TWO = Target(("background", "neoplastic", "other"))
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Judged at home and at three places elsewhere, of which one was seen in training."""
-    folder = make(tmp_path_factory.mktemp("runs") / "north-unet", asked={"network": {"encoder": "mobilenet_v2"}}).folder
+    folder = make(
+        tmp_path_factory.mktemp("runs") / "north-unet",
+        asked={"network": {"encoder": "mobilenet_v2"}, "loop": {"rate": "find"}},
+    ).folder
     (folder / "rate-finder.csv").write_text("rate,loss\n1e-06,1.0\n0.0001,0.5\n0.01,2.0\n", encoding="utf-8")
     chosen = {"decision": {"threshold": 0.45, "smallest": 0.001, "fill": True}, "curve": [[0.4, 0.7], [0.45, 0.8]]}
     (folder / "decision.json").write_text(json.dumps(chosen), encoding="utf-8")
@@ -66,7 +69,7 @@ def test_the_matrix_says_what_the_table_says(run: Path, page: str, name: str) ->
     assert float(shown[2][:5]) == pytest.approx(summary.means["iou"], abs=5e-4)
     assert float(shown[3].split("\N{NO-BREAK SPACE}")[0]) == pytest.approx(100 * summary.failed_dice, abs=0.05)
     assert shown[6] == str(summary.present)
-    assert shown[5] == (str(summary.patients) if summary.patients_known else "–")
+    assert shown[5] == (str(summary.present_patients) if summary.patients_known else "–")
     false = shown[4]
     assert false == "–" if not summary.absent else false.startswith(f"{100 * summary.means['found_where_none']:.1f}")
 
@@ -181,6 +184,7 @@ def test_the_page_tells_how_the_run_came_about(run: Path, page: str) -> None:
     assert told["network.encoder"] == ("mobilenet_v2", "asked for")
     assert told["loop.steps"] == ("1600", "found out")
     assert told["loop.schedule"] == ("cosine", "default")
+    assert told["loop.rate"] == ("0.001", "asked for: find")
     assert {(part.part, part.images, part.patients) for part in found.parts} == {
         ("train", 70, 35), ("validation", 15, 8), ("test", 15, 8),
     }  # fmt: skip

@@ -39,7 +39,9 @@ def make(
     resolved = wanted.model_copy(
         update={
             "size": (192, 256),
-            "loop": wanted.loop.model_copy(update={"steps": 40 * (of or epochs), "epoch_steps": 40, "batch": 8}),
+            "loop": wanted.loop.model_copy(
+                update={"rate": 1e-3, "steps": 40 * (of or epochs), "epoch_steps": 40, "batch": 8}
+            ),
         }
     )
     about = {

@@ -173,7 +173,7 @@ def _settings(asked: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[S
     for key, value in _flat(config).items():
         origin = DEFAULT
         if key in wanted and wanted[key] != default.get(key):
-            origin = "asked for" if wanted[key] == value else f"asked for {_text(wanted[key])}"
+            origin = "asked for" if wanted[key] == value else f"asked for: {_text(wanted[key])}"
         elif key in wanted and wanted[key] != value:
             origin = "found out"
         yield Setting(key=key, value=_text(value), origin=origin)

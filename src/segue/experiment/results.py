@@ -97,7 +97,8 @@ def _results(table: Table, name: str) -> Iterable[Result]:
             metric.told: summary.means[metric.name] for metric in METRICS.values() if metric.name not in _SHOWN
         }  # fmt: skip
         yield Result(
-            name=summary.class_name, seen=summary.seen, cases=summary.cases, patients=summary.patients,
+            name=summary.class_name, seen=summary.seen, cases=summary.cases,
+            patients=summary.present_patients or summary.absent_patients,
             patients_known=summary.patients_known, present=summary.present, absent=summary.absent,
             missed=summary.missed, uncounted=summary.uncounted,
             dice=_mean(rows, "dice", *address), iou=_mean(rows, "iou", *address), failures=_failures(rows, *address),

@@ -74,7 +74,7 @@ def _of_set(one: Evaluated) -> str:
     if len(results) > _NAMED:
         shown.append(f"{len(results) - _NAMED} more below")
     first = results[0]
-    of = count(first.patients, "patient") if first.patients_known else count(first.cases, "image")
+    of = count(first.patients, "patient") if first.patients_known else count(first.present, "image")
     return f"{', '.join(shown)}, from {of}"
 
 

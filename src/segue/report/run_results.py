@@ -48,8 +48,9 @@ def _matrix(page: Page, story: RunStory) -> None:
         return
     section.text(
         "Each row is a set of cases; numbers are means over patients, with the interval in which 95\N{NO-BREAK SPACE}% of "
-        "resampled patients put them. Dice, IoU and failures are of cases that have the structure; false positives are "
-        "the share of cases without it in which something was found. A failure is a case with a Dice "
+        "resampled patients put them (where every patient has 0, or every one 1: what so many cannot rule out). Dice, IoU "
+        "and failures are of cases that have the structure; false positives are the share of cases without it in which "
+        "something was found. A failure is a case with a Dice "
         f"below {story.failure:g}."
     )
     if unseen:

@@ -31,6 +31,8 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
         yield "There was no validation.", "Nobody looked whether more steps still helped; the last weights were kept."
     elif story.finished and len(story.epochs) > 1 and story.best == story.epochs[-1].number:
         yield "The last epoch was the best.", "It may still have been getting better: more steps could help."
+    elif story.finished and len(story.epochs) > 1 and story.best == story.epochs[0].number:
+        yield "The first epoch was the best.", "It has learnt nothing since: another learning rate or loss may help."
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
     if blind:
         yield (
@@ -81,6 +83,12 @@ def _falls(story: RunStory, one: Evaluated) -> bool:
 
 
 def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
+    blank = [one.name for one in story.ordered if any(result.missed == result.present for result in one.strange)]
+    if blank:
+        yield (
+            f"Nothing at all was found in {some(blank)}.",
+            "A class was predicted in none of the cases that have it: look at the curves and at the pictures.",
+        )
     few = [one.name for one in story.ordered if any(result.patients < FEW for result in one.strange)]
     if few:
         yield (

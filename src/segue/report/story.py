@@ -50,7 +50,7 @@ class Result:
     name: str  # of the class
     seen: str = ""  # nothing, "images" or "masks"
     cases: int
-    patients: int
+    patients: int  # that have the structure, or if none has, that have not
     patients_known: bool = True  # if not, images were taken for patients
     present: int  # cases that have the structure
     absent: int = 0

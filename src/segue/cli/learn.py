@@ -40,7 +40,7 @@ def train(
         str | None, typer.Option(help="Canvas: its long side, or HEIGHTxWIDTH.", show_default="from the data")
     ] = None,
     variation: Annotated[
-        str | None, typer.Option(help="How images vary, as 'flips + affine(rotate=15)'.", show_default="strong")
+        str | None, typer.Option(help="How images vary, as 'flips + affine(rotate=15)'.", show_default="weak")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*focal'.", show_default="dice + ce")] = None,
     method: Annotated[str | None, typer.Option(help="supervised, two-view.", show_default="supervised")] = None,

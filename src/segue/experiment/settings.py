@@ -23,7 +23,7 @@ class TrainSettings(Settings):
     same: dict[str, str] = Field(default_factory=dict)  # a class of a later dataset -> its name in the first
 
     method: str = "supervised"
-    variation: str = "strong"
+    variation: str = "weak"
     loss: str = "dice + ce"
     network: NetworkSettings = NetworkSettings()
     init: str = ""  # a run or a .safetensors file to start from

@@ -1,6 +1,7 @@
-"""Measure again what the tables say, then write the tables: `python -m benchmarks` (about ten minutes on two cores).
+"""Measure again what the tables say, then write the tables: `python -m benchmarks` (about an hour on two cores).
 
-The phantoms' hardness needs torch and takes longer: `python -m benchmarks.phantom_hardness` says how.
+What takes longer is started by itself: `phantom_hardness`, `quality`, `network_table`, `statistics_honesty`. The peers need
+more than Segue does: benchmarks/peers/README.md says what.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from pathlib import Path
 from benchmarks import table
 
 NEED_NOTHING = ("startup", "leak_scaling", "scan_memory")
-NEED_DATA = ("scan_speed", "prepare_speed", "leak_recall")
+NEED_PEERS = ("augmentation_speed", "metrics_speed", "resume")
+NEED_DATA = ("scan_speed", "prepare_speed", "leak_recall", "train_speed")
 
 
 def main() -> None:
-    for name in (*NEED_NOTHING, *NEED_DATA):
+    for name in (*NEED_NOTHING, *NEED_PEERS, *NEED_DATA):
         print(f"\n{name}", flush=True)
         if subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=False).returncode:
             print(f"{name} did not run through", file=sys.stderr)

@@ -64,7 +64,57 @@ def marks() -> Iterator[str]:
     if found := read("phantom_speed"):
         speed = 2 * statistics.mean(row["memory"] for row in found["rows"] if row["phantom"] == "colon")
         cells.append(["colon phantoms, frames/s on two cores", told(speed, 200, least=True), "`phantom_speed`"])
-    yield from rows(["what", "measured", "script"], cells)
+    # Machines differ, and one page holds what several have measured.
+    every = [[*row, processor_of(row[-1].strip("`"))] for row in [*cells, *learning()]]
+    yield from rows(["what", "measured", "script", "processor"], every)
+
+
+def processor_of(name: str) -> str:
+    machine: dict[str, str] = (read(name) or {}).get("machine", {})
+    return machine.get("cpu", "")
+
+
+def learning() -> Iterator[list[str]]:
+    """Of variations, training and judging."""
+    if found := read("augmentation_speed"):
+        plain, elastic = found["rows"]["without elastic"], found["rows"]["with elastic"]
+        smooth = ("albumentations, elastic", "albumentations, approximate")  # its grid of quadrilaterals is not
+        fastest = min(elastic["ratio to"][name] for name in smooth)
+        script = "`augmentation_speed`"
+        yield ["augmentation with elastic, x albumentations' fastest elastic", told(fastest, 5, least=True), script]
+        yield ["augmentation with elastic, x kornia", told(elastic["ratio to"]["kornia"], 5, least=True), script]
+        yield ["without elastic, x albumentations", told(plain["ratio to"]["albumentations"], 1, least=True), script]
+        slower = min(plain["tensors to kornia"], elastic["tensors to kornia"])
+        yield ["tensor executor, x kornia", told(slower, 3, least=True), script]
+    if found := read("metrics_speed"):
+        for name, row in found["rows"].items():
+            yield [f"metrics, {name}, x MONAI, equal values", told(row["times"], 5, least=True), "`metrics_speed`"]
+    if found := read("train_speed"):
+        for name, row in found["rows"].items():
+            mark = found["marks"][name]
+            script = "`train_speed`"
+            yield [
+                f"training, {name}, x the script with defaults",
+                told(row["steady_over_default"], mark, least=True),
+                script,
+            ]
+            yield ["the same, whole epochs with validation", told(row["epoch_over_default"], mark, least=True), script]
+            yield ["the same, x the script at its best", told(row["steady_over_best"], 1.1, least=True), script]
+            yield ["the same, peak memory, x the script", told(row["peak_bytes_over_default"], 1.1), script]
+    if found := read("predict_speed"):
+        script = "`predict_speed`"
+        for name, value in found.get("ratios", {}).items():
+            yield [
+                f"prediction of a folder, {name}, x eager one by one",
+                told(value, found["mark"], least=True),
+                script,
+            ]
+    if found := read("resume"):
+        yield [
+            f"{found['kills']} SIGKILLs, then finished",
+            "the same bytes" if found["equal"] else "NOT the same",
+            "`resume`",
+        ]
 
 
 def details() -> Iterator[str]:
@@ -152,9 +202,7 @@ def _false(site: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    machine = (read("startup") or {}).get("machine", {})
-    about = f"\nMachine: {machine.get('cpu')}, {machine.get('cores')} cores, Python {machine.get('python')}.\n"
-    text = "\n".join([HEAD + about, *marks(), *details(), *phantoms()])
+    text = "\n".join([HEAD, *marks(), *details(), *phantoms()])
     path = Path(__file__).parent / "README.md"
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
     print(f"Written: {path}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import segue
 from segue.data.adapters import ADAPTERS
 from segue.data.case import COLUMNS
 
@@ -31,8 +32,11 @@ def test_the_readmes_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     from tests.data import made
 
     made.folder_of_images(tmp_path / "polyps", 30)
+    made.folder_of_images(tmp_path / "other", 4, seed=500)
     monkeypatch.chdir(tmp_path)
+    segue.scan("other", "datasets/other-hospital")
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     assert code
     for block in code:
-        exec(block, {"__name__": "__main__"})
+        assert "minutes=10, " in block
+        exec(block.replace("minutes=10, ", "minutes=0.02, size=64, "), {"__name__": "__main__"})

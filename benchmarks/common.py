@@ -19,8 +19,8 @@ from typing import Any
 import cv2
 import numpy.typing as npt
 
-from segue.hardware import processor
 from segue.executors.local import cores
+from segue.hardware import processor
 
 _ENLARGED = 400  # images
 _PUBLISHED = (1024, 768)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from html.parser import HTMLParser
 
 import pytest
 
 from segue.report import figures
-from segue.report.page import Figure, Page, Percent, Swatch, Tile
+from segue.report.page import Bar, Estimate, Figure, Noted, Page, Percent, Swatch, Tile
 
 HOSTILE = '<script>alert("x")</script>\'&`<img src=http://evil.example/x>'
+NBSP, MINUS = "\N{NO-BREAK SPACE}", "\N{MINUS SIGN}"
 PIXEL = "data:image/png;base64,AAAA"
 
 
@@ -70,6 +72,8 @@ def page() -> str:
     made = Page(HOSTILE, HOSTILE)
     section = made.section(HOSTILE, HOSTILE).text(HOSTILE).heading(HOSTILE, HOSTILE).warnings([(HOSTILE, HOSTILE)])
     section.facts([(HOSTILE, HOSTILE), ("colour", Swatch(1, 2, 3))]).table([HOSTILE], [[HOSTILE]], HOSTILE)
+    section.table([HOSTILE], [[Noted(HOSTILE, HOSTILE)], [Bar(Estimate(0.5), HOSTILE)]])
+    section.legend([(Swatch(1, 2, 3), HOSTILE)]).listing([HOSTILE])
     section.pictures([Tile(((PIXEL, HOSTILE),), HOSTILE, HOSTILE)]).commands(HOSTILE)
     drawn = figures.groups({HOSTILE: [1.0, 2.0], "$\\frac{1}{$": [3.0]}, x=HOSTILE)
     section.figures([Figure(drawn, HOSTILE, HOSTILE), Figure(drawn, "again", "again")])
@@ -149,3 +153,37 @@ def test_both_grounds_define_every_colour_that_drawings_name() -> None:
     assert light == dark
     drawn = figures.histogram([0, 1], {str(number): [1] for number in range(12)}, x="x", y="y")
     assert set(re.findall(r"var\((--c\d)\)", drawn)) == light
+
+
+def test_bars_say_their_number_and_interval_and_reach_no_further_than_the_cell() -> None:
+    page = Page("t", "l")
+    page.section("s").table(
+        ["a", "b"],
+        [
+            [Bar(Estimate(0.5, 0.25, 0.75), "3 cases"), Bar(Estimate(0.051, -0.2, 1.7), percent=True, hue=1)],
+            [Bar(Estimate(math.nan)), Bar(Estimate(0.2), percent=True)],
+        ],
+    )
+    made = page.html()
+    reader = Reader(made)
+    assert reader.rows[1:] == [
+        ["0.5000.250 to 0.7503 cases", f"5.1{NBSP}%{MINUS}20.0 to 170.0{NBSP}%"],
+        ["–", f"20.0{NBSP}%"],
+    ]
+    assert "--v:50.0%;--l:25.0%;--h:75.0%;--hue:var(--c0)" in made
+    assert "--v:5.1%;--l:0.0%;--h:100.0%;--hue:var(--c1)" in made
+    assert [cell["class"] for cell in reader.named("th")] == ["number", "number"]
+
+
+def test_what_is_not_a_number_is_a_dash_and_spoils_no_decimals() -> None:
+    page = Page("t", "l")
+    page.section("s").table(["a"], [[math.nan], [math.inf], [-0.5], [0.25]])
+    assert [cells[0] for cells in Reader(page.html()).rows[1:]] == ["–", "–", f"{MINUS}0.500", "0.250"]
+
+
+def test_noted_numbers_stand_to_the_right_and_noted_words_to_the_left() -> None:
+    page = Page("t", "l")
+    page.section("s").table(["a", "b"], [[Noted("x", "below"), Noted("1.5", "1 to 2", number=True)]])
+    reader = Reader(page.html())
+    assert [cell["class"] for cell in reader.named("th")] == ["words", "number"]
+    assert "x<small>below</small>" in page.html()

@@ -262,7 +262,8 @@ def _bar(bar: Bar) -> str:
         told = f"<small>{scale * low:.{decimals}f} to {scale * high:.{decimals}f}{unit}</small>"
         places += f";--l:{_place(low)};--h:{_place(high)}"
     told += f"<small>{_escaped(bar.note)}</small>" if bar.note else ""
-    return f'{scale * value:.{decimals}f}{unit}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
+    number = f"{scale * value:.{decimals}f}{unit}"
+    return f'{number}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
 
 
 def _place(share: float) -> str:

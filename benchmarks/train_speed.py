@@ -32,7 +32,7 @@ CONFIGURATIONS = {
 }
 MARKS = {True: (2.6, 2.8, 2.3), False: (1.5, 1.5, 1.2)}  # with bf16 units, without
 SIDES = ("ours", "default", "best")
-TRAIN, VALIDATE, EPOCHS, WARM_UP = 96, 24, 2, 3
+TRAIN, VALIDATE, EPOCHS, WARM_UP = 64, 16, 2, 2
 CHAIN = (
     "flips + affine(rotate=15, scale=0.1, shift=0.05) + colour(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02)"
 )

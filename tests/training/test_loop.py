@@ -18,6 +18,7 @@ from segue.errors import BadInput, Failed
 from segue.step import Batch, Loss
 from segue.training import checkpoint
 from segue.training.loop import Judged, Loop
+from segue.variations import parse
 from tests.training import small
 
 
@@ -231,6 +232,22 @@ def test_two_views_learn_from_both(tmp_path: Path) -> None:
     (loss,) = [next(two.step(batch))]
     assert loss.per_sample.shape == (8,)
     assert set(loss.parts) == {"clean", "varied"}
+
+
+def test_mixing_reaches_the_batch_image_and_mask_alike() -> None:
+    """What a box brings of the partner, it brings to image and target: the batch is made of places of its two images."""
+    given, made = small.settings(), small.method()
+    made.views = (parse("cutmix"),)
+    mixed = small.batches(given, made)[0][1][0]
+    made.views = (parse("none"),)
+    plain = small.batches(given, made)[0][1][0]
+    changed = (mixed.images != plain.images).any(axis=(1, 2, 3))
+    assert changed.any()
+    for index in range(len(plain.images)):
+        own = (mixed.images[index] == plain.images[index]).all(-1) & (mixed.target[index] == plain.target[index])
+        partner = (mixed.images[index] == plain.images[index ^ 1]).all(-1)
+        partner &= mixed.target[index] == plain.target[index ^ 1]
+        assert (own | partner).all()
 
 
 def test_early_stop(tmp_path: Path) -> None:

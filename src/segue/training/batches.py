@@ -143,6 +143,7 @@ class Batches(Dataset[Parcel]):
             done = opencv.render(drawn, index, example.levels(), example.labels(), self.size, self.padding)
             images[index] = done.image
             target[index] = IGNORE if done.labels is None else done.labels
+        opencv.paste(drawn, images, target)  # mixing needs the whole batch
         return Stored(images, target, drawn)
 
     def loader(self, steps: range, workers: int) -> Iterator[Parcel]:

@@ -46,10 +46,9 @@ class Judges:
         return Judged(numbers[self.settings.select], numbers)
 
     def seconds(self, network: nn.Module, few: int) -> float:
-        """Of judging the first few cases, once the machine is warm."""
+        """Of judging the first few cases."""
         some = Judge(validation(self.material)[:few], frame=self.frame, target=self.material.target, quick=True)
         network.eval()
-        some(self._predictor(network))
         start = time.perf_counter()
         some(self._predictor(network))
         return time.perf_counter() - start

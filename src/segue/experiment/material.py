@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
@@ -212,7 +211,3 @@ def canvas(settings: TrainSettings, material: Material, *, longest: int) -> tupl
 
 def _whole(side: float) -> int:
     return max(32, round(side / 32) * 32)
-
-
-def store_path(dataset: Dataset) -> Path:
-    return Path("stores") / dataset.name

@@ -248,8 +248,12 @@ def _cell(value: Cell, decimals: int) -> str:
     if isinstance(value, Percent):
         return f"{100 * value:.{min(decimals, 2)}f}\N{NO-BREAK SPACE}%"
     if isinstance(value, float):
-        return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+        return _number(value, decimals)
     return f"{value:,}" if isinstance(value, int) else _escaped(value)
+
+
+def _number(value: float, decimals: int) -> str:
+    return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _bar(bar: Bar) -> str:
@@ -259,11 +263,11 @@ def _bar(bar: Bar) -> str:
     scale, decimals, unit = (100, 1, "\N{NO-BREAK SPACE}%") if bar.percent else (1, 3, "")
     told, places = "", f"--v:{_place(value)}"
     if low is not None and high is not None and math.isfinite(low + high):
-        told = f"<small>{scale * low:.{decimals}f} to {scale * high:.{decimals}f}{unit}</small>"
+        told = f"<small>{_number(scale * low, decimals)} to {_number(scale * high, decimals)}{unit}</small>"
         places += f";--l:{_place(low)};--h:{_place(high)}"
     told += f"<small>{_escaped(bar.note)}</small>" if bar.note else ""
-    number = f"{scale * value:.{decimals}f}{unit}"
-    return f'{number}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
+    number = _number(scale * value, decimals)
+    return f'{number}{unit}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
 
 
 def _place(share: float) -> str:

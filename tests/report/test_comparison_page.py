@@ -120,6 +120,8 @@ def test_distances_are_told_in_their_unit_and_units_do_not_share_an_axis() -> No
     page = comparison_page(story(group("a", unit="mm"), group("b", unit="px"))).html()
     drawings = [tag for tag in Reader(page).named("svg") if "Mean difference" in (tag["aria-label"] or "")]
     assert len(drawings) == 2
+    assert ["ours at a" in (one["aria-label"] or "") for one in drawings] == [True, False]
+    assert ["ours at b" in (one["aria-label"] or "") for one in drawings] == [False, True]
     assert "difference in Dice, mm" in page
     assert "0.83\N{NO-BREAK SPACE}mmagainst 0.80" in [row[3] for row in Reader(page).rows if row[0].startswith("a5")]
 

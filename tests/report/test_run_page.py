@@ -197,6 +197,19 @@ def test_an_unfinished_run_says_how_far_it_is() -> None:
     assert "0 of 1,600 steps" in lead(story(finished=False, sets=(), epochs=(), best=None))
 
 
+def test_settings_of_ones_own_have_a_table_and_all_have_a_list(page: str) -> None:
+    assert [cells for cells in Reader(page).rows if cells[0] == "data" or cells[0].startswith("loop.")] == [
+        ["data", "datasets/north", "asked for"],
+        ["loop.steps", "1600", "found out"],
+    ]
+    assert re.findall(r"<li>((?:data|loop).*?)</li>", page) == [
+        "data: datasets/north",
+        "loop.steps: 1600",
+        "loop.clip: 1.0",
+    ]
+    assert "2 not by default" in page
+
+
 def test_networks_that_predict_together_are_shown_side_by_side() -> None:
     members = tuple(Member(name=f"fold-{number}", epochs=epochs(20 + number), best=3) for number in range(3))
     made = plain(members=members, best=None, sets=())

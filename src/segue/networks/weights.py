@@ -55,20 +55,12 @@ def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:
     plan: dict[str, Tensor] = {}
     used: set[str] = set()
     missing: list[str] = []
-    total = 0
     for start, trunk in _trunks(network):
-        prefix = _best_prefix(start, trunk, tensors)
-        named = {_same(name[len(prefix) :]): name for name in tensors if name.startswith(prefix)}
-        first = _first_layer(trunk)
-        for name in _asked(trunk):
-            there = named.get(_same(name))
-            fitting = None if there is None else _fitting(tensors[there], mine[start + name], name, name == first)
-            if fitting is not None and there is not None:
-                plan[start + name] = fitting
-                used.add(there)
-            elif not name.endswith(_COUNTER):
-                missing.append(_told(start + name, mine[start + name], tensors[there] if there else None))
-            total += not name.endswith(_COUNTER)
+        fitting, found, lacking = _planned(start, trunk, tensors, mine)
+        plan |= fitting
+        used |= found
+        missing += lacking
+    total = len(missing) + sum(not name.endswith(_COUNTER) for name in plan)
     matched = total - len(missing)
     if matched < ENOUGH * total:
         raise BadInput(
@@ -96,6 +88,27 @@ def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:
         tuple(name for name in mine if name not in plan and name not in COLOURS),
         tuple(name for name in tensors if name not in used and name not in COLOURS),
     )
+
+
+def _planned(
+    start: str, trunk: nn.Module, tensors: Mapping[str, Tensor], mine: Mapping[str, Tensor]
+) -> tuple[dict[str, Tensor], set[str], list[str]]:
+    """What goes where in an encoder, what of the file is used for it, and what is missing, in words."""
+    prefix = _best_prefix(start, trunk, tensors)
+    named = {_same(name[len(prefix) :]): name for name in tensors if name.startswith(prefix)}
+    first = _first_layer(trunk)
+    plan: dict[str, Tensor] = {}
+    used: set[str] = set()
+    missing: list[str] = []
+    for name in _asked(trunk):
+        here, there = mine[start + name], named.get(_same(name))
+        fitting = None if there is None else _fitting(tensors[there], here, name, name == first)
+        if fitting is not None and there is not None:
+            plan[start + name] = fitting
+            used.add(there)
+        elif not name.endswith(_COUNTER):
+            missing.append(_told(start + name, here, tensors[there] if there else None))
+    return plan, used, missing
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

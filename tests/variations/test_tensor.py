@@ -149,3 +149,22 @@ def test_arrays_need_no_torch() -> None:
         "assert 'torch' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_kept_for_the_next_call_spoils_nothing() -> None:
+    import pickle
+
+    drawn = parse("affine + elastic").draw(SIZE, key(2))
+    small = len(pickle.dumps(drawn))
+    x = torch.rand((2, 3, *SIZE), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        drawn.images(x)
+    x.requires_grad_()
+    drawn.images(x).sum().backward()
+    drawn.carry(x)[0].sum().backward()
+    assert drawn.kept
+    assert len(pickle.dumps(drawn)) < small + 500
+    half = torch.rand((2, 3, 24, 32), generator=torch.Generator().manual_seed(0))
+    assert drawn.carry(half)[0].shape == half.shape
+    assert torch.equal(drawn.carry(half)[0], pickle.loads(pickle.dumps(drawn)).carry(half)[0])
+    assert not drawn.geometric().kept

@@ -39,6 +39,10 @@ class Drawn:
         for name, part in self.parts.items():
             if len(part) != n:
                 raise BadInput(f"part {name!r} of a Drawn has {len(part)} samples, not {n}")
+        self.kept: dict[Any, Any] = {}  # what an executor may need again; never written or sent
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "kept": {}}
 
     @classmethod
     def identity(cls, n: int, shape: tuple[int, ...]) -> Self:

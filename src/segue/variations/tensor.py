@@ -62,7 +62,7 @@ def images(drawn: Drawn, x: Tensor, *, partner: Tensor | None = None, padding: P
         if colour.any():
             found = torch.where(valid[:, None], found, _tensor(colour, x.device)[None, :, None, None])
         else:
-            found = found.masked_fill(~valid[:, None], 0.0)
+            found = found * valid[:, None]
     return _mixed(drawn, found, found if partner is None else partner, size, own=partner is None).to(x.dtype)
 
 
@@ -71,7 +71,9 @@ def carry(
     drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None, partner: tuple[Tensor, Tensor] | None = None
 ) -> tuple[Tensor, Tensor]:
     size = warp.checked(drawn, (maps.shape[-2], maps.shape[-1]))
-    found, counts = _carried(_forward(drawn, size, maps.device), None, maps, valid)
+    _checked(drawn, maps)
+    places = functools.partial(_forward, drawn, size, maps.device) if _moves(drawn).any() else None
+    found, counts = _carried(maps, valid, places)
     ignored = [boxes.ignored(drawn, index, size) for index in range(drawn.n)]
     if any(each is not None for each in ignored):
         gone = _stacked(ignored, size, maps.device)
@@ -89,8 +91,14 @@ def undo(drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None) -> tuple[Te
     if any(each is not None for each in lost):
         known = ~_stacked(lost, size, maps.device)
         valid = known if valid is None else valid & known
-    grid, one_to_one = _backward(drawn, size, maps.device)
-    return _carried(grid, one_to_one, maps, valid)
+    _checked(drawn, maps)
+    places = functools.partial(_backward, drawn, size, maps.device) if _moves(drawn).any() else None
+    return _carried(maps, valid, places)
+
+
+def _checked(drawn: Drawn, maps: Tensor) -> None:
+    if maps.ndim not in (3, 4) or len(maps) != drawn.n:
+        raise BadInput(f"maps have the shape ({drawn.n}, [channels,] height, width), not {tuple(maps.shape)}")
 
 
 # Geometry. A grid (k, height, width, 2) holds x and y of the source from -1 to 1, from edge to edge along each axis.
@@ -99,19 +107,19 @@ def undo(drawn: Drawn, maps: Tensor, *, valid: Tensor | None = None) -> tuple[Te
 def _warped(drawn: Drawn, x: Tensor, padding: Padding) -> tuple[Tensor, Tensor | None]:
     """The images warped, and what is not invented; None: all of it."""
     size = (x.shape[2], x.shape[3])
-    groups: dict[tuple[bool, tuple[int, int]], list[int]] = {}
+    groups: dict[tuple[int, int], list[int]] = {}
     for index in map(int, np.flatnonzero(_moves(drawn))):
         shrink = warp.shrinking(warp.to_pixels(size) @ warp.matrix(drawn, index), size)
-        groups.setdefault((drawn.acts("bend", index), warp.reading(size, shrink)), []).append(index)
+        groups.setdefault(warp.reading(size, shrink), []).append(index)
     if not groups:
         return x, None
-    found, valid = x, torch.ones((drawn.n, *size), dtype=torch.bool, device=x.device)
-    border = "reflection" if padding.mirrored else "border"
-    for (_, read), rows in groups.items():
-        grid = _grid(drawn, rows, size, x.device)
-        done = F.grid_sample(_shrunk(_rows(x, rows), read), grid, "bilinear", border, align_corners=False)
-        found, valid = _put(found, rows, done), _put(valid, rows, _inside(grid))
-    return found, valid
+    grid, inside = _forward(drawn, size, x.device)
+    found, border = x, "reflection" if padding.mirrored else "border"
+    for read, rows in groups.items():
+        source = _shrunk(_rows(x, rows), read)
+        done = F.grid_sample(source, _rows(grid, rows), "bilinear", border, align_corners=False)
+        found = _put(found, rows, done)
+    return found, inside
 
 
 def _moves(drawn: Drawn) -> npt.NDArray[np.bool_]:
@@ -163,64 +171,74 @@ def _inside(grid: Tensor) -> Tensor:
     return torch.maximum(far[..., 0], far[..., 1]) <= 1 + 1e-6
 
 
-def _forward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> Tensor | None:
-    """The grid of all samples; None: nothing moves."""
-    if not _moves(drawn).any():
-        return None
+def _forward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """The grid of all samples and where it is inside. Kept, because images, their targets and predictions ask for it."""
+    if (size, device) in drawn.kept:
+        return cast(tuple[Tensor, Tensor], drawn.kept[size, device])
     bent = drawn.active.get("bend", np.zeros(drawn.n, np.bool_))
     grid = torch.empty((drawn.n, *size, 2), device=device)
     for rows in (np.flatnonzero(bent).tolist(), np.flatnonzero(~bent).tolist()):
         if rows:
             grid = _put(grid, rows, _grid(drawn, rows, size, device))
-    return grid
+    inside = _inside(grid)
+    if not torch.is_inference_mode_enabled():  # its tensors are of no use outside of it
+        drawn.kept[size, device] = grid, inside
+    return grid, inside
 
 
-def _backward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> tuple[Tensor | None, Tensor | None]:
-    """Where each pixel went, and where that is known; None: everywhere."""
-    if not _moves(drawn).any():
-        return None, None
+def _backward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where each pixel went, and where that is known."""
     matrices = np.linalg.inv(np.stack([warp.matrix(drawn, index) for index in range(drawn.n)]))
-    grid, known = _places(matrices, None, size, device), None
+    grid = _places(matrices, None, size, device)
     bent = np.flatnonzero(drawn.active.get("bend", ())).tolist()
-    if bent:
-        known = torch.ones((drawn.n, *size), dtype=torch.bool, device=device)
-        for index in bent:
-            where = warp.backward(drawn, index, size)
-            ends = [(2 * places + 1) / length - 1 for places, length in zip(where.maps(), size[::-1], strict=True)]
-            grid[index] = _tensor(np.stack(ends, axis=-1), device)
-            known[index] = torch.as_tensor(where.known, device=device)
-    return grid, known
+    known = torch.ones((drawn.n, *size), dtype=torch.bool, device=device)
+    for index in bent:
+        where = warp.backward(drawn, index, size)
+        ends = [(2 * places + 1) / length - 1 for places, length in zip(where.maps(), size[::-1], strict=True)]
+        grid[index] = _tensor(np.stack(ends, axis=-1), device)
+        known[index] = torch.as_tensor(where.known, device=device)
+    return grid, _inside(grid) & known
 
 
 def _carried(
-    grid: Tensor | None, one_to_one: Tensor | None, maps: Tensor, valid: Tensor | None
+    maps: Tensor, valid: Tensor | None, places: Callable[[], tuple[Tensor, Tensor]] | None
 ) -> tuple[Tensor, Tensor]:
-    if maps.ndim not in (3, 4) or (grid is not None and len(maps) != len(grid)):
-        raise BadInput(f"maps have the shape (samples, [channels,] height, width), not {tuple(maps.shape)}")
-    size = (maps.shape[-2], maps.shape[-1])
-    if grid is None:
+    """Maps read at other places, and where they count; `places` None: where they are."""
+    if places is None:
+        size = (maps.shape[-2], maps.shape[-1])
         everything = torch.ones((len(maps), *size), dtype=torch.bool, device=maps.device)
         counts = everything if valid is None else valid.clone()
         return torch.where(_as(counts, maps), maps, _outside(maps)), counts
-    counts = _inside(grid) if one_to_one is None else _inside(grid) & one_to_one
-    smooth = maps.is_floating_point()
-    if valid is not None or not smooth:
-        row = ((grid[..., 1] + 1) * (size[0] / 2) - 0.5).round_().clamp_(0, size[0] - 1)
-        column = ((grid[..., 0] + 1) * (size[1] / 2) - 0.5).round_().clamp_(0, size[1] - 1)
-        near = row.mul_(size[1]).add_(column).long().flatten(1)
-        if valid is not None:
-            counts &= valid.flatten(1).gather(1, near).view(counts.shape)
-    if not smooth:
-        planes = maps.flatten(2) if maps.ndim == 4 else maps.flatten(1)[:, None]
-        found = planes.gather(2, near[:, None].expand(-1, planes.shape[1], -1)).view(maps.shape)
-        return found.masked_fill_(~_as(counts, found), _outside(maps)), counts
-    planes = (maps if maps.ndim == 4 else maps[:, None]).float()
+    grid, counts = places()
+    if valid is not None:
+        counts = counts & (_nearest(valid[:, None].float(), grid)[:, 0] > 0)
+    planes = maps if maps.ndim == 4 else maps[:, None]
+    if not maps.is_floating_point():
+        if maps.dtype in (torch.uint8, torch.int8, torch.int16, torch.bool):  # floats hold them exactly
+            found = _nearest(planes.float(), grid).to(maps.dtype)
+        else:
+            found = _picked(planes, grid)
+        return found.view(maps.shape).masked_fill(~_as(counts, maps), _outside(maps)), counts
+    planes = planes.float()
     if valid is None:
         found = _sampled(planes, grid)
     else:  # what did not count must not bleed into what does: a mean over what counts
         found = _sampled(torch.where(valid[:, None], planes, 0.0), grid)
         found = found / _sampled(valid[:, None].float(), grid).clamp(min=1e-6)
-    return found.masked_fill(~counts[:, None], 0.0).view(maps.shape).to(maps.dtype), counts
+    return (found * counts[:, None]).view(maps.shape).to(maps.dtype), counts
+
+
+def _nearest(planes: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(planes, grid, mode="nearest", padding_mode="border", align_corners=False)
+
+
+def _picked(planes: Tensor, grid: Tensor) -> Tensor:
+    """The nearest of numbers that are too large for a float."""
+    size = planes.shape[-2:]
+    row = ((grid[..., 1] + 1) * (size[0] / 2) - 0.5).round_().clamp_(0, size[0] - 1)
+    column = ((grid[..., 0] + 1) * (size[1] / 2) - 0.5).round_().clamp_(0, size[1] - 1)
+    near = (row.long() * size[1] + column.long()).flatten(1)[:, None].expand(-1, planes.shape[1], -1)
+    return planes.flatten(2).gather(2, near).view(planes.shape)
 
 
 def _sampled(planes: Tensor, grid: Tensor) -> Tensor:
@@ -257,8 +275,8 @@ def _colour(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int]
         if valid is None:
             mean = x.mean((2, 3))[:, :, None]
         else:
-            counted = _rows(valid, rows).flatten(1).to(x.dtype)[:, :, None]
-            mean = x.flatten(2) @ counted / counted.sum(1, keepdim=True).clamp(min=1)
+            counted = _rows(valid, rows)[:, None]
+            mean = ((x * counted).sum((2, 3)) / counted.sum((2, 3)).clamp(min=1))[:, :, None]
         shift = shift + (_tensor(of_mean - matrix, x.device) @ mean)[:, :, 0]
     return torch.baddbmm(shift[:, :, None], _tensor(matrix, x.device), x.flatten(2)).view(x.shape)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import copy
 import ctypes
-import math
+import itertools
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
@@ -25,9 +25,9 @@ from segue.executors.local import cores
 Precision = Literal["32-true", "bf16-mixed"]
 Layout = Literal["channels-first", "channels-last"]
 
-_PROBED = 2  # images a step of the probe
-_HOPELESS = 3.0  # times the best so far: even a first step is not that slow
-_CLEARLY = 0.97  # of the plain form's time, or the plain form stays
+_FEW, _PIXELS, _TURNS = 2, 2 * 256 * 256, 2  # images of a first step, pixels of a real one, how many of these
+_HOPELESS = 3.0  # times the best first step
+_CLEARLY = 0.97  # of the first form's time, or the first form stays
 _SMALL = 160 * 160  # pixels of an image up to which a batch of 16 is a step
 
 
@@ -79,53 +79,56 @@ def sensible_batch(size: tuple[int, int]) -> int:
 def _fastest(
     settings: MachineSettings, network: nn.Module, *, channels: int, size: tuple[int, int]
 ) -> tuple[Precision, Layout]:
+    """In turns, so that a slow moment of the machine slows all alike. Where two are equal, the first is taken."""
     precisions: list[Precision] = ["32-true", "bf16-mixed"] if settings.precision == "auto" else [settings.precision]
-    layouts: list[Layout] = ["channels-first", "channels-last"] if settings.layout == "auto" else [settings.layout]
-    times: dict[tuple[Precision, Layout], float] = {}
-    for precision in precisions:
-        for layout in layouts:
-            best = min(times.values(), default=math.inf)
-            if precision == "bf16-mixed" and times.get((precision, layouts[0]), 0) > 1.5 * best:
-                continue  # this processor has no units for it: the second layout will not save it
-            device = torch.device(str(settings.device))
-            times[precision, layout] = _step_time(
-                network, device, precision, layout, best, channels=channels, size=size
-            )
-    plain = (precisions[0], layouts[0])
+    layouts: list[Layout] = ["channels-last", "channels-first"] if settings.layout == "auto" else [settings.layout]
+    device = torch.device(str(settings.device))
+    # As many pixels as a real step has, or nearly: small batches have other favourites.
+    count = max(_FEW, min(16, _PIXELS // (size[0] * size[1])))
+
+    def step(form: tuple[Precision, Layout], images: int) -> Callable[[], float]:
+        return _step(network, device, *form, images=images, channels=channels, size=size)
+
+    with untouched_randomness():
+        # Half precision without units for it takes minutes for a real batch: two images tell that it is hopeless.
+        first = {form: step(form, _FEW)() for form in itertools.product(precisions, layouts)}
+        steps = {form: step(form, count) for form in first if first[form] < _HOPELESS * min(first.values())}
+        for warm in steps.values():
+            warm()  # chooses kernels
+        turns = [{form: step() for form, step in steps.items()} for _ in range(_TURNS)]
+    times = {form: min(turn[form] for turn in turns) for form in steps}
+    plain = next(iter(times))
     fastest = min(times, key=lambda form: times[form])
     return fastest if times[fastest] < _CLEARLY * times[plain] else plain
 
 
-def _step_time(
+def _step(
     network: nn.Module,
     device: torch.device,
     precision: Precision,
     layout: Layout,
-    best: float,
     *,
+    images: int,
     channels: int,
     size: tuple[int, int],
-) -> float:
-    """Seconds; a form that is hopeless beside the best so far is not tried to the end."""
+) -> Callable[[], float]:
+    """Takes a step of a twin, and says how many seconds it took."""
     twin = copy.deepcopy(network).to(device).train()
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand((_PROBED, channels, *size), generator=generator).to(device)
+    batch = torch.rand((images, channels, *size), generator=torch.Generator().manual_seed(0)).to(device)
     if layout == "channels-last":
         twin = twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        images = images.contiguous(memory_format=torch.channels_last)
-    taken = []
-    with untouched_randomness():
-        for _ in range(4):
-            _wait(device)
-            start = time.perf_counter()
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-                logits = twin(images).logits
-            logits.float().square().mean().backward()
-            _wait(device)
-            taken.append(time.perf_counter() - start)
-            if taken[-1] > _HOPELESS * best:
-                break
-    return min(taken[1:] or taken)  # the first one chooses kernels
+        batch = batch.contiguous(memory_format=torch.channels_last)
+
+    def step() -> float:
+        _wait(device)
+        start = time.perf_counter()
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
+            logits = twin(batch).logits
+        logits.float().square().mean().backward()
+        _wait(device)
+        return time.perf_counter() - start
+
+    return step
 
 
 @contextmanager

@@ -39,42 +39,55 @@ def best(architecture: str, encoder: str, size: int, batch: int, **options: Any)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     workers = DEFAULT.workers if device.type == "cpu" else min(8, os.cpu_count() or 1)
     network = build(architecture, encoder, **options).to(device)
-    seconds: dict[str, float] = {}
-    found: dict[str, Settings] = {}
-    for precision, channels_last in (
-        ("32-true", False),
-        ("32-true", True),
-        ("bf16-mixed", True),
-        ("bf16-mixed", False),
-    ):
-        name = f"{precision}{', channels_last' if channels_last else ''}"
-        hopeless = 2 * min(seconds.values()) if seconds else None
-        if hopeless and seconds.get("bf16-mixed, channels_last", 0.0) > hopeless:
-            break  # no units for it on this CPU
-        found[name] = Settings(channels_last=channels_last, precision=precision, workers=workers)
-        seconds[name] = _step_seconds(network, found[name], size, batch, device, hopeless)
+    optimiser = torch.optim.AdamW(network.parameters())
+    found = {
+        f"{precision}{', channels_last' if channels_last else ''}": Settings(channels_last, precision, workers=workers)
+        for precision in (("32-true", "bf16-mixed") if _bf16_pays(device) else ("32-true",))
+        for channels_last in (False, True)
+    }
+    taken: dict[str, list[float]] = {name: [] for name in found}
+    for _ in range(5):  # in turns, so that a slow second of the machine does not choose
+        for name, settings in found.items():
+            taken[name].append(_step_seconds(network, optimiser, settings, size, batch, device))
+    seconds = {name: min(each[1:]) for name, each in taken.items()}  # the first warms up
     return found[min(seconds, key=lambda name: seconds[name])], seconds
 
 
+def _bf16_pays(device: torch.device) -> bool:
+    """One small convolution tells in milliseconds; a whole step costs a minute where bf16 is only emulated."""
+    taken = {}
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # on a busy machine several would mostly wait for each other
+    for kind in (torch.float32, torch.bfloat16):
+        layer = nn.Conv2d(64, 64, 3, padding=1).to(device, kind)
+        images = torch.rand(4, 64, 32, 32, device=device, dtype=kind)
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            layer(images).sum().item()
+            times.append(time.perf_counter() - start)
+        taken[kind] = min(times[1:])
+    torch.set_num_threads(threads)
+    return taken[torch.bfloat16] < 1.5 * taken[torch.float32]
+
+
 def _step_seconds(
-    network: nn.Module, settings: Settings, size: int, batch: int, device: torch.device, limit: float | None
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    settings: Settings,
+    size: int,
+    batch: int,
+    device: torch.device,
 ) -> float:
-    """The shortest of three steps after one that warms up; one beyond `limit` is enough."""
     layout = torch.channels_last if settings.channels_last else torch.contiguous_format
     network.to(memory_format=layout)  # type: ignore[call-overload]
     images = torch.rand(batch, 3, size, size, device=device).to(memory_format=layout)
-    optimiser = torch.optim.AdamW(network.parameters())
-    taken = []
-    for number in range(4):
-        start = time.perf_counter()
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16-mixed"):
-            loss = network(images).float().square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        taken.append(time.perf_counter() - start)
-        if limit is not None and number == 1 and min(taken) > limit:
-            break
-    return min(taken[1:])
+    start = time.perf_counter()
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16-mixed"):
+        loss = network(images).float().square().mean()
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start

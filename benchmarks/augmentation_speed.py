@@ -5,9 +5,11 @@ least as fast as albumentations; the tensor executor at least 3 times kornia, bo
 
 All sides do the same things with the same strengths: both flips, an affine map, brightness, contrast, saturation and
 hue, and a smooth deformation of 3 pixels (standard deviation). Bytes in and out for arrays, floats for tensors; drawing
-the random numbers belongs to it. albumentations has three smooth deformations: the elastic one, the same with its
-`approximate` kernel (rougher, but faster), and a grid of quadrilaterals (not smooth); all are measured and the mark is
-against the fastest elastic one.
+the random numbers belongs to it. Seconds are the processor's, not the clock's: each side is one thread, and a machine that
+others use too would else tell more about them.
+
+albumentations has three smooth deformations: the elastic one, the same with its `approximate` kernel (rougher, but
+faster), and a grid of quadrilaterals (not smooth). All are measured, and the mark is against the fastest of them.
 
     python -m benchmarks.augmentation_speed
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 import itertools
 import os
 import statistics
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,7 +33,7 @@ import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.common import in_turns, ratio, save
+from benchmarks.common import ratio, save
 from segue.data.geometry import Fit, pyramid
 from segue.data.phantoms import colon
 from segue.variations import Address, parse
@@ -41,6 +44,17 @@ GEOMETRY = "flips + affine(rotate=15, scale=0.1, shift=0.05)"
 COLOUR = "colour(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.02)"
 CHAINS = {"without elastic": f"{GEOMETRY} + {COLOUR}", "with elastic": f"{GEOMETRY} + elastic(strength=0.4) + {COLOUR}"}
 Bytes = npt.NDArray[np.uint8]
+
+
+def in_turns(repeats: int, sides: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+    """As `common.in_turns`, in seconds of the processor."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(repeats):
+        for name, run in sides.items():
+            start = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - start)
+    return seconds
 
 
 def data() -> tuple[Bytes, Bytes]:
@@ -128,7 +142,7 @@ def main() -> None:
     with threadpool_limits(1):
         for name, chain in CHAINS.items():
             elastic = name == "with elastic"
-            sides = {
+            sides: dict[str, Callable[[], None]] = {
                 "ours": ours(chain, images, masks),
                 "ours, tensors": ours_tensor(chain, images, masks),
                 "kornia": kornia(elastic, images, masks),
@@ -144,7 +158,7 @@ def main() -> None:
                 sides["albumentations"] = albumentations(None, images, masks)
             for run in sides.values():
                 run()  # caches, first drawings
-            seconds = in_turns(REPEATS, **sides)
+            seconds = in_turns(REPEATS, sides)
             rows[name] = {side: BATCH / statistics.median(taken) for side, taken in seconds.items()}
             peers = {side: taken for side, taken in seconds.items() if not side.startswith("ours")}
             ratios = {side: ratio(taken, seconds["ours"]) for side, taken in peers.items()}

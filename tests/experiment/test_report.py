@@ -147,6 +147,8 @@ def test_structures_of_one_size_are_not_parted() -> None:
     small, middle, large = (rows(["polyp"], cases=30)[kind::3] for kind in range(3))
     equal = [replace(row, scores=small[0].scores) for row in small]
     assert found(equal) == [10], "one stratum, which the page does not show"
+    ((only,),) = strata([(Evaluated(name="x"), Table.of(equal))]).values()
+    assert only.told.endswith(" and more"), "none is under its own size"
     assert found([*small, *middle, *large]) == [10, 10, 10]
     assert found(small[:2]) == [], "two cases have no thirds"
 

@@ -262,6 +262,18 @@ def test_two_classes_and_a_set_without_a_summary(tmp_path: Path) -> None:
     assert story(folder).sets[0].decision == "the most probable class, mean over flips"
 
 
+def test_the_run_itself_says_which_epoch_it_kept(tmp_path: Path) -> None:
+    made = make(tmp_path / "run", epochs=5)
+    made.finish(best_epoch=2)
+    assert story(tmp_path / "run").best == 2
+
+
+def test_patients_that_are_not_known_are_not_counted(tmp_path: Path) -> None:
+    make(tmp_path / "run", epochs=1, patients=False)
+    train = story(tmp_path / "run").parts[0]
+    assert (train.part, train.images, train.patients, train.unknown, train.sites) == ("train", 70, 0, 70, 1)
+
+
 def test_a_folder_of_folds_is_one_model(tmp_path: Path) -> None:
     for fold in range(3):
         make(tmp_path / "folds" / f"fold-{fold}", epochs=4 + fold, fold=fold)

@@ -10,6 +10,7 @@ from segue.errors import BadInput, nearest
 from segue.networks import adapters, encoders, norms
 from segue.networks.architectures import ARCHITECTURES, Parts, usual_channels
 from segue.networks.cut import cut, trial
+from segue.networks.enlarging import fold_enlarging
 from segue.networks.network import Body, SegmentationNetwork
 from segue.networks.settings import NetworkSettings
 from segue.networks.sources import source
@@ -78,6 +79,7 @@ def _body(parts: Parts) -> Body:
             norms.to_group_norm(body)
         else:
             norms.steady(body)
+        fold_enlarging(body)
         image = trial(body, parts.channels)
         found = cut(body, image)
     except BadInput:

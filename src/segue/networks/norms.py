@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from segue.networks.exchange import exchange
 
 _GROUPS, _TOGETHER = 32, 4  # at most so many groups, of at least so many channels
 
@@ -24,12 +24,12 @@ def keep_still(module: nn.Module, *, everything: bool) -> None:
 
 def to_group_norm(module: nn.Module) -> None:
     """Every batch norm becomes a group norm with the same scale and shift."""
-    _exchange(module, _grouped)
+    exchange(module, _grouped)
 
 
 def steady(module: nn.Module) -> None:
     """Batch norms that also stand a single value per channel, as pooling to one pixel gives for a batch of one."""
-    _exchange(module, _steadied)
+    exchange(module, _steadied)
 
 
 class SteadyBatchNorm2d(nn.BatchNorm2d):
@@ -75,12 +75,3 @@ def _grouped(old: nn.Module) -> nn.Module | None:
         if hasattr(old, name):
             setattr(new, name, getattr(old, name))
     return new
-
-
-def _exchange(module: nn.Module, by: Callable[[nn.Module], nn.Module | None]) -> None:
-    for name, child in module.named_children():
-        new = by(child)
-        if new is None:
-            _exchange(child, by)
-        else:
-            setattr(module, name, new)

@@ -323,9 +323,9 @@ def optimiser_of(network: nn.Module, settings: LoopSettings) -> Optimizer:
             if chosen:
                 groups.append({"params": chosen, "full_rate": float(rate), "weight_decay": decay})
     if settings.optimiser == "sgd":
-        return SGD(groups, lr=1.0, momentum=settings.momentum, nesterov=settings.momentum > 0)
+        return SGD(groups, lr=1.0, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
     kind = AdamW if settings.optimiser == "adamw" else Adam
-    return kind(groups, lr=1.0)
+    return kind(groups, lr=1.0, fused=True)  # a third of the time of one tensor after the other
 
 
 def _advance(generator: Generator[Loss, bool, None], stepped: bool | None) -> Loss | None:

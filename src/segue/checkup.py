@@ -20,7 +20,7 @@ _CORE = ("numpy", "opencv-python-headless", "pillow", "pydantic", "matplotlib")
 # Extra -> a distribution that it brings, and what one gets.
 _EXTRAS = {
     "train": ("lightning-fabric", "training, evaluation and prediction"),
-    "track": ("tensorboard", "curves in TensorBoard"),
+    "track": ("tensorboard", "curves in TensorBoard and Weights & Biases"),
 }
 
 

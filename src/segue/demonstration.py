@@ -26,6 +26,7 @@ from segue.words import count
 
 _MARK = ".made-by-segue-demo"  # a folder without it is not ours to replace
 _PATIENTS = {"north": 36, "south": 12}
+_FULL_PATIENTS = 4  # times as many in the full story
 _FEW = "2"  # patients whose masks the first network gets
 
 # Small enough to learn from nothing on two cores within a chapter.
@@ -85,12 +86,13 @@ def demo(out: Path | str = "demo", *, say: Say = print, full: bool = False, trai
 def _two_hospitals(story: _Story) -> tuple[Dataset, Dataset]:
     found = {}
     with story.chapter("Two hospitals"):
-        for site, patients in _PATIENTS.items():
+        patients = {site: number * (_FULL_PATIENTS if story.full else 1) for site, number in _PATIENTS.items()}
+        for site, number in patients.items():
             frames = story.folder / "images" / site
-            PHANTOMS["colon"].make(frames, patients=patients * (4 if story.full else 1), sites=[site])
+            PHANTOMS["colon"].make(frames, patients=number, sites=[site])
             found[site] = frames
-        story.say(f"  Made up: {_PATIENTS['north']} patients at north, which draws the masks to learn from, and")
-        story.say(f"  {_PATIENTS['south']} at south, another endoscope, where the network has to hold up.")
+        story.say(f"  Made up: {patients['north']} patients at north, which draws the masks to learn from, and")
+        story.say(f"  {patients['south']} at south, another endoscope, where the network has to hold up.")
         copied = _hide_a_copy(found["north"], found["south"])
         story.say(f"  And somebody sent {copied} of north to south: flipped, cropped, recompressed.")
     with story.chapter("What is in these folders?"):

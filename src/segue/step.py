@@ -31,13 +31,15 @@ class View:
     """A batch of images as one of a method's variations shows them."""
 
     images: Tensor  # (n, channels, height, width), 0 to 1
-    target: Tensor  # (n, height, width) channel indices, IGNORE where it does not count
+    target: (
+        Tensor  # (n, height, width) channels, or (n, regions, height, width) 0 and 1; IGNORE where it does not count
+    )
     drawn: Drawn
 
     @property
     def counted(self) -> Tensor:
         """(n,): the share of pixels that count."""
-        return (self.target != 255).float().mean((1, 2))
+        return (self.target != 255).float().flatten(1).mean(1)
 
 
 @dataclass(frozen=True)

@@ -75,3 +75,36 @@ def test_another_name_for_the_same() -> None:
 def test_a_near_name_is_named() -> None:
     with pytest.raises(BadInput, match=r"did you mean left ventricle\?"):
         Target(("background", "left ventricle")).table({0: "background", 1: "left_ventricle"}, where="acdc")
+
+
+BRAIN = {0: "background", 1: "oedema", 2: "core", 3: "vessel"}
+TUMOUR = {"whole": ("oedema", "core"), "core": ("core",), "vessels": ("vessel",)}
+
+
+def test_a_mask_of_regions_says_by_bits_which_a_pixel_is_in() -> None:
+    target = Target.of_regions(TUMOUR, BRAIN)
+    assert (target.names, target.logits, target.exclusive) == (("whole", "core", "vessels"), 3, False)
+    table = target.table(BRAIN, where="brain")
+    assert [table[number] for number in (0, 1, 2, 3, IGNORE)] == [0b000, 0b001, 0b011, 0b100, IGNORE]
+    assert target.annotated(table) == target.names
+    assert Target.from_json(target.as_json()) == target
+
+
+def test_a_region_is_not_known_where_a_class_of_it_was_not_drawn() -> None:
+    target = Target.of_regions(TUMOUR, BRAIN)
+    elsewhere = target.table({0: "background", 1: "core"}, where="elsewhere")
+    assert elsewhere[1] == 0b010
+    assert target.annotated(elsewhere) == ("core",)
+
+
+def test_regions_of_unknown_classes_and_classes_of_no_region() -> None:
+    with pytest.raises(BadInput, match=r"regions.whole: no class is called 'cor' \(did you mean core\?\)"):
+        Target.of_regions({"whole": ("cor",)}, BRAIN)
+    with pytest.raises(BadInput, match="the class 'vessel' is in none"):
+        Target.of_regions({"whole": ("core", "oedema")}, BRAIN)
+    with pytest.raises(BadInput, match="made of no class"):
+        Target.of_regions({"whole": ()}, BRAIN)
+    with pytest.raises(BadInput, match="a mask holds 7 at most"):
+        Target.of_regions({str(n): ("core", "oedema", "vessel") for n in range(8)}, BRAIN)
+    with pytest.raises(BadInput, match="its class 'cyst' is none that the model knows"):
+        Target.of_regions(TUMOUR, BRAIN).table({0: "background", 4: "cyst"}, where="clinic")

@@ -123,3 +123,11 @@ def test_a_decision_is_kept_as_json_and_refuses_nonsense() -> None:
     for wrong in ({"threshold": 0.0}, {"threshold": 1.0}, {"smallest": -0.1}, {"smallest": 50}, {"treshold": 0.5}):
         with pytest.raises(BadInput):
             Decision.from_json(wrong)
+
+
+def test_a_truth_of_regions_comes_as_codes() -> None:
+    found = masks(np.array([[0, 1, 3, 2, 255]], np.uint8), REGIONS)
+    assert {name: mask.tolist() for name, mask in found.items()} == {
+        "whole": [[False, True, True, False, False]],
+        "core": [[False, False, True, True, False]],
+    }

@@ -244,3 +244,10 @@ def test_progress_tells_count_rate_and_remaining_time() -> None:
     line = progress.line(progress._start + 4.1)  # 41 fresh items in 4.1 s; the resumed ones do not make it look faster
     assert line == "scanning 51/100  10.0/s  5 s left  1 failed"
     assert [duration(s) for s in (0.2, 42, 150, 7500)] == ["under 1 s", "42 s", "2 min", "2 h 05 min"]
+
+
+def test_a_container_may_have_less_than_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.executors.local._left_to_container", lambda: [1000])
+    assert available_memory() == 1000
+    monkeypatch.setattr("segue.executors.local._left_to_container", list)
+    assert available_memory() > 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,52 @@ def test_folds_judge_every_case_once_and_predict_together(there: Path, tmp_path:
     assert len(together.members) == 2
     judged = evaluate(done.folder, "datasets/south")
     assert judged.sets[0].folder == done.folder / "evaluation" / "south"
+
+
+def test_an_interrupted_evaluation_goes_on(there: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segue.evaluation import judge
+
+    whole = evaluate(trained.run.folder, "datasets/south").sets[0]
+    scored, calls = judge.scored, list[str]()
+
+    def stopping(labels: Any, truth: Any, case: Any, *more: Any, **named: Any) -> Any:
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(case.case)
+        return scored(labels, truth, case, *more, **named)
+
+    monkeypatch.setattr(judge, "scored", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(trained.run.folder, "datasets/south")
+    first, lines = list(calls), list[str]()
+    calls.clear()
+    monkeypatch.setattr(judge, "scored", lambda *a, **b: (calls.append(a[2].case), scored(*a, **b))[1])
+    again = evaluate(trained.run.folder, "datasets/south", say=lines.append).sets[0]
+    assert len(first) == 2
+    assert not set(first) & set(calls)
+    assert len(first) + len(calls) == len(whole.table)
+    assert again.table == whole.table
+    assert "going on with south: 2 cases of 6 are judged" in lines
+    assert not list(again.folder.glob("unfinished*"))
+
+
+def test_other_settings_do_not_take_up_what_was_judged(
+    there: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from segue.evaluation import judge
+
+    scored, calls = judge.scored, list[str]()
+
+    def stopping(*given: Any, **named: Any) -> Any:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append("one")
+        return scored(*given, **named)
+
+    monkeypatch.setattr(judge, "scored", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(trained.run.folder, "datasets/south")
+    monkeypatch.setattr(judge, "scored", scored)
+    lines: list[str] = []
+    evaluate(trained.run.folder, "datasets/south", settings=EvaluateSettings(views=("flips",)), say=lines.append)
+    assert not any("going on" in line for line in lines)

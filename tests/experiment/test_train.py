@@ -108,6 +108,17 @@ def test_minutes_become_steps_beforehand(there: Path) -> None:
     assert run.metrics()[-1]["step"] == run.config["loop"]["steps"]
 
 
+def test_what_does_not_fit_into_memory_is_cut_into_parts(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from segue.experiment import resolve
+
+    lines: list[str] = []
+    monkeypatch.setattr(resolve, "fitting_batch", lambda *_, **__: 3)
+    whole = {**SMALL, "loop": {"steps": 2, "epoch_steps": 2}}
+    loop = train("datasets/north", "runs/cut", say=lines.append, **whole).run.config["loop"]
+    assert (loop["batch"], loop["accumulate"]) == (3, 4)
+    assert "a step of 12 images is taken in 4 parts: memory does not hold it at once" in lines
+
+
 def test_a_rate_is_found(there: Path) -> None:
     run = again("runs/found", loop={**SMALL["loop"], "rate": "find"}).run
     rows = read_table(run.folder / "rate-finder.csv")

@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -248,6 +249,16 @@ def test_mixing_reaches_the_batch_image_and_mask_alike() -> None:
         partner = (mixed.images[index] == plain.images[index ^ 1]).all(-1)
         partner &= mixed.target[index] == plain.target[index ^ 1]
         assert (own | partner).all()
+
+
+def test_codes_of_regions_are_taken_apart_for_the_loss() -> None:
+    from segue.training.batches import Stored, on_device
+
+    codes = np.array([[[0, 1], [3, 255]]], np.uint8)
+    stored = Stored(np.zeros((1, 2, 2, 3), np.uint8), codes, None, regions=2)  # type: ignore[arg-type]
+    view = on_device((("one",), [stored]), torch.device("cpu")).views[0]
+    assert view.target.tolist() == [[[[0, 1], [1, 255]], [[0, 0], [1, 255]]]]
+    assert view.counted.tolist() == [0.75]
 
 
 def test_early_stop(tmp_path: Path) -> None:

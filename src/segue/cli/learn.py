@@ -54,7 +54,8 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")] = None,
     track: Annotated[
-        list[str] | None, typer.Option(metavar="TRACKER", help="Write curves to: tensorboard. May be given often.")
+        list[str] | None,
+        typer.Option(metavar="TRACKER", help="Write curves to: tensorboard, wandb. May be given often."),
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that lies there.")] = False,
     config: tell.Config = None,

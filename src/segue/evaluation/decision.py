@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segue.data.case import IGNORE
 from segue.data.target import Target
 from segue.errors import BadInput
 
@@ -66,11 +67,13 @@ def plain_decision(maps: npt.NDArray[np.float32], target: Target, threshold: flo
 
 
 def masks(labels: npt.NDArray[np.uint8], target: Target) -> dict[str, Mask]:
-    """What `decide` gave, or a truth of that form, by class that is scored."""
+    """What `decide` gave, or a truth, by class that is scored."""
     if target.exclusive:
         if target.logits == 1:
             return {target.names[1]: labels == 1}
         return {name: labels == channel for channel, name in enumerate(target.names) if channel}
+    if labels.ndim == 2:  # a truth: codes
+        return {name: (labels >> bit & 1 == 1) & (labels != IGNORE) for bit, name in enumerate(target.names)}
     return {name: region == 1 for name, region in zip(target.names, labels, strict=True)}
 
 

@@ -7,7 +7,7 @@ probabilities come to the native grid, are decided there, and are compared with 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from segue.data.case import Case
 from segue.data.target import Target
@@ -19,6 +19,7 @@ from segue.evaluation.overlap import overlap
 from segue.evaluation.predict import BATCH, Maps, Picture, Predictor, ahead, predict_tagged
 from segue.evaluation.subject import KEPT, Labels, Subject, Truths, counted, unique_names
 from segue.evaluation.table import Row, Table
+from segue.executors.local import Ledger, Outcome
 from segue.executors.progress import Progress
 
 
@@ -65,12 +66,14 @@ class Judge:
         tick: Callable[[], None] = nothing,
         progress: bool = False,
         skip_bad: bool = False,
+        ledger: Ledger | None = None,
     ) -> Verdict:
-        """`tick` is called between cases, and what it raises ends the judging."""
+        """`tick` is called between cases, and what it raises ends the judging. What stands in the ledger is not judged
+        again."""
         rows: list[Row] = []
         left_out: dict[str, str] = {}
         with Progress("judging", len(self.subjects), shown=progress) as shown:
-            for number, found in enumerate(self._judged(predictor, tick)):
+            for number, found in enumerate(self._judged(predictor, tick, ledger)):
                 tick()
                 bad = isinstance(found, SegueError)
                 shown.advance(failed=bad)
@@ -85,10 +88,22 @@ class Judge:
             raise BadInput(f"none of the {len(self.subjects)} cases can be read, so nothing can be judged")
         return Verdict(Table.of(rows), left_out)
 
-    def _judged(self, predictor: Predictor, tick: Callable[[], None]) -> Iterator[Found]:
+    def _judged(self, predictor: Predictor, tick: Callable[[], None], ledger: Ledger | None) -> Iterator[Found]:
         """For each subject in order."""
-        each = predicted(predictor, self.subjects, frame=self.frame, target=self.target, batch=self.batch, tick=tick)
-        return (self._scored(number, maps) for number, maps in each)
+        known = ledger.finished if ledger else {}
+        new = [number for number, case in enumerate(self.cases) if case.case not in known]
+        some = [self.subjects[number] for number in new]
+        each = predicted(predictor, some, frame=self.frame, target=self.target, batch=self.batch, tick=tick)
+        for number, case in enumerate(self.cases):
+            if case.case in known:
+                yield {name: Scores(**scores) for name, scores in known[case.case].items()}
+                continue
+            place, maps = next(each)
+            assert new[place] == number
+            found = self._scored(number, maps)
+            if ledger and not isinstance(found, SegueError):
+                ledger.write(Outcome(case.case, {name: asdict(scores) for name, scores in found.items()}))
+            yield found
 
     def _scored(self, number: int, maps: Maps | SegueError) -> Found:
         if isinstance(maps, SegueError):
@@ -120,12 +135,13 @@ def judge(
     tick: Callable[[], None] = nothing,
     progress: bool = False,
     skip_bad: bool = False,
+    ledger: Ledger | None = None,
 ) -> Verdict:
     """Once; a `Judge` is for the same cases again and again."""
     once = Judge(
         subjects, frame=frame, target=target, decision=decision, quick=quick, tolerance=tolerance, batch=batch, keep=0,
     )  # fmt: skip
-    return once(predictor, tick=tick, progress=progress, skip_bad=skip_bad)
+    return once(predictor, tick=tick, progress=progress, skip_bad=skip_bad, ledger=ledger)
 
 
 def scored(

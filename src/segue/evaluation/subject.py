@@ -26,7 +26,7 @@ from segue.errors import BadInput
 from segue.evaluation.frame import Frame
 from segue.evaluation.predict import Picture
 
-Labels = npt.NDArray[np.uint8]  # (height, width): channels of the target, IGNORE where it does not count
+Labels = npt.NDArray[np.uint8]  # (height, width): channels or codes of the target, IGNORE where it does not count
 
 KEPT = 256 << 20  # bytes of packed truths that a judge keeps in memory; the others are read again
 
@@ -35,15 +35,14 @@ KEPT = 256 << 20  # bytes of packed truths that a judge keeps in memory; the oth
 class Subject:
     case: Case
     dataset: Dataset
-    lookup: npt.NDArray[np.uint8]  # class id -> channel
+    lookup: npt.NDArray[np.uint8]  # class id -> channel, or code of regions
     store: Store | None = None
     part: str = ""  # of the split: train, validation, test
     seen: str = ""  # what training has seen of it: nothing, "images", "masks"
 
     def annotated(self, target: Target) -> tuple[str, ...]:
         """Those of the target's classes that this dataset's annotators drew: where they drew none, nobody knows."""
-        channels = set(self.lookup.tolist())
-        return tuple(name for name in target.foreground if target.names.index(name) in channels)
+        return target.annotated(self.lookup)
 
     def picture(self, frame: Frame) -> Picture:
         stored = self._stored(frame)

@@ -44,24 +44,29 @@ def padding(settings: TrainSettings, built: SegmentationNetwork) -> Padding:
     return Padding(settings.padding, colour)
 
 
-def parts(
-    settings: TrainSettings, material: Material, built: SegmentationNetwork, *, rank: int = 0, world: int = 1
-) -> Parts:
+def how(settings: TrainSettings, target: Target, built: SegmentationNetwork) -> Method:
     if settings.method not in METHODS:
         raise BadInput(f"no method is called {settings.method!r}: {nearest(settings.method, METHODS)}")
-    method = METHODS[settings.method](
+    return METHODS[settings.method](
         built,
-        losses.parse(settings.loss, material.target),
+        losses.parse(settings.loss, target),
         variation=variations.parse(settings.variation),
         plain=variations.parse("none"),
     )
+
+
+def parts(
+    settings: TrainSettings, material: Material, built: SegmentationNetwork, *, rank: int = 0, world: int = 1
+) -> Parts:
+    method = how(settings, material.target, built)
     if settings.loop.accumulate > 1 and not method.accumulates:
         raise BadInput(f"{settings.method}: its loss compares the images of a batch, so loop.accumulate must be 1")
     assert isinstance(settings.size, tuple)
     fills = padding(settings, built)
     batches = Batches(
         material.train, order(settings, material), method.views,
-        size=settings.size, batch=int(settings.loop.batch), padding=fills, rank=rank, world=world,
+        size=settings.size, batch=int(settings.loop.batch), padding=fills,
+        regions=len(material.target.made_of), rank=rank, world=world,
     )  # fmt: skip
     return Parts(built, method, batches, fills)
 

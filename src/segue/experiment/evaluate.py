@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from segue.evaluation.overlays import overlays, picked
 from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
+from segue.executors.local import Ledger
 from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
 from segue.experiment.report import report
@@ -31,7 +33,7 @@ from segue.files import atomic
 from segue.training.run import Run
 from segue.words import count
 
-CASES, SUMMARY = "cases.csv", "summary.json"
+CASES, SUMMARY, _UNFINISHED = "cases.csv", "summary.json", "unfinished-"
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,16 @@ def _on(
         say(
             f"! {dataset.name}: {count(masks, 'case')} of {len(chosen)} or a copy of them was trained on; they are put apart"
         )
-    verdict = judge(
-        predictor, chosen, frame=model.frame, target=model.target, decision=decision, tolerance=settings.tolerance,
-        progress=progress, skip_bad=skip_bad,
-    )  # fmt: skip
     name = dataset.name if part == "all" else f"{dataset.name}-{part}"
-    summaries = summarise(verdict.table)
     where = folder / "evaluation" / name
+    with Ledger.open(where / f"{_UNFINISHED}{_of_what(model, chosen, decision, settings)}.jsonl") as ledger:
+        if ledger.finished:
+            say(f"going on with {dataset.name}: {count(len(ledger.finished), 'case')} of {len(chosen)} are judged")
+        verdict = judge(
+            predictor, chosen, frame=model.frame, target=model.target, decision=decision, tolerance=settings.tolerance,
+            progress=progress, skip_bad=skip_bad, ledger=ledger,
+        )  # fmt: skip
+    summaries = summarise(verdict.table)
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",
@@ -119,7 +124,19 @@ def _on(
     verdict.table.write(where / CASES)
     with atomic(where / SUMMARY) as file:
         json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2, ensure_ascii=False)
+    for rest in where.glob(f"{_UNFINISHED}*"):
+        rest.unlink()
     return Evaluation(name, where, verdict.table, summaries, about)
+
+
+def _of_what(model: Model, cases: Sequence[Subject], decision: Decision, settings: EvaluateSettings) -> str:
+    """What scores hang on, in short: an evaluation that was interrupted goes on only with the same."""
+    weights = [path.stat() for run in model.runs for path in sorted(run.weights.glob("*.safetensors"))]
+    said = json.dumps([
+        [(found.st_size, found.st_mtime_ns) for found in weights], decision.as_json(), settings.model_dump(mode="json"),
+        [(one.dataset.name, one.case.case, one.case.digest, one.case.mask) for one in cases],
+    ])  # fmt: skip
+    return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
 
 
 def _pictures(

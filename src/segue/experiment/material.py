@@ -11,13 +11,14 @@ from functools import cached_property
 
 import numpy as np
 
-from segue.data.case import IGNORE, Case
+from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.data.prepare import prepare
 from segue.data.split import Split, split
 from segue.data.store import Store
-from segue.data.target import Target
+from segue.data.target import BACKGROUND, Target
 from segue.errors import BadInput
+from segue.evaluation.decision import masks
 from segue.experiment.settings import TrainSettings
 from segue.training.batches import Example
 from segue.words import some
@@ -75,14 +76,17 @@ class Material:
 
     def demand_classes(self) -> None:
         """A class that is in no training mask cannot be learnt, and a curve would hide it for hours."""
-        seen: set[int] = set()
-        wanted = set(range(len(self.target.names)))
+        seen: set[str] = set()
         for example in self.train:
             labels = example.labels()
-            seen |= set(np.unique(labels).tolist()) if labels is not None else set()
-            if wanted <= seen | {0}:
+            seen |= (
+                {name for name, mask in masks(labels, self.target).items() if mask.any()}
+                if labels is not None
+                else set()
+            )
+            if seen.issuperset(self.target.foreground):
                 return
-        missing = [self.target.names[number] for number in sorted(wanted - seen - {0, IGNORE})]
+        missing = [name for name in self.target.foreground if name not in seen]
         raise BadInput(
             f"{some(missing)}: in none of the {len(self.train)} training masks, so it cannot be learnt",
             hint="Take more labels, or mend `classes` in dataset.yaml.",
@@ -124,7 +128,7 @@ def gather(
     names = [dataset.name for dataset in datasets]
     if len(set(names)) != len(names):
         raise BadInput(f"two of the datasets have the name {names[0]!r}", hint="Change `name` in one's dataset.yaml.")
-    target = Target.of(_classes(datasets[0]))
+    target = _target(settings, _classes(datasets[0]))
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
         store = _store(settings, place, dataset, say, progress)
@@ -146,6 +150,13 @@ def _classes(dataset: Dataset) -> dict[int, str]:
     if not dataset.card.classes:
         raise BadInput(f"{dataset.folder}: has no masks, and so no classes to learn")
     return dataset.card.classes
+
+
+def _target(settings: TrainSettings, classes: dict[int, str]) -> Target:
+    if not settings.regions:
+        return Target.of(classes)
+    named = {number: settings.same.get(name, name) for number, name in classes.items()}
+    return Target.of_regions(settings.regions, {number: name for number, name in named.items() if name != BACKGROUND})
 
 
 def _store(settings: TrainSettings, place: int, dataset: Dataset, say: Callable[[str], None], progress: bool) -> Store:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.judging import Judges
@@ -18,9 +20,11 @@ from segue.networks import SegmentationNetwork
 from segue.training.devices import fabric_of
 from segue.training.finder import Found, find_rate
 from segue.training.loop import Loop
-from segue.training.machine import best_device, sensible_batch, untouched_randomness
+from segue.training.machine import MachineSettings, best_device, sensible_batch, untouched_randomness
 from segue.training.machine import resolve as resolve_machine
+from segue.training.memory import fitting_batch
 from segue.training.run import Run
+from segue.training.settings import LoopSettings
 
 _ON_CPU, _ON_GPU = 256, 512  # long side of the canvas, where nothing else is asked for
 _FEWEST, _MOST = 1000, 20_000  # steps, where neither steps nor epochs nor minutes are given
@@ -44,7 +48,7 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
     machine = settings.machine.resolve(device=best_device())
     size = canvas(settings, material, longest=_ON_CPU if machine.device == "cpu" else _ON_GPU)
     machine = resolve_machine(machine, built, channels=material.channels, size=size)
-    loop = settings.loop.resolve(batch=min(sensible_batch(size), max(2, len(material.train))))
+    loop = _batched(settings, material, built, machine, size, say)
     started = bool(settings.init) or settings.network.weights != "none"
     found = settings.model_copy(update={"size": size, "machine": machine, "loop": loop})
     finder = None
@@ -54,6 +58,35 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
     found = _rated(found, finder.proposal if finder else float(loop.rate), started)
     step_seconds, judge_seconds = _timed(found, material)
     return _with_length(found, material, step_seconds, judge_seconds, finder)
+
+
+def _batched(
+    settings: TrainSettings, material: Material, built: SegmentationNetwork, machine: MachineSettings,
+    size: tuple[int, int], say: Callable[[str], None],
+) -> LoopSettings:  # fmt: skip
+    """A step's images; where memory does not hold them at once, the step is cut into micro-batches."""
+    loop = settings.loop
+    if loop.batch != "auto":
+        return loop
+    batch = min(sensible_batch(size), max(2, len(material.train)))
+    method = assemble.how(settings, material.target, built)
+    fitting = fitting_batch(
+        built,
+        torch.device(str(machine.device)),
+        channels=material.channels,
+        size=size,
+        views=len(method.views),
+        processes=machine.devices,
+    )
+    if fitting >= batch:
+        return loop.resolve(batch=batch)
+    cuts = math.ceil(batch / max(2, fitting))  # one image alone is nothing to normalise by
+    smaller = math.ceil(batch / cuts)
+    if not method.accumulates:
+        say(f"batches of {smaller}, not {batch}: memory holds no more")
+        return loop.resolve(batch=smaller)
+    say(f"a step of {batch} images is taken in {cuts} parts: memory does not hold it at once")
+    return loop.model_copy(update={"accumulate": loop.accumulate * cuts}).resolve(batch=smaller)
 
 
 def _demand_one_length(settings: TrainSettings) -> None:

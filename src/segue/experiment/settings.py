@@ -22,6 +22,8 @@ class TrainSettings(Settings):
     labels: str = "all"  # a label budget: "5" patients, "10%", "all"
     same: dict[str, str] = Field(default_factory=dict)  # a class of a later dataset -> its name in the first
 
+    regions: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # each a union of classes; they may overlap
+
     method: str = "supervised"
     variation: str = "weak"
     loss: str = "dice + ce"

@@ -144,7 +144,7 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
     about = {
         "asked": json.loads(asked.model_dump_json()),
         "data": material.about(),
-        "target": {"names": material.target.names, "exclusive": material.target.exclusive},
+        "target": material.target.as_json(),
         "frame": judges.frame.as_json(),
         "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()),

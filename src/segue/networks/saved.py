@@ -39,7 +39,7 @@ def restore(path: Path | str) -> SegmentationNetwork:
     about = _notes(path, notes)
     try:
         settings = NetworkSettings.model_validate(about["settings"])
-        target = Target(tuple(about["target"]["names"]), about["target"]["exclusive"])
+        target = Target.from_json(about["target"])
         channels = int(about["channels"])
     except (ValidationError, KeyError, TypeError, ValueError) as error:
         raise BadInput(f"{path}: its notes on the network are incomplete ({' '.join(str(error).split())})") from None
@@ -64,7 +64,7 @@ def load_exactly(network: SegmentationNetwork, path: Path | str) -> None:
 def _about(network: SegmentationNetwork) -> dict[str, Any]:
     return {
         "settings": network.settings.model_dump(mode="json"),
-        "target": {"names": list(network.target.names), "exclusive": network.target.exclusive},
+        "target": network.target.as_json(),
         "channels": network.channels,
     }
 

@@ -36,7 +36,7 @@ class Example:
     case: str
     store: Store
     number: int
-    lookup: npt.NDArray[np.uint8] | None  # class id -> channel; None: its mask is not looked at
+    lookup: npt.NDArray[np.uint8] | None  # class id -> channel or code; None: its mask is not looked at
 
     def levels(self) -> list[npt.NDArray[np.generic]]:
         return [self.store.image(self.number, level) for level in range(len(self.store.levels(self.number)))]
@@ -92,8 +92,9 @@ class Stored:
     """One view of a batch as it leaves the CPU: small numbers, the images' own layout."""
 
     images: npt.NDArray[np.generic]  # (n, height, width, channels)
-    target: npt.NDArray[np.uint8]  # (n, height, width)
+    target: npt.NDArray[np.uint8]  # (n, height, width): channels, or codes of regions
     drawn: Drawn
+    regions: int = 0  # that a code tells of; 0: channels
 
 
 Parcel = tuple[tuple[str, ...], list[Stored]]
@@ -111,10 +112,11 @@ class Batches(Dataset[Parcel]):
         size: tuple[int, int],
         batch: int,
         padding: Padding,
+        regions: int = 0,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.examples, self.order, self.views = examples, order, views
+        self.examples, self.order, self.views, self.regions = examples, order, views, regions
         self.size, self.batch, self.padding = size, batch, padding
         self.rank, self.world = rank, world
 
@@ -144,7 +146,7 @@ class Batches(Dataset[Parcel]):
             images[index] = done.image
             target[index] = IGNORE if done.labels is None else done.labels
         opencv.paste(drawn, images, target)  # mixing needs the whole batch
-        return Stored(images, target, drawn)
+        return Stored(images, target, drawn, self.regions)
 
     def loader(self, steps: range, workers: int) -> Iterator[Parcel]:
         """The batches of these steps, in order."""
@@ -174,4 +176,8 @@ def _view(stored: Stored, device: torch.device) -> View:
     # Stored pixels stand channel by channel: turned, that is the layout that convolutions like best.
     images = torch.from_numpy(stored.images).permute(0, 3, 1, 2).to(device, non_blocking=True)
     target = torch.from_numpy(stored.target).to(device, non_blocking=True)
+    if stored.regions:
+        bits = torch.arange(stored.regions, device=device, dtype=torch.uint8).view(1, -1, 1, 1)
+        codes = target.unsqueeze(1)
+        target = torch.where(codes == IGNORE, codes, codes >> bits & 1)
     return View(images.float().div_(whole), target, stored.drawn)

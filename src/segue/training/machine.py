@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import ctypes
-import itertools
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,8 @@ from segue.executors.local import cores
 Precision = Literal["32-true", "bf16-mixed"]
 Layout = Literal["channels-first", "channels-last"]
 
-_FEW, _PIXELS, _TURNS = 2, 2 * 256 * 256, 2  # images of a first step, pixels of a real one, how many of these
+_FEW, _SMALLER = 2, 128  # images of a first step, and their longest side
+_PIXELS, _TURNS = 2 * 256 * 256, 2  # pixels of a real one, and how many of these
 _HOPELESS = 3.0  # times the best first step
 _CLEARLY = 0.97  # of the first form's time, or the first form stays
 _SMALL = 160 * 160  # pixels of an image up to which a batch of 16 is a step
@@ -73,6 +73,7 @@ def best_device() -> Literal["cpu", "cuda", "mps"]:
 
 
 def sensible_batch(size: tuple[int, int]) -> int:
+    """Images of a step, for what they are worth; memory may allow fewer at once."""
     return 16 if size[0] * size[1] <= _SMALL else 8
 
 
@@ -86,13 +87,19 @@ def _fastest(
     # As many pixels as a real step has, or nearly: small batches have other favourites.
     count = max(_FEW, min(16, _PIXELS // (size[0] * size[1])))
 
-    def step(form: tuple[Precision, Layout], images: int) -> Callable[[], float]:
+    def step(form: tuple[Precision, Layout], images: int, size: tuple[int, int]) -> Callable[[], float]:
         return _step(network, device, *form, images=images, channels=channels, size=size)
 
     with untouched_randomness():
-        # Half precision without units for it takes minutes for a real batch: two images tell that it is hopeless.
-        first = {form: step(form, _FEW)() for form in itertools.product(precisions, layouts)}
-        steps = {form: step(form, count) for form in first if first[form] < _HOPELESS * min(first.values())}
+        # Half precision without units for it takes minutes for a real batch; two small images tell that it is hopeless.
+        small = min(size[0], _SMALLER), min(size[1], _SMALLER)
+        first: dict[tuple[Precision, Layout], float] = {}
+        for precision in precisions:
+            for layout in layouts:
+                first[precision, layout] = step((precision, layout), _FEW, small)()
+                if first[precision, layout] > _HOPELESS * min(first.values()):
+                    break  # in this precision
+        steps = {form: step(form, count, size) for form in first if first[form] <= _HOPELESS * min(first.values())}
         for warm in steps.values():
             warm()  # chooses kernels
         turns = [{form: step() for form, step in steps.items()} for _ in range(_TURNS)]

@@ -94,8 +94,7 @@ class Run:
 
     @cached_property
     def target(self) -> Target:
-        given = self.about["target"]
-        return Target(tuple(given["names"]), given["exclusive"])
+        return Target.from_json(self.about["target"])
 
     @property
     def weights(self) -> Path:

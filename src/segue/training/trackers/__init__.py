@@ -9,7 +9,7 @@ from segue.errors import BadInput, nearest
 from segue.training.loop import Watcher
 from segue.training.run import Run
 
-TRACKERS = {"tensorboard": "segue.training.trackers.tensorboard"}
+TRACKERS = {name: f"segue.training.trackers.{name}" for name in ("tensorboard", "wandb")}
 
 
 def trackers(names: Sequence[str], run: Run) -> list[Watcher]:

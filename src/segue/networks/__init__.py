@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from segue.networks.build import build as build
 from segue.networks.build import merge_adapters as merge_adapters
+from segue.networks.matched import Matched as Matched
 from segue.networks.network import Body as Body
 from segue.networks.network import SegmentationNetwork as SegmentationNetwork
 from segue.networks.outputs import Outputs as Outputs
@@ -15,5 +16,4 @@ from segue.networks.saved import load_exactly as load_exactly
 from segue.networks.saved import restore as restore
 from segue.networks.saved import save as save
 from segue.networks.settings import NetworkSettings as NetworkSettings
-from segue.networks.weights import Matched as Matched
 from segue.networks.weights import load_weights as load_weights

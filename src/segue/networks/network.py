@@ -7,7 +7,7 @@ A body is one module with one forward, `body(x, maps)`, which gives Outputs with
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -15,12 +15,10 @@ from torch import Tensor, nn
 
 from segue.data.target import Target
 from segue.errors import BadInput
+from segue.networks.matched import Matched
 from segue.networks.norms import has_batch_norm, keep_still
 from segue.networks.outputs import Outputs
 from segue.networks.settings import NetworkSettings
-
-if TYPE_CHECKING:
-    from segue.networks.weights import Matched
 
 
 class Body(nn.Module):

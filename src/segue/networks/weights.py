@@ -7,7 +7,6 @@ most of the encoder's tensors are there, by name and shape. Either at least 90 %
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 
 from segue.errors import BadInput
 from segue.networks.adapters import ORIGINAL, merged
+from segue.networks.matched import Matched
 from segue.networks.network import SegmentationNetwork
 from segue.networks.operators import timm
 from segue.networks.sources import local
@@ -24,27 +24,6 @@ ENOUGH = 0.9  # of the encoder
 ALIKE = 0.5  # of the decoder: below, what fits by name is chance
 COLOURS = ("colour_mean", "colour_std")
 _COUNTER = "num_batches_tracked"  # some libraries leave it out; it changes nothing
-
-
-@dataclass(frozen=True)
-class Matched:
-    """What was found: `matched` of `total` tensors of the encoder, by name and shape."""
-
-    file: Path
-    matched: int
-    total: int
-    decoder: tuple[int, int]
-    """Found, and in all."""
-    new: tuple[str, ...]
-    """The network's tensors that stay as they were."""
-    left_over: tuple[str, ...]
-    """The file's tensors that have no place."""
-
-    def __str__(self) -> str:
-        found, total = self.decoder
-        decoder = "new" if not found else "too" if found == total else f"{found}/{total}"
-        left = f"; {len(self.left_over)} of the file left over" if self.left_over else ""
-        return f"matched {self.matched}/{self.total} tensors of the encoder; decoder {decoder}{left}"
 
 
 def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:

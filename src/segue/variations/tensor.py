@@ -1,7 +1,7 @@
-"""The executor on tensors: whole batches, any device, wherever gradients or predictions flow. The one file here with torch.
+"""The executor on tensors: whole batches, any device, wherever gradients or predictions flow. Here torch begins.
 
-It does what `opencv` and `pixels` do, in floats and without rounding to bytes in between. Gradients flow to images and
-predictions, never to the drawn numbers; rounding inside a JPEG lets them pass.
+It does what `opencv` does. Gradients flow to images and predictions, never to the drawn numbers; rounding inside a JPEG
+lets them pass.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ from torch.nn import functional as F
 
 from segue.data.case import IGNORE
 from segue.errors import BadInput
-from segue.variations import bank, boxes, spline, tables, warp
+from segue.variations import boxes, spline, warp
 from segue.variations.padding import CONSTANT, Padding
-from segue.variations.pixels import GLINT
+from segue.variations.tensor_pixels import develop
+from segue.variations.tensor_rows import put, rows_of, to_tensor
 
 if TYPE_CHECKING:
     from segue.variations.drawn import Drawn
-
-_LUMA = (0.299, 0.587, 0.114)
-_YCC = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -53,14 +50,12 @@ def images(drawn: Drawn, x: Tensor, *, partner: Tensor | None = None, padding: P
         )
     size = warp.checked(drawn, (x.shape[2], x.shape[3]))
     found, valid = _warped(drawn, x.float(), padding)
-    for name, stage in _STAGES.items():
-        if name in drawn.active:
-            found = _on(found, drawn.active[name], functools.partial(stage, drawn.parts[name], valid))
+    found = develop(drawn, found, valid)
     found = _erased(drawn, found.clone() if found is x else found, size)
     if valid is not None and not padding.mirrored:
         colour = padding.value(x.shape[1])
         if colour.any():
-            found = torch.where(valid[:, None], found, _tensor(colour, x.device)[None, :, None, None])
+            found = torch.where(valid[:, None], found, to_tensor(colour, x.device)[None, :, None, None])
         else:
             found = found * valid[:, None]
     return _mixed(drawn, found, found if partner is None else partner, size, own=partner is None).to(x.dtype)
@@ -116,9 +111,9 @@ def _warped(drawn: Drawn, x: Tensor, padding: Padding) -> tuple[Tensor, Tensor |
     grid, inside = _forward(drawn, size, x.device)
     found, border = x, "reflection" if padding.mirrored else "border"
     for read, rows in groups.items():
-        source = _shrunk(_rows(x, rows), read)
-        done = F.grid_sample(source, _rows(grid, rows), "bilinear", border, align_corners=False)
-        found = _put(found, rows, done)
+        source = _shrunk(rows_of(x, rows), read)
+        done = F.grid_sample(source, rows_of(grid, rows), "bilinear", border, align_corners=False)
+        found = put(found, rows, done)
     return found, inside
 
 
@@ -155,8 +150,8 @@ def _places(
         fields = fields[:, :2] / matrices[:, 2, 2][:, None, None, None]
     axes = fields.shape[1]
     # (k, g, width, axes), so that one product writes the grid as it is read
-    columns = torch.einsum("kagh,wh->kgwa", _tensor(fields, device), _tensor(along, device)).flatten(2)
-    grid = (_tensor(down, device) @ columns).view(len(matrices), *size, axes)
+    columns = torch.einsum("kagh,wh->kgwa", to_tensor(fields, device), to_tensor(along, device)).flatten(2)
+    grid = (to_tensor(down, device) @ columns).view(len(matrices), *size, axes)
     return grid[..., :2] / grid[..., 2:] if slanted else grid
 
 
@@ -179,7 +174,7 @@ def _forward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> tuple
     grid = torch.empty((drawn.n, *size, 2), device=device)
     for rows in (np.flatnonzero(bent).tolist(), np.flatnonzero(~bent).tolist()):
         if rows:
-            grid = _put(grid, rows, _grid(drawn, rows, size, device))
+            grid = put(grid, rows, _grid(drawn, rows, size, device))
     inside = _inside(grid)
     if not torch.is_inference_mode_enabled():  # its tensors are of no use outside of it
         drawn.kept[size, device] = grid, inside
@@ -195,7 +190,7 @@ def _backward(drawn: Drawn, size: tuple[int, int], device: torch.device) -> tupl
     for index in bent:
         where = warp.backward(drawn, index, size)
         ends = [(2 * places + 1) / length - 1 for places, length in zip(where.maps(), size[::-1], strict=True)]
-        grid[index] = _tensor(np.stack(ends, axis=-1), device)
+        grid[index] = to_tensor(np.stack(ends, axis=-1), device)
         known[index] = torch.as_tensor(where.known, device=device)
     return grid, _inside(grid) & known
 
@@ -249,7 +244,7 @@ def _shrunk(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Each pixel the mean of its area."""
     if (x.shape[2], x.shape[3]) == size:
         return x
-    down, along = (_tensor(_areas(old, new), x.device) for old, new in zip(x.shape[2:], size, strict=True))
+    down, along = (to_tensor(_areas(old, new), x.device) for old, new in zip(x.shape[2:], size, strict=True))
     return down @ x @ along.T
 
 
@@ -261,180 +256,11 @@ def _areas(old: int, new: int) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip(shared, 0, None) * (new / old), np.float32)
 
 
-# Stages: each gets the numbers of all samples, what is valid, which rows it is asked for, and those rows.
-
-
-def _colour(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    chosen, channels = numbers[rows], x.shape[1]
-    matrix, of_mean, offset = chosen[:, :, :3], chosen[:, :, 3:6], chosen[:, :, 6]
-    if channels != 3:  # as a grey picture
-        matrix, of_mean = (np.eye(channels) * part.sum(2).mean(1)[:, None, None] for part in (matrix, of_mean))
-        offset = np.repeat(offset.mean(1)[:, None], channels, axis=1)
-    shift = _tensor(offset, x.device)
-    if not np.array_equal(matrix, of_mean):
-        if valid is None:
-            mean = x.mean((2, 3))[:, :, None]
-        else:
-            counted = _rows(valid, rows)[:, None]
-            mean = ((x * counted).sum((2, 3)) / counted.sum((2, 3)).clamp(min=1))[:, :, None]
-        shift = shift + (_tensor(of_mean - matrix, x.device) @ mean)[:, :, 0]
-    return torch.baddbmm(shift[:, :, None], _tensor(matrix, x.device), x.flatten(2)).view(x.shape)
-
-
-def _equalise(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    with torch.no_grad():
-        shown = (x * 255).round()
-        weights = torch.tensor(_LUMA, device=x.device) if x.shape[1] == 3 else x.new_full((x.shape[1],), 1 / x.shape[1])
-        grey = (shown * weights[:, None, None]).sum(1).round().long()
-        counted = torch.ones_like(grey, dtype=x.dtype) if valid is None else _rows(valid, rows).to(x.dtype)
-        histogram = x.new_zeros((len(x), 256)).scatter_add_(1, grey.flatten(1), counted.flatten(1))
-        amount, limit = (_tensor(numbers[rows, which], x.device)[:, None] for which in (0, 1))
-        levels = torch.linspace(0, 1, 256, device=x.device)
-        curve = levels + amount * (tables.equalised(histogram, limit) - levels)
-    return _looked_up(x, curve)
-
-
-def _curve(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    return _looked_up(x, _tensor(numbers[rows], x.device))
-
-
-def _looked_up(x: Tensor, curve: Tensor) -> Tensor:
-    steps = curve.shape[1] - 1
-    along = x.flatten(1) * steps
-    below = along.detach().clamp(0, steps - 1).long()
-    low = curve.gather(1, below)
-    return torch.addcmul(low, curve.diff(dim=1).gather(1, below), along - below).view(x.shape)
-
-
-def _light(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    height, width = size = x.shape[2:]
-    field = _tensor(numbers[rows], x.device)
-    count = spline.cells(field.shape[-1])
-    down, along = (_tensor(spline.basis(each, each / max(size), count), x.device) for each in (height, width))
-    return x * (down @ (field @ along.T)).exp()[:, None]
-
-
-def _glints(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    relative = warp.to_relative((x.shape[2], x.shape[3]))
-    right = _tensor(np.arange(x.shape[3]) * relative[0, 0] + relative[0, 2], x.device)
-    down = _tensor(np.arange(x.shape[2]) * relative[1, 1] + relative[1, 2], x.device)[:, None]
-    dark = torch.ones_like(x[:, 0])
-    for patches in _tensor(numbers[rows].swapaxes(0, 1), x.device):
-        middle_x, middle_y, long, short, angle, strength = patches.T[..., None, None]
-        long, short = long.clamp(min=1e-6), short.clamp(min=1e-6)
-        to_right, to_down = right - middle_x, down - middle_y
-        along = (angle.cos() * to_right + angle.sin() * to_down) / long
-        across = (angle.cos() * to_down - angle.sin() * to_right) / short
-        dark = dark * (1 - strength * ((1 - along**2 - across**2) * GLINT).clamp(0, 1))
-    return 1 - (1 - x) * dark[:, None]
-
-
-def _blur(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    return _smoothed(x, numbers[rows, 0] * max(x.shape[2:]) / 2)
-
-
-def _motion(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    strokes = numbers[rows] * max(x.shape[2:]) / 2
-    for which in range(strokes.shape[1]):
-        x = _filtered(x, [tables.stroke(*stroke) for stroke in strokes[:, which]])
-    return x
-
-
-def _sharpen(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    amount = _tensor(numbers[rows, 0], x.device)[:, None, None, None]
-    return x + amount * (x - _smoothed(x, numbers[rows, 1] * max(x.shape[2:]) / 2))
-
-
-def _smoothed(x: Tensor, sigmas: npt.NDArray[Any]) -> Tensor:
-    taps = [tables.gaussian(sigma) for sigma in sigmas]
-    return _filtered(_filtered(x, [each[:, None] for each in taps]), [each[None] for each in taps])
-
-
-def _filtered(x: Tensor, filters: Sequence[npt.NDArray[np.float32]]) -> Tensor:
-    """A filter of odd sides for each sample."""
-    high, wide = (max(each.shape[axis] for each in filters) for axis in (0, 1))
-    padded = []
-    for each in filters:
-        up, left = (high - each.shape[0]) // 2, (wide - each.shape[1]) // 2
-        padded.append(np.pad(each, ((up, up), (left, left))))
-    n, channels = x.shape[:2]
-    weights = _tensor(np.stack(padded), x.device).repeat_interleave(channels, 0)[:, None]
-    edged = F.pad(x, (wide // 2, wide // 2, high // 2, high // 2), mode="replicate")
-    return F.conv2d(edged.flatten(0, 1)[None], weights, groups=n * channels).view(x.shape)
-
-
-def _noise(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    n, channels, height, width = x.shape
-    normal = torch.stack([_stretch(place, channels * height * width, x.device) for place in numbers[rows, 1]])
-    values = normal.view(n, height, width, channels).permute(0, 3, 1, 2)
-    return x + values * _tensor(numbers[rows, 0], x.device)[:, None, None, None]
-
-
-def _stretch(place: float, length: int, device: torch.device) -> Tensor:
-    """As `bank.stretch`, from a bank that is brought to the device once."""
-    start, normal = int(place * bank.BANK), _bank(device)
-    if start + length <= bank.BANK:
-        return normal[start : start + length]
-    return torch.tensor(bank.stretch(place, length), device=device)
-
-
-@functools.lru_cache(maxsize=8)
-def _bank(device: torch.device) -> Tensor:
-    return torch.tensor(bank.bank(), device=device)
-
-
-def _jpeg(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
-    """What a JPEG's rounding does: blocks of 8 x 8, colours at half the size."""
-    height, width = x.shape[2:]
-    quantisers = np.stack([tables.quantisers(tables.quality(lost)) for lost in numbers[rows, 0]])
-    steps = _tensor(quantisers, x.device)
-    pixels = F.pad(_rounded(x * 255), (0, -width % 16, 0, -height % 16), mode="replicate")
-    if x.shape[1] != 3:
-        return (_blocks(pixels, steps[:, :1]) / 255)[:, :, :height, :width]
-    turn = torch.tensor(_YCC, device=x.device)
-    colours = torch.einsum("ij,njhw->nihw", turn, pixels)
-    luma = _blocks(colours[:, :1], steps[:, :1])
-    chroma = _blocks(F.avg_pool2d(colours[:, 1:], 2) + 128, steps[:, 1:]) - 128
-    chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
-    back = torch.einsum("ij,njhw->nihw", torch.linalg.inv(turn), torch.cat([luma, chroma], 1))
-    return (_rounded(back.clamp(0, 255)) / 255)[:, :, :height, :width]
-
-
-def _blocks(planes: Tensor, steps: Tensor) -> Tensor:
-    """Planes of 0..255 through the transform and back; steps (n, 1, 8, 8)."""
-    n, channels, height, width = planes.shape
-    cosines = _tensor(tables.cosines(), planes.device)
-    cut = (_rounded(planes) - 128).view(n, channels, height // 8, 8, width // 8, 8).transpose(3, 4)
-    step = steps[:, :, None, None]
-    values = cosines.T @ (_rounded(cosines @ cut @ cosines.T / step) * step) @ cosines
-    return _rounded((values + 128).clamp(0, 255)).transpose(3, 4).reshape(planes.shape)
-
-
-def _rounded(x: Tensor) -> Tensor:
-    """Gradients pass as if nothing were rounded."""
-    return x + (x.round() - x).detach()
-
-
-_Stage = Callable[[npt.NDArray[Any], Tensor | None, Sequence[int], Tensor], Tensor]
-_STAGES: dict[str, _Stage] = {
-    "colour": _colour,
-    "equalise": _equalise,
-    "curve": _curve,
-    "light": _light,
-    "glints": _glints,
-    "blur": _blur,
-    "motion": _motion,
-    "sharpen": _sharpen,
-    "noise": _noise,
-    "jpeg": _jpeg,
-}
-
-
 def _erased(drawn: Drawn, x: Tensor, size: tuple[int, int]) -> Tensor:
     for index in np.flatnonzero(drawn.active.get("erase", ())):
         for (rows, columns), colour, _ in boxes.erasures(drawn, int(index), size):
             given = colour if x.shape[1] == 3 else np.full(x.shape[1], colour.mean())
-            x[index, :, rows, columns] = _tensor(given, x.device)[:, None, None]
+            x[index, :, rows, columns] = to_tensor(given, x.device)[:, None, None]
     return x
 
 
@@ -445,29 +271,6 @@ def _mixed(drawn: Drawn, mine: Tensor, other: Tensor, size: tuple[int, int], *, 
         for index, partner, (rows, columns) in pastes:
             mine[index, ..., rows, columns] = other[partner, ..., rows, columns]
     return mine
-
-
-# Rows
-
-
-def _on(x: Tensor, acts: npt.NDArray[np.bool_], stage: Callable[[Sequence[int], Tensor], Tensor]) -> Tensor:
-    """A stage done to the samples that ask for it."""
-    rows = [int(index) for index in np.flatnonzero(acts)]
-    return _put(x, rows, stage(rows, _rows(x, rows)).clamp_(0, 1))
-
-
-def _rows(x: Tensor, rows: Sequence[int]) -> Tensor:
-    return x if len(rows) == len(x) else x[list(rows)]
-
-
-def _put(x: Tensor, rows: Sequence[int], values: Tensor) -> Tensor:
-    if len(rows) == len(x):
-        return values
-    return x.index_copy(0, torch.as_tensor(list(rows), device=x.device), values)
-
-
-def _tensor(values: npt.NDArray[Any], device: torch.device) -> Tensor:
-    return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 def _as(mask: Tensor, maps: Tensor) -> Tensor:

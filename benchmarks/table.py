@@ -177,7 +177,7 @@ def details() -> Iterator[str]:
 
 def speed() -> Iterator[str]:
     if found := read("train_speed"):
-        yield "## Training\n\nImages a second, medians of the turns; last, GFLOP/s of a bare step and of a large matrix product.\n"
+        yield "## Training\n\nImages a second, medians; last, GFLOP/s of a bare step and of a large matrix product.\n"
         yield from rows(
             ["network", "Segue", "script", "script at its best", "whole epochs", "script", "Segue ran", "step", "product"],
             [
@@ -204,9 +204,9 @@ def speed() -> Iterator[str]:
         )  # fmt: skip
         yield (
             "What is in the way of 2: without half precision both run the same float32 convolutions, at more than half the "
-            "processor's peak. Segue gains by memory layout (1.2), by enlarging and convolving in one (1.2) and by batches; batch "
-            "norms folded into the convolutions were tried and gave 3 % (resnet18) to 9 % (mobilenet_v2) more. On two threads "
-            "by the clock the ratios are 1.5 and 2.0.\n"
+            "processor's peak. Segue gains by memory layout (1.2), by enlarging and convolving in one (1.2) and by batches; "
+            "batch norms folded into the convolutions were tried and gave 3 % (resnet18) to 9 % (mobilenet_v2) more. On "
+            "two threads by the clock the ratios are 1.5 and 2.0.\n"
         )
 
 

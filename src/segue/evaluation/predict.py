@@ -130,7 +130,7 @@ class _Job:
 
     def maps(self, target: Target) -> Maps:
         """On the native grid: interpolate first, decide after."""
-        maps, two = self.blend.maps, target.logits == 1
+        maps, two = self.blend.maps, target.exclusive and target.logits == 1
         shown = maps[1:] if two else maps
         on_stored = restore(_without_padding(shown.transpose(1, 2, 0), self.rendered.valid), self.stored)
         native = Fit(self.picture.native, self.stored).probabilities_back(on_stored)

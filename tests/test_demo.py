@@ -11,7 +11,7 @@ from segue.evaluation.table import Table
 
 def test_the_demo_tells_its_story(tmp_path: Path) -> None:
     lines: list[str] = []
-    told = demo(tmp_path / "demo", say=lines.append, training_seconds=2)
+    told = demo(tmp_path / "demo", say=lines.append, steps=6)
     story = "\n".join(lines)
     assert {"explore", "few", "all", "comparison"} == set(told.pages)
     assert all(page.stat().st_size > 20_000 for page in told.pages.values())

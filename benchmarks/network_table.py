@@ -88,7 +88,7 @@ def lines(found: dict[str, dict[str, dict[str, str]]]) -> Iterator[str]:
 
 
 def _reason(said: str) -> str:
-    return said.partition(": ")[2] if " does not work with " in said else "it is made for plain vision transformers"
+    return said.partition(": ")[2] if " does not work with " in said else "dpt is made for plain vision transformers"
 
 
 def _letter(reasons: list[str], why: str) -> str:

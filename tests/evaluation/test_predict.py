@@ -11,7 +11,7 @@ from segue.data.target import Target
 from segue.errors import BadInput, Failed
 from segue.evaluation.decision import decide
 from segue.evaluation.frame import Frame
-from segue.evaluation.predict import Picture, ahead, picture_of, predict, predict_array, predict_levels
+from segue.evaluation.predict import Picture, ahead, picture_of, predict, predict_array
 from segue.evaluation.views import matrices
 from segue.variations.padding import Padding
 from tests.evaluation.fakes import POLYP, THREE, Array, across, black, mixed, red, shades, smooth, two
@@ -229,7 +229,7 @@ def test_levels_of_a_store_and_of_a_file_are_the_same() -> None:
     image = smooth(700, 500)
     levels = CANVAS.levels(image)
     assert max(levels[0].shape[:2]) == 128
-    (found,) = predict_levels(red, [levels], CANVAS, POLYP, [(700, 500)])
+    (found,) = predict(red, [Picture(levels, (700, 500))], frame=CANVAS, target=POLYP)
     assert found.tobytes() == predict_array(red, image, frame=CANVAS, target=POLYP).tobytes()
 
 

@@ -148,16 +148,15 @@ def _border(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
     return edge
 
 
-@pytest.mark.parametrize(("to", "loss"), [(figures.png, 0), (figures.jpeg, 12)])
-def test_pictures_come_back_in_their_colours(to: Callable[[figures.Bytes], str], loss: int) -> None:
+def test_pictures_come_back_in_their_colours() -> None:
     image = np.zeros((16, 16, 3), np.uint8)
     image[:] = (200, 100, 30)
-    kind, _, data = to(image).partition(";base64,")
-    assert kind == f"data:image/{to.__name__}"
+    kind, _, data = figures.jpeg(image).partition(";base64,")
+    assert kind == "data:image/jpeg"
     back = cv2.imdecode(np.frombuffer(base64.b64decode(data), np.uint8), cv2.IMREAD_COLOR_RGB)
     assert back is not None
-    assert np.abs(back.astype(int) - image).max() <= loss
-    assert to(image[..., 0]).startswith("data:image/")
+    assert np.abs(back.astype(int) - image).max() <= 12
+    assert figures.jpeg(image[..., 0]).startswith("data:image/")
 
 
 def across(drawn: str, style: str) -> list[float]:

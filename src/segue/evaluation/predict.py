@@ -52,19 +52,6 @@ def predict(
         yield maps
 
 
-def predict_levels(
-    predictor: Predictor,
-    levels: Sequence[Levels],
-    frame: Frame,
-    target: Target,
-    native: Sequence[tuple[int, int]],
-    *,
-    batch: int = BATCH,
-) -> list[Maps]:
-    pictures = [Picture(each, size) for each, size in zip(levels, native, strict=True)]
-    return list(predict(predictor, pictures, frame=frame, target=target, batch=batch))
-
-
 def predict_array(predictor: Predictor, pixels: npt.NDArray[Any], *, frame: Frame, target: Target) -> Maps:
     """Of one image as it was read from its file: (height, width[, channels]), uint8 or uint16."""
     return next(predict(predictor, [picture_of(pixels, frame)], frame=frame, target=target))

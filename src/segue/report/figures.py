@@ -135,14 +135,7 @@ def contours(image: Bytes, mask: Bytes) -> Bytes:
 
 def jpeg(image: Bytes) -> str:
     """A data URI of an RGB or grey picture."""
-    return _uri(image, "jpeg", [cv2.IMWRITE_JPEG_QUALITY, 80, *_FULL_COLOUR])
-
-
-def png(image: Bytes) -> str:
-    return _uri(image, "png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
-
-
-def _uri(image: Bytes, kind: str, how: Sequence[int]) -> str:
-    done, data = cv2.imencode(f".{kind}", image[..., ::-1] if image.ndim == 3 else image, list(how))
+    how = [cv2.IMWRITE_JPEG_QUALITY, 80, *_FULL_COLOUR]
+    done, data = cv2.imencode(".jpg", image[..., ::-1] if image.ndim == 3 else image, how)
     assert done
-    return f"data:image/{kind};base64,{base64.b64encode(data.tobytes()).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(data.tobytes()).decode()}"

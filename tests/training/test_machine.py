@@ -61,3 +61,11 @@ def test_what_is_said_is_not_probed(probed: Any) -> None:
     chosen, taken = probed({}, precision="32-true", layout="channels-first")
     assert chosen == FP32_FIRST
     assert not taken
+
+
+def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (4.4, 0.0, 0.0), raising=False)
+    assert not machine.crowd()
+    monkeypatch.setattr(machine.os, "getloadavg", lambda: (9.0, 0.0, 0.0), raising=False)
+    assert "load 9.0 on 4 cores" in machine.crowd()

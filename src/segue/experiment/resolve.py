@@ -20,7 +20,7 @@ from segue.networks import SegmentationNetwork
 from segue.training.devices import fabric_of
 from segue.training.finder import Found, find_rate
 from segue.training.loop import Loop
-from segue.training.machine import MachineSettings, best_device, sensible_batch, untouched_randomness
+from segue.training.machine import MachineSettings, best_device, crowd, sensible_batch, untouched_randomness
 from segue.training.machine import resolve as resolve_machine
 from segue.training.memory import fitting_batch
 from segue.training.run import Run
@@ -47,6 +47,8 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
     built, _ = assemble.network(settings, material.target, material.channels)
     machine = settings.machine.resolve(device=best_device())
     size = canvas(settings, material, longest=_ON_CPU if machine.device == "cpu" else _ON_GPU)
+    if machine.device == "cpu" and (told := crowd()):
+        say(f"! {told}")
     machine = resolve_machine(machine, built, channels=material.channels, size=size)
     loop = _batched(settings, material, built, machine, size, say)
     started = bool(settings.init) or settings.network.weights != "none"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ _FEW, _SMALLER = 2, 128  # images of a first step, and their longest side
 _PIXELS, _TURNS = 2 * 256 * 256, 2  # pixels of a real one, and how many of these
 _HOPELESS = 3.0  # times the best first step
 _CLEARLY = 0.97  # of the first form's time, or the first form stays
+_CROWDED = 1.25  # load average for each core
 _SMALL = 160 * 160  # pixels of an image up to which a batch of 16 is a step
 
 
@@ -70,6 +72,16 @@ def best_device() -> Literal["cpu", "cuda", "mps"]:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def crowd() -> str:
+    """A sentence where others keep this machine busy: threads that wait for each other then wait for strangers."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load <= _CROWDED * cores():
+        return ""
+    return (
+        f"other programs keep this machine busy (load {load:.1f} on {cores()} cores): slow, and times are a rough guess"
+    )
 
 
 def sensible_batch(size: tuple[int, int]) -> int:

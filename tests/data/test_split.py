@@ -220,3 +220,13 @@ def test_unlabelled_images_follow_their_patient_into_its_fold(tmp_path: Path) ->
         training, validation = result.fold(number)
         assert all(case.endswith("-0") for case in training + validation)
         assert all(result.folds[case.replace("-0", "-1")] == number for case in validation)
+
+
+def test_replacing_a_split_is_said(tmp_path: Path) -> None:
+    first = make(tmp_path, made.cases(30))
+    assert not any("replaces" in warning for warning in first.warnings)
+    same = split(tmp_path)
+    assert not any("replaces" in warning for warning in same.warnings)
+    other = split(tmp_path, settings=SplitSettings(seed=9))
+    assert any(first.hash in warning and "replaces" in warning for warning in other.warnings)
+    assert not any("replaces" in warning for warning in Split.open(Dataset.open(tmp_path)).warnings)

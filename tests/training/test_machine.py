@@ -65,7 +65,7 @@ def test_what_is_said_is_not_probed(probed: Any) -> None:
 
 def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "cores", lambda: 4)
-    monkeypatch.setattr(machine.os, "getloadavg", lambda: (4.4, 0.0, 0.0), raising=False)
+    monkeypatch.setattr("os.getloadavg", lambda: (4.4, 0.0, 0.0), raising=False)
     assert not machine.crowd()
-    monkeypatch.setattr(machine.os, "getloadavg", lambda: (9.0, 0.0, 0.0), raising=False)
+    monkeypatch.setattr("os.getloadavg", lambda: (9.0, 0.0, 0.0), raising=False)
     assert "load 9.0 on 4 cores" in machine.crowd()

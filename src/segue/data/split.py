@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -187,8 +187,19 @@ def split(
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
     made = _make(found, settings or SplitSettings(), Path(source) if source is not None else None, name)
+    before = _hash_there(found.folder / f"{name}.yaml")
     made.save(found.folder)
-    return made
+    if before in (None, made.hash):
+        return made
+    told = f"it replaces another split called {name!r} (hash {before}): runs trained with that one can no longer be judged here"
+    return replace(made, warnings=(*made.warnings, told))
+
+
+def _hash_there(about: Path) -> str | None:
+    try:
+        return str(read_yaml(about)["hash"]) if about.exists() else None
+    except (BadInput, KeyError):
+        return None  # damaged, and replaced
 
 
 def _make(dataset: Dataset, settings: SplitSettings, source: Path | None, name: str) -> Split:

@@ -185,8 +185,8 @@ def test_too_few_patients_are_said_in_words(tmp_path: Path) -> None:
         make(tmp_path, made.cases(2, 10))
     result = make(tmp_path, made.cases(12, 3))
     assert "no honest test is possible" in " ".join(result.warnings)
-    assert not make(tmp_path, made.cases(80)).warnings
-    unknown = split(made.dataset(tmp_path, made.cases(80), patients_from=""))
+    assert not make(tmp_path / "many", made.cases(80)).warnings
+    unknown = split(made.dataset(tmp_path / "unknown", made.cases(80), patients_from=""))
     assert "No patient is known" in unknown.warnings[0]
 
 

@@ -191,7 +191,7 @@ def split(
     made.save(found.folder)
     if before in (None, made.hash):
         return made
-    told = f"it replaces another split called {name!r} (hash {before}): runs trained with that one can no longer be judged here"
+    told = f"it replaces another split called {name!r} (hash {before}): runs trained with it can no longer be judged here"
     return replace(made, warnings=(*made.warnings, told))
 
 

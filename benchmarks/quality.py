@@ -147,15 +147,17 @@ def told(seeds: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for kind in KINDS:
         for name in SETS:
-            arms = {
-                side: [
-                    Table.read(file)
-                    for seed in range(seeds)
-                    if (file := ROWS / "cases" / f"{run}-{side}-{seed}-{name}.csv".replace(" ", "-")).exists()
-                ]
-                for side, run in (("script", "clock"), ("segue", kind))
-            }
-            if all(arms.values()):
+            sides = {"script": "clock", "segue": kind}
+            files = [
+                {
+                    side: ROWS / "cases" / f"{run}-{side}-{seed}-{name}.csv".replace(" ", "-")
+                    for side, run in sides.items()
+                }
+                for seed in range(seeds)
+            ]
+            whole = [pair for pair in files if all(file.exists() for file in pair.values())]
+            arms = {side: [Table.read(pair[side]) for pair in whole] for side in sides}
+            if whole:
                 result = compare(arms)
                 models = {model.name: model.mean for model in result.groups[0].models}
                 found.setdefault(kind, {})[name] = {"dice": models, "sentence": result.sentences[0]}
@@ -176,9 +178,11 @@ def main() -> None:
         for seed in range(options.seeds):
             for side in ("segue", "script"):
                 row(folder, "clock", side, seed, {"minutes": options.minutes})
+            save("quality", {"said": told(options.seeds), "minutes": options.minutes})
+        for seed in range(options.seeds):
             of_script = json.loads((ROWS / f"clock-script-{seed}.json").read_text())
             row(folder, "passes", "segue", seed, {"steps": of_script["steps"]})
-    save("quality", {"said": told(options.seeds), "minutes": options.minutes})
+            save("quality", {"said": told(options.seeds), "minutes": options.minutes})
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ def test_a_file_then_overrides(tmp_path: Path) -> None:
         (["inner.dept=3"], r"unknown key 'inner.dept': did you mean depth\?"),
         (["size"], "not of the form key=value"),
         (["size=8"], "key 'size.*16"),
+        (["size=many"], "key 'size': "),
         (["rate.deep=1"], "valid number"),
         (["size=1", "size.more=2"], "holds a value"),
     ],

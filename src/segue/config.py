@@ -10,6 +10,7 @@ write_yaml(path, settings.model_dump(mode="json"))
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -65,9 +66,12 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
         return f"unknown key {key!r}: {nearest(last, _fields(model, parents))}"
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
+    key = ".".join(str(part) for part in problem["loc"] if not _OF_A_UNION.search(str(part)))
     return f"key {key!r}: {problem['msg'].lower()}, got {_short.repr(problem['input'])}"
 
 
+# Where a value may be of several types, pydantic puts the one that it tried into the key's path.
+_OF_A_UNION = re.compile(r"^(constrained-)?(int|float|str|bool)$|[\[(]")
 _short = reprlib.Repr()  # YAML's references can make a value that is endless in print
 _short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -178,7 +179,8 @@ def _judged(
         pages["comparison"] = story.folder / "comparison.html"
         found = compare(runs["few"], runs["all"], out=pages["comparison"])
         for place, comparison in found.sets.items():
-            story.say(f"  {place}: {comparison.sentences[0]}")
+            for line in textwrap.wrap(f"{place}: {comparison.sentences[0]}", 100, subsequent_indent="  "):
+                story.say(f"  {line}")
     return dice
 
 

@@ -131,7 +131,22 @@ def test_patients_weigh_once_however_many_cases() -> None:
     assert (found.higher, found.equal, found.lower) == (9, 1, 0)
     images = two(of([0.5] * 19, patients=[""] * 19), of([0.6] * 19, patients=[""] * 19))
     assert (images.patients, images.whom) == (19, "image")
-    assert images.sentence.endswith("19 images.")
+    assert images.sentence.endswith("19 images of unknown patients.")
+
+
+def test_where_no_patient_is_known_a_scene_weighs_once() -> None:
+    """Thirty frames of one polyp are no thirty patients: what looks like more than luck is four scenes."""
+
+    def frames(shift: float) -> Table:
+        table = of([0.5 + shift] * 40, patients=[""] * 40)
+        return Table.of(replace(row, group=str(number // 10)) for number, row in enumerate(table))
+
+    found = two(frames(0.0), frames(0.05))
+    assert (found.patients, found.cases, found.whom) == (4, 40, "scene")
+    assert found.verdict == sentence.TOO_SMALL
+    assert "4 scenes of unknown patients" in found.sentence
+    told = compare({"old": frames(0.0), "new": frames(0.05)}, draws=DRAWS).notes
+    assert any("copies and frames of one scene count once (4)" in note for note in told)
 
 
 def test_the_order_of_rows_and_of_other_models_changes_nothing() -> None:

@@ -161,6 +161,16 @@ class TestBadInput:
             again("runs/refused", **changes)
         assert not Path("runs/refused").exists()
 
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"loss": "dise"}, {"variation": "wek"}, {"method": "supervized"}, {"network": {"encoder": "resnet81"}}],
+    )
+    def test_what_is_misspelt_is_told_before_anything_is_prepared(
+        self, there: Path, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("segue.experiment.material.prepare", lambda *_, **__: pytest.fail("prepared"))
+        self.refused("did you mean", **wrong)
+
     def test_unknown_names(self, there: Path) -> None:
         self.refused("did you mean supervised", method="supervized")
         self.refused("dice", loss="dise")

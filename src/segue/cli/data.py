@@ -145,7 +145,8 @@ def known(
             tell.say(about.about, "")
             for what in ("home", "access", "licence", "citation"):
                 tell.say(f"  {what.ljust(9)} {getattr(about, what)}")
-            tell.say("", "  expected tree:", textwrap.indent(textwrap.dedent(about.tree).strip(), "    "))
+            tree = textwrap.dedent(about.tree).strip().splitlines()
+            tell.say("", "  expected tree:", *(f"    {line}" for line in tree))
             tell.next_command("segue data scan FOLDER")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli import tell
+from segue.words import count
 
 if TYPE_CHECKING:
     from segue.experiment.evaluate import Evaluated
@@ -161,11 +162,18 @@ def evaluate(
 
 
 def _tell_sets(done: Evaluated) -> None:
-    head = ["set", "class", "patients", "Dice", "IoU", "HD95", "failed", "found where none"]
+    head = ["set", "class", "mean over", "Dice", "IoU", "HD95", "failed", "found where none"]
     rows = []
     for one in done.sets:
         for summary in one.summaries:
-            who = f"{summary.present_patients:,}{'' if summary.patients_known else ' images'}"
+            whom = (
+                "patient"
+                if summary.patients_known
+                else "image"
+                if summary.present_patients == summary.present
+                else "scene"
+            )
+            who = count(summary.present_patients, whom)
             unit = f" {summary.unit}"
             name = one.name + (" (trained on)" if summary.seen == "masks" else "")
             rows.append([
@@ -175,8 +183,8 @@ def _tell_sets(done: Evaluated) -> None:
             ])  # fmt: skip
     tell.table(head, rows, right={2, 3, 4, 5, 6, 7})
     tell.say(
-        "", "  Mean over patients, of images that have the class; failed: Dice below .5; found where none: share of images",
-        "  without it in which it was found all the same.",
+        "", "  Of images that have the class; failed: Dice below .5; found where none: share of images without it in which it",
+        "  was found all the same.",
     )  # fmt: skip
 
 
@@ -212,11 +220,11 @@ def compare(
             tell.as_json(done.as_json())
             return
         for name, found in done.sets.items():
-            tell.say(f"{name}:", *(f"  {sentence}" for sentence in found.sentences), "")
+            tell.say(f"{name}:", *(line for sentence in found.sentences for line in tell.wrapped(sentence)), "")
             chosen = [place for place, title in enumerate(found.columns) if title in _SHOWN or place == 2]
             cells = [[row[place] for place in chosen] for row in found.cells()]
             tell.table([found.columns[place] for place in chosen], cells, right=set(range(1, len(chosen))))
-            tell.say("", *(f"  {note}" for note in found.notes), "")
+            tell.say("", *(line for note in found.notes for line in tell.wrapped(note)), "")
         tell.say(f"Written: {done.page}")
 
 
@@ -263,15 +271,15 @@ def networks(
             listed = {"architectures": architectures, "encoders": encoders}
             tell.as_json({kind: [vars(one) for one in found] for kind, found in listed.items()})
             return
-        tell.table(["architecture", ""], [[one.name, one.what] for one in architectures])
-        tell.say("", f"  {len(encoders):,} encoders" + ("" if like == "*" else f" like {like}"))
         if like == "*":
-            tell.say("  --like '*resnet*' lists some of them with their size.")
+            tell.table(["architecture", ""], [[one.name, one.what] for one in architectures])
+            tell.say("", f"  {len(encoders):,} encoders; --like '*resnet*' lists some of them.")
+        elif any(one.parameters for one in encoders):
+            sizes = [[one.name, f"{one.parameters / 1e6:.1f} M" if one.parameters else "-"] for one in encoders]
+            tell.table(["encoder", "parameters"], sizes, right={1})
         else:
-            sizes = [f"{one.parameters / 1e6:.1f} M" if one.parameters else "" for one in encoders]
-            tell.table(
-                ["encoder", "parameters"],
-                [[one.name, size] for one, size in zip(encoders, sizes, strict=True)],
-                right={1},
+            tell.say(*(f"  {one.name}" for one in encoders))
+            tell.say(
+                "", f"  {len(encoders):,} encoders like {like}; of {catalogue.FEW} or fewer the parameters are told."
             )
         tell.next_command("segue train --data DATASET --architecture unet++ --encoder resnet34")

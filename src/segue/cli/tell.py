@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,11 @@ def as_json(result: dict[str, Any]) -> None:
 def say(*lines: str) -> None:
     for line in lines:
         print(printable(line), flush=True)
+
+
+def wrapped(sentence: str) -> list[str]:
+    """In lines that a terminal shows whole, set in by two."""
+    return textwrap.wrap(sentence, 110, initial_indent="  ", subsequent_indent="    ", break_long_words=False)
 
 
 def printable(text: str) -> str:

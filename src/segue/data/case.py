@@ -49,8 +49,10 @@ class Case:
 
     @property
     def who(self) -> str:
-        """The patient; where none is known, each image counts as its own."""
-        return f"{self.site}/{self.patient}" if self.patient else f"image {self.case}"
+        """The patient; where none is known, what was found to show one scene; else each image counts as its own."""
+        if self.patient:
+            return f"{self.site}/{self.patient}"
+        return f"scene {self.group}" if self.group else f"image {self.case}"
 
     def with_(self, **changes: Any) -> Case:
         return replace(self, **changes)

@@ -109,7 +109,11 @@ def scan(
     adapter, why = _adapter(tree, layout, image, mask)
     reading = adapter.read(tree)
     if not reading.cases and not reading.bad:
-        raise _no_images(root)
+        if layout is None:
+            raise _no_images(root)
+        raise BadInput(
+            f"{root}: is not laid out as {layout}", hint=f"segue data known {layout}" if adapter.known else None
+        )
     if out is not None and Path(out).resolve() == root.resolve():
         raise BadInput(f"{out}: is the folder of the images; give another --out")
     kinds = {suffix(path) for case in reading.cases for path in case.images}

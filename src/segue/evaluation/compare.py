@@ -106,7 +106,7 @@ def _group(
     if not values.patients:
         return None
     rows = [next(iter(sides.values()))[0][key] for key in keys]
-    whom = "patient" if any(row.patient for row in rows) else "image"
+    whom = _whom(rows)
     measured = [_measure(values, couple, whom, len(couples), how, seen_by) for couple in couples]
     adjusted = statistics.holm([found["p"] for found in measured])
     return Group(
@@ -203,9 +203,15 @@ def _notes(sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...]) 
         yield "One run of each: this is about these very networks, not about how they were trained. Several runs tell."
     elif single := [name for name, runs in sides.items() if len(runs) == 1]:
         yield f"A single run of {', '.join(single)}: what another of it would give is not in the interval."
-    nameless = len({row.case for row in rows if not row.patient})
+    nameless = {row.case: row.who for row in rows if not row.patient}
     if nameless:
-        yield f"No patient is known for {count(nameless, 'image')}: each counts as its own, which may promise too much."
+        scenes = len(set(nameless.values()))
+        counted = (
+            "each counts as its own"
+            if scenes == len(nameless)
+            else f"copies and frames of one scene count once ({scenes:,})"
+        )
+        yield f"No patient is known for {count(len(nameless), 'image')}: {counted}, which may promise too much."
     if left_out:
         yield f"{count(left_out, 'case')} left out, whose masks were trained with."
     uncounted = len({row.case for row in rows if row.scores.empty == "uncounted"})
@@ -217,6 +223,14 @@ def _notes(sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...]) 
                 f"Of {count(group.cases, 'case')} {', '.join(group.images_seen_by)} had seen the images, without masks: "
                 "their numbers stand apart."
             )
+
+
+def _whom(rows: Iterable[Row]) -> str:
+    """What one value in the comparison is of."""
+    rows = list(rows)
+    if any(row.patient for row in rows):
+        return "patient"
+    return "scene" if any(row.group for row in rows) else "image"
 
 
 def _lacking(metric: Metric) -> str:

@@ -22,7 +22,7 @@ VERDICTS = (EQUAL, TOO_SMALL, MORE, MATCHES, NOT_MORE)
 
 def sentence(found: Difference, metric: Metric, unit: str) -> str:
     side, reference = short(found.side), short(found.reference)
-    whom = count(found.patients, found.whom)
+    whom = count(found.patients, found.whom) + ("" if found.whom == "patient" else " of unknown patients")
     level, interval = found.level, found.interval
     if found.verdict == MATCHES:
         level, interval = found.matching_level, found.matching_interval

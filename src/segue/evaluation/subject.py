@@ -152,6 +152,7 @@ def unique_names(chosen: Sequence[Subject]) -> list[Case]:
         subject.case.with_(
             case=f"{subject.dataset.name}/{subject.case.case}",
             site=subject.case.site or subject.dataset.name,
+            group=f"{subject.dataset.name}/{subject.case.group}" if subject.case.group else "",
             extra={**subject.case.extra, "dataset": subject.dataset.name},
         )
         for subject in chosen

@@ -21,7 +21,8 @@ SEEN = ("", "images", "masks")  # what training has seen of a case: nothing, its
 _COUNTS = tuple(each.name for each in fields(Scores) if each.type == "int")
 _SCORES = tuple(each.name for each in fields(Scores))
 _EMPTY = ("", "both", "truth", "prediction", "uncounted")
-COLUMNS = ("case", "patient", "site", "class", "seen", *_SCORES)
+COLUMNS = ("case", "patient", "site", "group", "class", "seen", *_SCORES)
+_NEWER = ("group",)  # which tables of before lack
 _SUBGROUPS = ("part", "time", "modality")  # of the case itself; its free columns come beside them
 
 
@@ -34,16 +35,17 @@ class Row:
     site: str = ""
     seen: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""  # of images of one scene
 
     @classmethod
     def of(cls, case: Case, class_name: str, scores: Scores, *, seen: str = "") -> Row:
         own = {name: text for name in _SUBGROUPS if (text := getattr(case, name))}
-        return cls(case.case, class_name, scores, case.patient, case.site, seen, {**case.extra, **own})
+        return cls(case.case, class_name, scores, case.patient, case.site, seen, {**case.extra, **own}, case.group)
 
     @property
     def who(self) -> str:
-        """The patient; where none is known, each image counts as its own."""
-        return Case(self.case, (), patient=self.patient, site=self.site).who
+        """The patient; where none is known, the scene, else the image."""
+        return Case(self.case, (), patient=self.patient, site=self.site, group=self.group).who
 
     def value(self, metric: str) -> float:
         return float(getattr(self.scores, metric))
@@ -94,7 +96,7 @@ class Table:
     @classmethod
     def read(cls, path: Path) -> Table:
         given = read_table(path)
-        missing = [name for name in COLUMNS if given and name not in given[0]]
+        missing = [name for name in COLUMNS if given and name not in given[0] and name not in _NEWER]
         if missing:
             raise BadInput(f"{path}: column {missing[0]!r} is missing", hint="segue evaluate writes such a table.")
         rows = []
@@ -125,7 +127,7 @@ def _bare(name: str) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    cells = [row.case, row.patient, row.site, row.class_name, row.seen]
+    cells = [row.case, row.patient, row.site, row.group, row.class_name, row.seen]
     for name in _SCORES:
         value = getattr(row.scores, name)
         cells.append("" if isinstance(value, float) and math.isnan(value) else str(value))
@@ -142,7 +144,8 @@ def _row(cells: Mapping[str, str]) -> Row:
         scores[name] = _number(name, cells[name], uncounted=cells["empty"] == "uncounted")
     free = {_back(name): text for name, text in cells.items() if name not in COLUMNS and text}
     return Row(
-        cells["case"], cells["class"], Scores(**scores), cells["patient"], cells["site"], cells["seen"], free
+        cells["case"], cells["class"], Scores(**scores), cells["patient"], cells["site"], cells["seen"], free,
+        cells.get("group", ""),
     )  # fmt: skip
 
 

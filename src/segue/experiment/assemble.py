@@ -44,9 +44,16 @@ def padding(settings: TrainSettings, built: SegmentationNetwork) -> Padding:
     return Padding(settings.padding, colour)
 
 
-def how(settings: TrainSettings, target: Target, built: SegmentationNetwork) -> Method:
+def demand_known(settings: TrainSettings, target: Target) -> None:
+    """What is misspelt is told before anything is prepared."""
     if settings.method not in METHODS:
         raise BadInput(f"no method is called {settings.method!r}: {nearest(settings.method, METHODS)}")
+    variations.parse(settings.variation)
+    losses.parse(settings.loss, target)
+    networks.demand_known(settings.network)
+
+
+def how(settings: TrainSettings, target: Target, built: SegmentationNetwork) -> Method:
     return METHODS[settings.method](
         built,
         losses.parse(settings.loss, target),

@@ -122,13 +122,11 @@ def gather(
     settings: TrainSettings, *, say: Callable[[str], None] = lambda line: None, progress: bool = False
 ) -> Material:
     """Open everything, prepare and split what is not yet, and refuse what cannot work."""
-    if not settings.data:
-        raise BadInput("there is nothing to train on", hint="segue train --data DATASET")
+    target = target_of(settings)
     datasets = [Dataset.open(folder) for folder in settings.data]
     names = [dataset.name for dataset in datasets]
     if len(set(names)) != len(names):
         raise BadInput(f"two of the datasets have the name {names[0]!r}", hint="Change `name` in one's dataset.yaml.")
-    target = _target(settings, _classes(datasets[0]))
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
         store = _store(settings, place, dataset, say, progress)
@@ -152,7 +150,11 @@ def _classes(dataset: Dataset) -> dict[int, str]:
     return dataset.card.classes
 
 
-def _target(settings: TrainSettings, classes: dict[int, str]) -> Target:
+def target_of(settings: TrainSettings) -> Target:
+    """What is to be learnt: the first dataset's classes, or regions made of them."""
+    if not settings.data:
+        raise BadInput("there is nothing to train on", hint="segue train --data DATASET")
+    classes = _classes(Dataset.open(settings.data[0]))
     if not settings.regions:
         return Target.of(classes)
     named = {number: settings.same.get(name, name) for number, name in classes.items()}

@@ -18,7 +18,7 @@ from segue.config import validate
 from segue.errors import BadInput, Failed
 from segue.experiment import assemble
 from segue.experiment.judging import Judges
-from segue.experiment.material import Material, gather
+from segue.experiment.material import Material, gather, target_of
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine
@@ -134,6 +134,7 @@ def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix:
 
 def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
     """Everything found out and written down; from here on the folder is all that training needs."""
+    assemble.demand_known(asked, target_of(asked))
     material = gather(asked, say=say, progress=progress)
     found = resolve(asked, material, say)
     settings = found.settings
@@ -153,11 +154,12 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
     run = Run.create(folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table())
     if found.finder is not None:
         found.finder.save(folder / "rate-finder.csv")
-    say(_outline(settings, material, about["parameters"], found.seconds))
+    for line in _outline(settings, material, about["parameters"], found.seconds):
+        say(line)
     return run
 
 
-def _outline(settings: TrainSettings, material: Material, parameters: int, seconds: float) -> str:
+def _outline(settings: TrainSettings, material: Material, parameters: int, seconds: float) -> tuple[str, str]:
     from segue.executors.progress import duration
     from segue.words import count
 
@@ -166,9 +168,9 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, secon
     device = f"{machine.device} ({count(int(machine.threads), 'thread')}, {machine.precision}, {machine.layout})"
     return (
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
-        f"{width}x{height} px\n"
+        f"{width}x{height} px",
         f"{count(len(material.train), 'training image')}, {count(material.validates, 'validation image')}; "
-        f"{int(loop.steps):,} steps of {loop.batch} on {device}: {duration(seconds)} or so"
+        f"{int(loop.steps):,} steps of {loop.batch} on {device}: {duration(seconds)} or so",
     )
 
 

@@ -7,6 +7,7 @@ network(images).logits
 from __future__ import annotations
 
 from segue.networks.build import build as build
+from segue.networks.build import demand_known as demand_known
 from segue.networks.build import merge_adapters as merge_adapters
 from segue.networks.matched import Matched as Matched
 from segue.networks.network import Body as Body

@@ -10,6 +10,7 @@ from segue.errors import BadInput, nearest
 from segue.networks import adapters, encoders, norms
 from segue.networks.architectures import ARCHITECTURES, Parts, usual_channels
 from segue.networks.cut import cut, trial
+from segue.networks.encoders import Encoder
 from segue.networks.enlarging import fold_enlarging
 from segue.networks.network import Body, SegmentationNetwork
 from segue.networks.settings import NetworkSettings
@@ -34,16 +35,21 @@ def build(settings: NetworkSettings, target: Target, channels: int) -> Segmentat
 
 def assemble(settings: NetworkSettings, target: Target, channels: int) -> SegmentationNetwork:
     """The network as it is before weights are loaded and anything is frozen. It draws no random numbers but its weights."""
-    name = settings.architecture
-    if name not in ARCHITECTURES:
-        raise BadInput(f"architecture: there is none called {name!r} ({nearest(name, ARCHITECTURES)})")
-    encoder = encoders.find(settings.encoder)
+    encoder = demand_known(settings)
     parts = Parts(encoder, settings, channels, target.logits)
     settings = settings.resolve(decoder_channels=usual_channels(parts))
     _check_decoder(settings)
     body = _body(replace(parts, settings=settings))
     mean, std = encoder.colours(channels)
     return SegmentationNetwork(body, settings=settings, target=target, channels=channels, mean=mean, std=std)
+
+
+def demand_known(settings: NetworkSettings) -> Encoder:
+    """The encoder, if there are such an architecture and such an encoder."""
+    name = settings.architecture
+    if name not in ARCHITECTURES:
+        raise BadInput(f"architecture: there is none called {name!r} ({nearest(name, ARCHITECTURES)})")
+    return encoders.find(settings.encoder)
 
 
 def _check_decoder(settings: NetworkSettings) -> None:

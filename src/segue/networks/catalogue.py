@@ -11,7 +11,7 @@ from segue.networks import encoders as _encoders
 from segue.networks.architectures import ARCHITECTURES
 from segue.networks.operators import smp, timm
 
-_FEW = 12  # encoders whose parameters are counted; each costs half a second
+FEW = 12  # encoders whose parameters are counted; each costs half a second
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def architectures() -> list[Listed]:
 def encoders(like: str = "*") -> list[Listed]:
     """Encoders whose name fits a pattern such as *resnet*. Which architectures they go with, docs/networks.md tells."""
     found = _encoders.names(like)
-    return [Listed(name, parameters=_parameters(name) if len(found) <= _FEW else None) for name in found]
+    return [Listed(name, parameters=_parameters(name) if len(found) <= FEW else None) for name in found]
 
 
 def _parameters(name: str) -> int | None:

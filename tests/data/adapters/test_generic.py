@@ -266,3 +266,10 @@ def test_sequences_of_cvc_clinicdb() -> None:
 def test_original_beside_ground_truth_alone_is_not_cvc_clinicdb(tmp_path: Path) -> None:
     """Any student numbers frames so; patients made up from another dataset's ranges would be false."""
     assert _recognised_by(_tree(tmp_path, "Original/1.png", "Ground Truth/1.png")) == "folders"
+
+
+def test_told_that_it_is_cvc_clinicdb_its_ranges_are_taken(tmp_path: Path) -> None:
+    from segue.data.adapters import ADAPTERS
+
+    found = ADAPTERS["cvc-clinicdb"].read(_tree(tmp_path, "Original/26.png", "Ground Truth/26.png"))
+    assert [case.patient for case in found.cases] == ["sequence-02"]

@@ -28,11 +28,12 @@ def sequence(name: str) -> str:
     return f"sequence-{bisect_right(STARTS, int(name)):02}"
 
 
-def _found(tree: Tree) -> tuple[str, str] | None:
-    """(images, masks); where a copy holds the frames in two formats, the fuller, else the first."""
+def _found(tree: Tree, *, told: bool = False) -> tuple[str, str] | None:
+    """(images, masks); where a copy holds the frames in two formats, the fuller, else the first. Unless somebody told us
+    what it is, a folder has to bear its name: others number their frames too."""
     pairs = []
     for above, images, masks in side_by_side(tree, ["original"], ["ground truth", "groundtruth", "ground_truth"]):
-        ours = called(tree, above, "cvc", "clinicdb") or trail(tree, above)[-1] in ("tif", "png")
+        ours = told or called(tree, above, "cvc", "clinicdb") or trail(tree, above)[-1] in ("tif", "png")
         if masks and ours and all(sequence(stem(file.name)) for file in pictures(tree, images)):
             pairs.append((images, masks))
     return max(pairs, key=lambda pair: len(pictures(tree, pair[0])), default=None)
@@ -44,7 +45,7 @@ def recognise(tree: Tree) -> str | None:
 
 
 def read(tree: Tree) -> Reading:
-    found = _found(tree)
+    found = _found(tree) or _found(tree, told=True)
     if found is None:
         return Reading([], [])
     reading = pair(*(pictures(tree, folder) for folder in found))

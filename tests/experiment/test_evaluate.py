@@ -121,6 +121,16 @@ def test_compare_says_a_sentence(there: Path, trained: Trained, tmp_path: Path) 
         compare(trained.run.folder)
 
 
+def test_compare_leaves_out_what_either_was_trained_with(there: Path, trained: Trained) -> None:
+    few = train("datasets/north", "runs/few-labels", labels="2", **SMALL)
+    for run in (trained, few):
+        evaluate(run.run.folder, "datasets/north", settings=EvaluateSettings(part="all"))
+    found = compare(trained.run.folder, few.run.folder, on=["north"]).sets["north"]
+    learnt = {row["case"] for one in (trained, few) for row in one.run.cases() if row["part"] == "train"}
+    assert any(f"{len(learnt)} cases left out, whose masks were trained with" in note for note in found.notes)
+    assert 0 < sum(group.cases for group in found.groups) <= 20 - len(learnt)  # those with the structure
+
+
 def test_compare_refuses_unequal_case_lists(there: Path, trained: Trained, tmp_path: Path) -> None:
     evaluate(trained.run.folder, "datasets/south")
     twin = tmp_path / "twin"

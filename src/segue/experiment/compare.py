@@ -52,7 +52,10 @@ def compare(
     found = _common(sides, on)
     tables = {name: _tables(sides, name) for name in found}
     pairs: Literal["all", "reference"] = "all" if every_pair else "reference"
-    sets = {name: compare_tables(each, metric=metric, margin=margin, pairs=pairs) for name, each in tables.items()}
+    sets = {
+        name: compare_tables(each, metric=metric, margin=margin, pairs=pairs, leave_out_trained=True)
+        for name, each in tables.items()
+    }
     page = Path(out) if out is not None else None
     if page is not None:
         with atomic(page) as file:

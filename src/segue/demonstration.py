@@ -33,10 +33,8 @@ _FEW = "5"  # patients whose masks the first network gets
 # Small enough to learn from nothing on two cores within a chapter.
 _NETWORK = {"encoder": "resnet18", "depth": 3, "decoder_channels": (64, 32, 16)}
 _SIZE = (64, 96)
-_STEPS, _EPOCH = (
-    400,
-    40,
-)  # of each training: 50 s on two cores. Steps, because on a busy machine seconds would tell another story
+# Of each training: 50 s on two cores. Steps, because on a busy machine seconds would tell another story.
+_STEPS, _EPOCH = 400, 40
 
 Say = Callable[[str], None]
 

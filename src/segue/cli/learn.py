@@ -166,14 +166,7 @@ def _tell_sets(done: Evaluated) -> None:
     rows = []
     for one in done.sets:
         for summary in one.summaries:
-            whom = (
-                "patient"
-                if summary.patients_known
-                else "image"
-                if summary.present_patients == summary.present
-                else "scene"
-            )
-            who = count(summary.present_patients, whom)
+            who = count(summary.present_patients, summary.whom)
             unit = f" {summary.unit}"
             name = one.name + (" (trained on)" if summary.seen == "masks" else "")
             rows.append([

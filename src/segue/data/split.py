@@ -189,16 +189,15 @@ def split(
     made = _make(found, settings or SplitSettings(), Path(source) if source is not None else None, name)
     before = _hash_there(found.folder / f"{name}.yaml")
     made.save(found.folder)
+    told = []  # of this call, not of the split
     theirs = found.root / "split.csv"
     if source is None and theirs.is_file() and theirs.resolve() != (found.folder / "split.csv").resolve():
-        told = f"a split lies beside the images and was not used: --from {theirs} takes it"
-        made = replace(made, warnings=(*made.warnings, told))
-    if before in (None, made.hash):
-        return made
-    told = (
-        f"it replaces another split called {name!r} (hash {before}): runs trained with it can no longer be judged here"
-    )
-    return replace(made, warnings=(*made.warnings, told))
+        told.append(f"a split lies beside the images and was not used: --from {theirs} takes it")
+    if before not in (None, made.hash):
+        told.append(
+            f"it replaces another split called {name!r} (hash {before}): runs of that one can't be judged here now"
+        )
+    return replace(made, warnings=(*made.warnings, *told))
 
 
 def _hash_there(about: Path) -> str | None:

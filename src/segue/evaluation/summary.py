@@ -45,6 +45,13 @@ class Summary:
     failed_iou: float
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # of the means, where asked for
 
+    @property
+    def whom(self) -> str:
+        """What the means are over."""
+        if self.patients_known:
+            return "patient"
+        return "image" if self.present_patients == self.present else "scene"
+
     def as_json(self) -> dict[str, Any]:
         return {
             **vars(self),

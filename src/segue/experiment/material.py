@@ -78,12 +78,8 @@ class Material:
         """A class that is in no training mask cannot be learnt, and a curve would hide it for hours."""
         seen: set[str] = set()
         for example in self.train:
-            labels = example.labels()
-            seen |= (
-                {name for name, mask in masks(labels, self.target).items() if mask.any()}
-                if labels is not None
-                else set()
-            )
+            if (labels := example.labels()) is not None:
+                seen |= {name for name, mask in masks(labels, self.target).items() if mask.any()}
             if seen.issuperset(self.target.foreground):
                 return
         missing = [name for name in self.target.foreground if name not in seen]
@@ -119,14 +115,21 @@ class Material:
 
 
 def gather(
-    settings: TrainSettings, *, say: Callable[[str], None] = lambda line: None, progress: bool = False
+    settings: TrainSettings,
+    *,
+    check: Callable[[Target], None] = lambda target: None,
+    say: Callable[[str], None] = lambda line: None,
+    progress: bool = False,
 ) -> Material:
-    """Open everything, prepare and split what is not yet, and refuse what cannot work."""
-    target = target_of(settings)
+    """Open everything, prepare and split what is not yet, and refuse what cannot work; `check` before anything is done."""
+    if not settings.data:
+        raise BadInput("there is nothing to train on", hint="segue train --data DATASET")
     datasets = [Dataset.open(folder) for folder in settings.data]
     names = [dataset.name for dataset in datasets]
     if len(set(names)) != len(names):
         raise BadInput(f"two of the datasets have the name {names[0]!r}", hint="Change `name` in one's dataset.yaml.")
+    target = _target(settings, _classes(datasets[0]))
+    check(target)
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
         store = _store(settings, place, dataset, say, progress)
@@ -150,11 +153,8 @@ def _classes(dataset: Dataset) -> dict[int, str]:
     return dataset.card.classes
 
 
-def target_of(settings: TrainSettings) -> Target:
+def _target(settings: TrainSettings, classes: dict[int, str]) -> Target:
     """What is to be learnt: the first dataset's classes, or regions made of them."""
-    if not settings.data:
-        raise BadInput("there is nothing to train on", hint="segue train --data DATASET")
-    classes = _classes(Dataset.open(settings.data[0]))
     if not settings.regions:
         return Target.of(classes)
     named = {number: settings.same.get(name, name) for number, name in classes.items()}

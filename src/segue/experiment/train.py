@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from segue.config import validate
 from segue.errors import BadInput, Failed
 from segue.experiment import assemble
 from segue.experiment.judging import Judges
-from segue.experiment.material import Material, gather, target_of
+from segue.experiment.material import Material, gather
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine
@@ -134,8 +135,7 @@ def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix:
 
 def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
     """Everything found out and written down; from here on the folder is all that training needs."""
-    assemble.demand_known(asked, target_of(asked))
-    material = gather(asked, say=say, progress=progress)
+    material = gather(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
     found = resolve(asked, material, say)
     settings = found.settings
     built, told = assemble.network(settings, material.target, material.channels)

@@ -57,14 +57,14 @@ class _Block(nn.Module):
         self.conv1, self.conv2 = block.conv1, block.conv2
         self.attention1 = getattr(block, "attention1", nn.Identity())
         self.attention2 = getattr(block, "attention2", nn.Identity())
+        self.attends = any(True for _ in self.attention1.parameters())  # to the joined maps, which it then needs
         self.reach: Tensor
         self.register_buffer("reach", reach(), persistent=False)
 
     def joined(self, x: Tensor, height: int, width: int, skip: Tensor | None) -> Tensor:
         first, *rest = self.conv1
         twice = (height, width) == (2 * x.shape[-2], 2 * x.shape[-1])
-        # Attention over the joined maps needs them joined.
-        if twice and (skip is None or not list(self.attention1.parameters())):
+        if twice and (skip is None or not self.attends):
             y = enlarged_convolution(x, skip, first.weight, self.reach)
             if first.bias is not None:
                 y = y + first.bias.view(1, -1, 1, 1)

@@ -92,7 +92,7 @@ def _tables(section: Section, story: RunStory, pairs: Sequence[Pair]) -> None:
     ]  # fmt: skip
     section.table(columns, rows)
     if any(not result.patients_known for _, result in pairs):
-        section.text("Where patients are not known (–), each image counts as one.")
+        section.text("Where patients are not known (–), each image, or scene of several, counts as one.")
     _measures(section, pairs, several=several)
 
 

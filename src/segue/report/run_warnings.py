@@ -99,7 +99,7 @@ def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
     if unknown:
         yield (
             f"Patients are not known in {some(unknown)}.",
-            "Each image counts as a patient; where one patient has several images, intervals are too narrow.",
+            "Each image, or scene of several, counts as a patient; where one patient has more, intervals are too narrow.",
         )
     lost = sum(one.left_out for one in story.sets)
     if lost:

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from segue.errors import BadInput, nearest
 from segue.training.loop import Watcher
 from segue.training.run import Run
 
 TRACKERS = {name: f"segue.training.trackers.{name}" for name in ("tensorboard", "wandb")}
+
+
+def curves(line: Mapping[str, Any]) -> dict[str, float]:
+    """What an epoch's line says, by the name of its curve."""
+    told = {f"train/{name}": value for name, value in line.items() if name not in ("epoch", "step", "validation")}
+    return told | {f"validation/{metric}": score for metric, score in line.get("validation", {}).items()}
 
 
 def trackers(names: Sequence[str], run: Run) -> list[Watcher]:

@@ -7,6 +7,7 @@ from typing import Any
 from torch.utils.tensorboard import SummaryWriter
 
 from segue.training.run import Run
+from segue.training.trackers import curves
 
 
 class Tracker:
@@ -17,12 +18,8 @@ class Tracker:
         self._writer.add_scalar("train/loss of a step", loss, step)
 
     def epoch(self, line: dict[str, Any]) -> None:
-        for name, value in line.items():
-            if name == "validation":
-                for metric, score in value.items():
-                    self._writer.add_scalar(f"validation/{metric}", score, line["step"])
-            elif name not in ("epoch", "step"):
-                self._writer.add_scalar(f"train/{name}", value, line["step"])
+        for name, value in curves(line).items():
+            self._writer.add_scalar(name, value, line["step"])
 
     def close(self) -> None:
         self._writer.close()

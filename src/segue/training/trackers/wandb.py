@@ -12,6 +12,7 @@ from typing import Any
 import wandb
 
 from segue.training.run import Run
+from segue.training.trackers import curves
 
 
 class Tracker:
@@ -41,9 +42,7 @@ class Tracker:
         self._run.log({"train/loss of a step": loss}, step=step)
 
     def epoch(self, line: dict[str, Any]) -> None:
-        told = {f"train/{name}": value for name, value in line.items() if name not in ("epoch", "step", "validation")}
-        told |= {f"validation/{metric}": score for metric, score in line.get("validation", {}).items()}
-        self._run.log(told, step=line["step"])
+        self._run.log(curves(line), step=line["step"])
 
     def close(self) -> None:
         self._run.finish()

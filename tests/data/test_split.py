@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.data.dataset import Dataset
-from segue.data.split import BUDGETS, LEFT_OUT, Split, SplitSettings, split
+from segue.data.dealing import LEFT_OUT
+from segue.data.split import BUDGETS, Split, SplitSettings, split
 from segue.errors import BadInput
 from tests.data import made
 

@@ -48,6 +48,18 @@ def made(
     return found
 
 
+def test_what_the_scan_has_left_out_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    made(root, ["", "", ""])
+    (root / "i/1.png").write_bytes(b"not a picture")
+    found = segue.scan(root, tmp_path / "raw-dataset", workers=0, skip_bad=True).dataset
+    assert found is not None
+    page = page_of(found)
+    assert "Left out by the scan" in titles(page)
+    assert "i/1.png" in page
+    assert "Left out by the scan" not in titles(page_of(made(tmp_path / "good", ["", ""])))
+
+
 def page_of(dataset: Dataset) -> str:
     return explore(dataset, workers=0).read_text(encoding="utf-8")
 

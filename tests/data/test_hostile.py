@@ -45,7 +45,7 @@ from tests.hostile import (
 REFUSED = [hostile for hostile in FOLDERS if hostile.file]
 UNDERSTOOD = [hostile for hostile in FOLDERS if hostile.understood]
 WHOLE = [hostile for hostile in FOLDERS if hostile.whole]
-OF_A_DATASET = {"dataset.yaml", "cases.csv", "thumbnails.npy", "duplicates.csv"}
+OF_A_DATASET = {"dataset.yaml", "cases.csv", "thumbnails.npy", "duplicates.csv", "skipped.csv"}
 OF_A_STORE = {"store.yaml", "index.csv", "images.bin", "masks.bin"}
 
 
@@ -121,6 +121,8 @@ def test_a_bad_file_is_named_and_the_good_survive(hostile: Hostile, cwd: Path) -
         assert _below(cwd) == []
     else:
         _whole_dataset(again.dataset)
+        assert again.dataset is not None
+        assert again.dataset.skipped == again.bad, "what was left out is not to be read in the dataset"
 
 
 def _whole_dataset(dataset: Dataset | None) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -133,6 +134,19 @@ def test_the_same_again_is_not_done_again(scanned: Dataset, tmp_path: Path) -> N
     assert (
         prepare(scanned, tmp_path / "s", settings=PrepareSettings(size=32), workers=0, fresh=True).store.card.size == 32
     )
+
+
+def test_classes_that_were_renamed_reach_the_store(tmp_path: Path) -> None:
+    dataset = segue.scan(made.folder_of_images(tmp_path / "raw", 4), tmp_path / "d", workers=0).dataset
+    assert dataset is not None
+    prepare(dataset, tmp_path / "s", workers=0)
+    pixels = (tmp_path / "s" / "images.bin").stat().st_mtime_ns
+    card = dataset.card.model_copy(update={"classes": {0: "background", 1: "polyp"}})
+    replace(dataset, card=card).save()
+    again = prepare(tmp_path / "d", tmp_path / "s", workers=0)
+    assert again.already
+    assert again.store.card.classes == card.classes == Store.open(tmp_path / "s").card.classes
+    assert (tmp_path / "s" / "images.bin").stat().st_mtime_ns == pixels
 
 
 def test_sources_that_changed_are_noticed(tmp_path: Path) -> None:

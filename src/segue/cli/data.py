@@ -45,7 +45,7 @@ def scan(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """What is there: pairing, label values, sizes, patients, sites, copies, and what is wrong."""
+    """What is there, and what is wrong with it. Pairing, label values, sizes, patients, sites, copies."""
     with tell.errors_told(json, debug):
         from segue.data.scan import scan as look_through
 
@@ -119,7 +119,7 @@ def known(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """The public datasets that can be read as they are published: where, on which terms, which tree."""
+    """The public datasets that can be read as published. Where they are, on which terms, which tree."""
     with tell.errors_told(json, debug):
         import textwrap
 
@@ -172,15 +172,21 @@ def unpack(
 @app.command()
 def leaks(
     dataset: Dataset,
-    against: Annotated[Path | None, typer.Option(help="Another dataset: is one of its images among ours?")] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="DATASET", help="Another dataset: is one of its images among ours?")
+    ] = None,
+    other: Annotated[Path | None, typer.Argument(metavar="[DATASET]", help="The same as --against.")] = None,
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """Images seen twice, in one dataset or on both sides of a comparison."""
+    """Images seen twice. In one dataset, or on both sides of a comparison."""
     with tell.errors_told(json, debug):
         from segue.data.leaks import leaks as search
+        from segue.errors import BadInput
 
-        found = search(dataset, against)
+        if against is not None and other is not None:
+            raise BadInput(f"one other dataset at a time: {other} or {against}")
+        found = search(dataset, against or other)
         if json:
             tell.as_json(found.as_json())
         else:
@@ -226,7 +232,7 @@ def split(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """Train, validation and test by patient, copies kept together; nested label budgets; stored with its hash."""
+    """Train, validation and test, by patient. Copies kept together, label budgets nested, stored with a hash."""
     with tell.errors_told(json, debug):
         from segue.config import load
         from segue.data.split import SplitSettings
@@ -278,7 +284,7 @@ def prepare(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """A memory-mapped store to train from: parallel, resumable, whole or not there."""
+    """A memory-mapped store to train from. Parallel, resumable, whole or not there."""
     with tell.errors_told(json, debug):
         from segue.config import load
         from segue.data.prepare import PrepareSettings, plan
@@ -315,7 +321,7 @@ def explore(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """One page to look at: sizes, foreground, colours per site, copies, contact sheet, warnings in words."""
+    """One page to look at. Sizes, foreground, colours per site, copies, contact sheet, warnings in words."""
     with tell.errors_told(json, debug):
         from segue.data.explore import explore as draw
 

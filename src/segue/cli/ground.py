@@ -56,7 +56,7 @@ def demo(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """The whole story on made data: two hospitals, datasets, few and many masks, judged at home and elsewhere."""
+    """The whole story, on made data. Two hospitals, few and many masks, judged at home and elsewhere."""
     with tell.errors_told(json, debug):
         from segue.demonstration import demo as play
 

@@ -6,6 +6,7 @@ A dataset is a folder of our own with
     cases.csv       the table
     thumbnails.npy  to find copies, here and in other datasets
     duplicates.csv  the pairs that were found
+    skipped.csv     the files that a scan with --skip-bad has left out, and why
     split.csv       after `segue data split`
 """
 
@@ -23,12 +24,13 @@ from pydantic import Field
 
 from segue.config import Strict, read_yaml, validate, write_yaml
 from segue.data import images, labels
-from segue.data.case import Case, read_cases, write_cases
+from segue.data.case import Case, read_cases, read_table, write_cases
 from segue.data.labels import Labels
 from segue.errors import BadInput
 
 FORMAT = 1
 CARD, TABLE, THUMBNAILS, DUPLICATES = "dataset.yaml", "cases.csv", "thumbnails.npy", "duplicates.csv"
+SKIPPED = "skipped.csv"
 
 
 class Card(Strict):
@@ -90,6 +92,15 @@ class Dataset:
                 hint=f"Mend root in {self.folder / CARD}.",
             )
         return root
+
+    @cached_property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """(file, reason): what the scan has left out."""
+        path = self.folder / SKIPPED
+        try:
+            return tuple((row["file"], row["reason"]) for row in read_table(path)) if path.exists() else ()
+        except KeyError:
+            raise BadInput(f"{path}: needs the columns file and reason", hint="Scan the folder again.") from None
 
     @cached_property
     def by_name(self) -> dict[str, Case]:

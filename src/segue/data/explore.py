@@ -411,6 +411,10 @@ def _copies(page: Page, found: Survey) -> None:
 
 
 def _unreadable(page: Page, found: Survey) -> None:
+    if skipped := found.dataset.skipped:
+        more = f" The first {_SITES} of them; skipped.csv holds all." if len(skipped) > _SITES else ""
+        section = page.section("Left out by the scan", count(len(skipped), "file"))
+        section.table(("file", "reason"), skipped[:_SITES], f"They are no cases of this dataset.{more}")
     if found.unreadable:
         more = f" The first {_SITES} of them." if len(found.unreadable) > _SITES else ""
         section = page.section("Could not be read", count(len(found.unreadable), "case"))

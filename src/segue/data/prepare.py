@@ -174,6 +174,8 @@ def _present(planned: Plan, fresh: bool) -> bool:
         raise BadInput(f"{target}: is there and is not a store", hint="Give another --out.")
     given = read_yaml(target / CARD)
     if given.get("made_from") == planned.made_from:
+        if given.get("classes") != planned.dataset.card.classes:  # renamed; the pixels stay as they are
+            write_yaml(target / CARD, {**given, "classes": planned.dataset.card.classes})
         return True
     if not fresh and given.get("sources") == planned.sources:
         raise BadInput(

@@ -20,15 +20,16 @@ from segue.data import leaks as copies
 from segue.data.adapters import ADAPTERS, Adapter, Reading
 from segue.data.adapters.template import from_templates
 from segue.data.alone import alone
-from segue.data.case import Case
+from segue.data.case import Case, write_rows
 from segue.data.copies.alignment import SIDE
-from segue.data.dataset import CARD, DUPLICATES, TABLE, THUMBNAILS, Card, Dataset, patients
+from segue.data.dataset import CARD, DUPLICATES, SKIPPED, TABLE, THUMBNAILS, Card, Dataset, patients
 from segue.data.doubts import doubts
 from segue.data.look import Task, look
 from segue.data.stamp import stamp
 from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
 from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
+from segue.files import atomic
 
 _WORK = ".scan"  # holds what an interrupted scan has done so far
 _KEPT = ("modality", "anatomy", "licence", "citation", "home", "patients_from", "sites_from")
@@ -170,9 +171,11 @@ def scan(
         written = bool(cases) and (skip_bad or not bad)
         if written:
             copies.write_pairs(folder / _WORK / DUPLICATES, pairs)
+            with atomic(folder / _WORK / SKIPPED) as file:
+                write_rows(file, [("file", "reason"), *sorted(set(bad))])
             replace(dataset, folder=folder / _WORK).save()
-            for file in (THUMBNAILS, DUPLICATES, TABLE, CARD):
-                (folder / _WORK / file).replace(folder / file)
+            for part in (THUMBNAILS, DUPLICATES, SKIPPED, TABLE, CARD):
+                (folder / _WORK / part).replace(folder / part)
         shutil.rmtree(folder / _WORK, ignore_errors=True)
         used = {path for case in reading.cases for path in (*case.images, case.mask)} | {file for file, _ in bad}
         pictures = {file.path for file in tree.files if suffix(file.name) in IMAGES + VOLUMES}
@@ -189,6 +192,7 @@ def scan(
             groups=tuple(copies.groups(pairs)),
             warnings=(
                 *(doubt for doubt, _ in doubts(cases, pairs)),
+                *_resembling(tree, adapter),
                 *_unused(sorted(pictures - used)),
                 *_rare(classes, with_class, found.values(), rule),
             ),
@@ -341,6 +345,12 @@ def _unused(pictures: list[str]) -> Iterator[str]:
         folders = Counter(path.partition("/")[0] for path in pictures if "/" in path).most_common(3)
         apart = f"; a folder like {folders[0][0]}/ may be a dataset of its own" if len(folders) == 3 else ""
         yield f"{len(pictures):,} {belong} to no case, for example {pictures[0]}{apart}."
+
+
+def _resembling(tree: Tree, taken: Adapter) -> Iterator[str]:
+    for other in ADAPTERS.values():
+        if other.resembles and not taken.known and (why := other.resembles(tree)):
+            yield f"{why}: --layout {other.name} reads it so."
 
 
 def _rare(

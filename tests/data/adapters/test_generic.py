@@ -269,7 +269,15 @@ def test_original_beside_ground_truth_alone_is_not_cvc_clinicdb(tmp_path: Path) 
 
 
 def test_told_that_it_is_cvc_clinicdb_its_ranges_are_taken(tmp_path: Path) -> None:
-    from segue.data.adapters import ADAPTERS
-
     found = ADAPTERS["cvc-clinicdb"].read(_tree(tmp_path, "Original/26.png", "Ground Truth/26.png"))
     assert [case.patient for case in found.cases] == ["sequence-02"]
+
+
+def test_all_of_its_numbers_under_another_name_are_told(tmp_path: Path) -> None:
+    resembles = ADAPTERS["cvc-clinicdb"].resembles
+    assert resembles
+    names = [f"{folder}/{number}.png" for number in range(1, 613) for folder in ("Original", "Ground Truth")]
+    assert resembles(_tree(tmp_path / "some", *names[:100])) is None
+    tree = _tree(tmp_path / "all", *names)
+    assert _recognised_by(tree) == "folders"
+    assert "its 29 sequences are known" in str(resembles(tree))

@@ -477,6 +477,34 @@ GENERIC = (
         },
     ),
     Made(
+        "folders",
+        "an archive's own folder",
+        (
+            "All Data/north/train/images/1.png",
+            "All Data/north/train/masks/1.png",
+            "All Data/south/images/1.png",
+            "All Data/south/masks/1.png",
+        ),
+        {
+            "All Data/north/train/1": has(
+                "All Data/north/train/images/1.png", "All Data/north/train/masks/1.png", site="north", part="train"
+            ),
+            "All Data/south/1": has("All Data/south/images/1.png", "All Data/south/masks/1.png", site="south"),
+        },
+    ),
+    Made(
+        "folders",
+        "one folder around it",
+        ("v1.2/images/1.png", "v1.2/masks/1.png"),
+        {"v1.2/1": has("v1.2/images/1.png", "v1.2/masks/1.png", site="")},
+    ),
+    Made(
+        "suffixes",
+        "one folder around all",
+        ("set/x_image.png", "set/x_mask.png"),
+        {"set/x": has("set/x_image.png", "set/x_mask.png", site="")},
+    ),
+    Made(
         "unlabelled",
         "video",
         ("monday/1.png", "tuesday/1.png", "tuesday/2.PNG", "tuesday/2.jpg", "labels/1.png"),

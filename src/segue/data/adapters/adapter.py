@@ -39,6 +39,8 @@ class Adapter:
     name: str
     recognise: Callable[[Tree], str | None]  # why it is this layout, in words; None: it is not
     read: Callable[[Tree], Reading]
+    # Why it may be this layout though its folder does not bear the name; told, and taken only when asked for.
+    resembles: Callable[[Tree], str | None] | None = None
     modality: str = ""
     anatomy: str = ""
     channels: tuple[str, ...] = ()

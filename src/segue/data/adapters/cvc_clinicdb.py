@@ -44,6 +44,13 @@ def recognise(tree: Tree) -> str | None:
     return f"{found[0]}/ beside {found[1]}/, numbers up to {FRAMES}, and the folder's name" if found else None
 
 
+def resembles(tree: Tree) -> str | None:
+    found = _found(tree, told=True)
+    if found is None or len(pictures(tree, found[0])) != FRAMES:
+        return None
+    return f"{found[0]}/ holds frames 1 to {FRAMES}; if it is a copy of CVC-ClinicDB, its 29 sequences are known"
+
+
 def read(tree: Tree) -> Reading:
     found = _found(tree) or _found(tree, told=True)
     if found is None:
@@ -56,6 +63,7 @@ ADAPTER = Adapter(
     name="cvc-clinicdb",
     recognise=recognise,
     read=read,
+    resembles=resembles,
     modality="colonoscopy",
     anatomy="colon",
     channels=("red", "green", "blue"),

@@ -3,11 +3,14 @@
 * `site-a/images/1.jpg`, `site-a/masks/1.png`, `site-b/images/...`: sites a and b
 * `train/images/1.jpg`, `train/masks/1.png`, `test/images/...`: the publisher's split
 * `patient07/images/...`: a patient
+* `archive/site-a/images/...`: a folder around everything says nothing
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
+from pathlib import PurePosixPath
 
 from segue.data.adapters.adapter import Adapter, Reading
 from segue.data.adapters.pairing import join, pair, pictures, side_by_side
@@ -51,7 +54,7 @@ def read(tree: Tree) -> Reading:
         reading = pair(pictures(tree, images), pictures(tree, masks) if masks else ())
         parts.append((above, Reading([place(case, above) for case in reading.cases], reading.bad)))
     joined = join(parts)
-    return Reading(joined.cases, sorted([*joined.bad, *bad]))
+    return Reading(unwrapped(joined.cases), sorted([*joined.bad, *bad]))
 
 
 def place(case: Case, above: str) -> Case:
@@ -61,6 +64,13 @@ def place(case: Case, above: str) -> Case:
     patient = next((name for name in names if _PATIENT.fullmatch(name)), "")
     site = "/".join(name for name in names if name.lower() not in PARTS and name != patient)
     return case.with_(part=part, patient=patient, site=site)
+
+
+def unwrapped(cases: list[Case]) -> list[Case]:
+    """Sites without the folders that all of them lie in: the folder that an archive came in is no hospital."""
+    sites = {case.site for case in cases}
+    shared = len(PurePosixPath(posixpath.commonpath(sites)).parts) if sites else 0
+    return [case.with_(site="/".join(PurePosixPath(case.site).parts[shared:])) for case in cases]
 
 
 ADAPTER = Adapter(

@@ -125,7 +125,7 @@ def read(tree: Tree) -> Reading:
     if len({above for above, _ in parts}) < len(parts):  # several pairs of folders in one: images-a/, masks-a/...
         parts = [(_folder(reading.cases[0]) if reading.cases else "", reading) for _, reading in parts]
     reading = join(parts)
-    return Reading(reading.cases, sorted(reading.bad + bad))
+    return Reading(folders.unwrapped(reading.cases), sorted(reading.bad + bad))
 
 
 def _partners(

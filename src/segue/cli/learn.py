@@ -138,7 +138,7 @@ def evaluate(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """How good a run is at home and elsewhere: a table of cases for each dataset, and the run's report."""
+    """How good a run is, at home and elsewhere. A table of cases for each dataset, and the run's report."""
     with tell.errors_told(json, debug):
         from segue.config import load
         from segue.experiment.evaluate import evaluate as judge
@@ -162,7 +162,7 @@ def evaluate(
 
 
 def _tell_sets(done: Evaluated) -> None:
-    head = ["set", "class", "mean over", "Dice", "IoU", "HD95", "failed", "found where none"]
+    head = ["set", "class", "mean over", "Dice", "95 %", "IoU", "HD95", "failed", "found where none"]
     rows = []
     for one in done.sets:
         for summary in one.summaries:
@@ -170,19 +170,24 @@ def _tell_sets(done: Evaluated) -> None:
             unit = f" {summary.unit}"
             name = one.name + (" (trained on)" if summary.seen == "masks" else "")
             rows.append([
-                name, summary.class_name, who, _number(summary.means["dice"]), _number(summary.means["iou"]),
+                name, summary.class_name, who, _number(summary.means["dice"]), _between(summary.intervals["dice"]),
+                _number(summary.means["iou"]),
                 _number(summary.means["hd95"], 1, unit), _percent(summary.failed_dice),
                 f"{_percent(summary.means['found_where_none'])} of {summary.absent}" if summary.absent else "-",
             ])  # fmt: skip
-    tell.table(head, rows, right={2, 3, 4, 5, 6, 7})
+    tell.table(head, rows, right={2, 3, 4, 5, 6, 7, 8})
     tell.say(
-        "", "  Of images that have the class; failed: Dice below .5; found where none: share of images without it in which it",
-        "  was found all the same.",
+        "", "  Of images that have the class; 95 %: the interval of Dice's mean; failed: Dice below .5; found where none:",
+        "  share of images without it in which it was found all the same.",
     )  # fmt: skip
 
 
 def _number(value: float, digits: int = 3, unit: str = "") -> str:
     return "-" if value != value else f"{value:.{digits}f}{unit}"
+
+
+def _between(bounds: tuple[float, float]) -> str:
+    return "-" if bounds[0] != bounds[0] else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
 
 
 def _percent(value: float) -> str:
@@ -204,7 +209,7 @@ def compare(
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
-    """Is the difference more than luck? Patient by patient, on the cases that all runs were judged on."""
+    """Is the difference more than luck? Patient by patient. On the cases that all runs were judged on."""
     with tell.errors_told(json, debug):
         from segue.experiment.compare import compare as weigh
 

@@ -63,7 +63,7 @@ class Summary:
         }
 
 
-def summarise(table: Table | Iterable[Row], *, intervals: bool = False, seed: int = 0) -> tuple[Summary, ...]:
+def summarise(table: Table | Iterable[Row], *, intervals: bool = False) -> tuple[Summary, ...]:
     """A summary for each class, and apart for cases whose images or masks training has seen.
 
     `intervals` are 95 % bootstrap intervals over patients, which take some tenths of a second.
@@ -71,9 +71,7 @@ def summarise(table: Table | Iterable[Row], *, intervals: bool = False, seed: in
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in table:
         groups.setdefault((row.class_name, row.seen), []).append(row)
-    return tuple(
-        _summary(class_name, seen, rows, seed if intervals else None) for (class_name, seen), rows in groups.items()
-    )
+    return tuple(_summary(class_name, seen, rows, intervals) for (class_name, seen), rows in groups.items())
 
 
 def chosen_by(table: Table | Iterable[Row], metric: str = "dice") -> float:
@@ -145,7 +143,7 @@ def rows_for(rows: Iterable[Row], metric: str) -> list[Row]:
     ]  # fmt: skip
 
 
-def _summary(class_name: str, seen: str, rows: list[Row], seed: int | None = None) -> Summary:
+def _summary(class_name: str, seen: str, rows: list[Row], intervals: bool) -> Summary:
     judged = [row for row in rows if row.scores.empty != "uncounted"]
     present = [row for row in judged if row.scores.present]
     absent = [row for row in judged if not row.scores.present]
@@ -167,17 +165,29 @@ def _summary(class_name: str, seen: str, rows: list[Row], seed: int | None = Non
         means={name: _mean(judged, name) for name in METRICS},
         failed_dice=patient_mean(present, lambda row: float(row.scores.dice < FAILED_DICE)),
         failed_iou=patient_mean(present, lambda row: float(row.scores.iou < FAILED_IOU)),
-        intervals={} if seed is None else {name: _interval(judged, name, seed, class_name, seen) for name in METRICS},
+        intervals={name: _interval(judged, name, class_name, seen) for name in METRICS} if intervals else {},
     )
 
 
-def _interval(rows: list[Row], metric: str, seed: int, *address: str) -> tuple[float, float]:
+def _interval(rows: list[Row], metric: str, *address: str) -> tuple[float, float]:
     values = per_patient(rows_for(rows, metric), lambda row: row.value(metric))
+    share = not METRICS[metric].distance and metric != "false_lesions"
+    return interval_of_mean(values, metric, *address, most=1.0 if share else math.inf)
+
+
+def interval_of_mean(values: Mapping[str, float], *address: str, most: float = 1.0) -> tuple[float, float]:
+    """95 %, over patients; not a number for a single one. The same for the same values, whatever stands beside.
+
+    `most`: what the value can be at most; the least is 0.
+    """
     ordered = [values[who] for who in sorted(values)]  # the order of rows must not matter
-    spread = statistics.spread_of_mean(ordered, statistics.addressed(seed, "mean", metric, *address))
-    low, high = spread.interval()
-    # Stretched for small numbers, it may leave the range that the metric has.
-    most = math.inf if METRICS[metric].distance or metric == "false_lesions" else 1.0
+    if most == 1.0 and ordered and (max(ordered) == 0 or min(ordered) == 1):
+        # Drawing again finds nothing else, but another patient may be otherwise. Of a true share p nobody shows it with
+        # probability (1 - p) ** n.
+        unseen = 1 - (statistics.ALPHA / 2) ** (1 / len(ordered))
+        return (0.0, unseen) if max(ordered) == 0 else (1 - unseen, 1.0)
+    low, high = statistics.spread_of_mean(ordered, statistics.addressed(0, "mean", *address)).interval()
+    # Stretched for small numbers, it may leave the range that the value has.
     return (low, high) if math.isnan(low) else (max(0.0, low), min(most, high))
 
 

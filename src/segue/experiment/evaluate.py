@@ -113,7 +113,7 @@ def _on(
             predictor, chosen, frame=model.frame, target=model.target, decision=decision, tolerance=settings.tolerance,
             progress=progress, skip_bad=skip_bad, ledger=ledger,
         )  # fmt: skip
-    summaries = summarise(verdict.table)
+    summaries = summarise(verdict.table, intervals=True)
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",

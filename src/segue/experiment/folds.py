@@ -66,7 +66,7 @@ def train_folds(
     table = Table.of(rows)
     evaluation = folder / "evaluation" / f"{dataset.name}-out-of-fold"
     table.write(evaluation / "cases.csv")
-    summaries = summarise(table)
+    summaries = summarise(table, intervals=True)
     about = {
         "set": evaluation.name, "dataset": dataset.name, "part": "out-of-fold", "home": True, "seen": "",
         "split": Split.open(dataset, name).hash, "runs": [run.name for run in runs],

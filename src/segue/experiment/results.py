@@ -15,15 +15,13 @@ from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.decision import Decision
 from segue.evaluation.metrics import FAILED_DICE, METRICS
-from segue.evaluation.statistics import ALPHA, addressed, spread_of_mean
-from segue.evaluation.summary import THIRDS, per_patient, rows_for, summarise
+from segue.evaluation.summary import THIRDS, interval_of_mean, per_patient, rows_for, summarise
 from segue.evaluation.table import Row, Table
 from segue.report.page import Estimate, Percent
 from segue.report.story import Evaluated, Miss, Overlay, Result, Stratum, Subgroup
 from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
-_DRAWS = 4000  # of an interval on a page
 _WORST = 8
 _VALUES = 24  # of a column, above which it makes no subgroups
 _PICTURES, _BYTES = 24, 4 << 20  # of a set's overlays; of one of them
@@ -53,7 +51,7 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
             home=bool(about.get("home")),
             decision=_decision(about, target),
             unit=units[0] if len(units) == 1 else " and ".join(units),
-            results=tuple(_results(table, name)),
+            results=tuple(_results(table)),
             subgroups=_subgroups(table, name),
             worst=tuple(_worst(table)),
             overlays=tuple(_overlays(folder / OVERLAYS, about)),
@@ -88,11 +86,11 @@ def _decision(about: Mapping[str, Any], target: Target) -> str:
     return ", ".join(told)
 
 
-def _results(table: Table, name: str) -> Iterable[Result]:
-    for summary in summarise(table):
+def _results(table: Table) -> Iterable[Result]:
+    for summary in summarise(table, intervals=True):
         rows = [row for row in table if (row.class_name, row.seen) == (summary.class_name, summary.seen)]
         present = rows_for(rows, "dice")
-        address = (name, summary.class_name, summary.seen)
+        mean = {metric: _estimate(summary.means[metric], summary.intervals[metric]) for metric in _SHOWN}
         others = {
             metric.told: summary.means[metric.name] for metric in METRICS.values() if metric.name not in _SHOWN
         }  # fmt: skip
@@ -101,8 +99,8 @@ def _results(table: Table, name: str) -> Iterable[Result]:
             patients=summary.present_patients or summary.absent_patients,
             patients_known=summary.patients_known, present=summary.present, absent=summary.absent,
             missed=summary.missed, uncounted=summary.uncounted,
-            dice=_mean(rows, "dice", *address), iou=_mean(rows, "iou", *address), failures=_failures(rows, *address),
-            false_positives=_mean(rows, "found_where_none", *address),
+            dice=mean["dice"], iou=mean["iou"], failures=_failures(rows, summary.class_name, summary.seen),
+            false_positives=mean["found_where_none"],
             others={**others, "not found at all": summary.missed},
             per_case=tuple(row.scores.dice for row in present),
         )  # fmt: skip
@@ -118,19 +116,14 @@ def _failures(rows: Rows, *address: str) -> Estimate:
 
 def estimate(rows: Rows, value: Callable[[Row], float], *address: str) -> Estimate:
     """Of a share of 1: the mean over patients, and its interval; the same for the same cases, whatever stands beside."""
-    means = list(per_patient(rows, value).values())
+    means = per_patient(rows, value)
     if not means:
         return Estimate(math.nan)
-    middle = math.fsum(means) / len(means)
-    low, high = spread_of_mean(means, addressed(0, "report", *address), draws=_DRAWS).interval()
-    # All of them 0 or all 1: drawing again finds nothing else, but another patient may be otherwise. Of a true share p
-    # nobody shows it with probability (1 - p) ** n.
-    unseen = 1 - (ALPHA / 2) ** (1 / len(means))
-    if max(means) == 0:
-        return Estimate(middle, 0.0, unseen)
-    if min(means) == 1:
-        return Estimate(middle, 1 - unseen, 1.0)
-    return Estimate(middle) if math.isnan(low + high) else Estimate(middle, max(0.0, low), min(1.0, high))
+    return _estimate(math.fsum(means.values()) / len(means), interval_of_mean(means, *address))
+
+
+def _estimate(mean: float, interval: tuple[float, float]) -> Estimate:
+    return Estimate(mean) if math.isnan(sum(interval)) else Estimate(mean, *interval)
 
 
 def _subgroups(table: Table, name: str) -> dict[str, tuple[Subgroup, ...]]:

@@ -2,9 +2,10 @@
 and for equal image passes. kvasir-seg's training images, no pre-trained weights, 128 px; judged on its validation images,
 on ClinicDB and on PolypGen's two centres, both sides by Segue's judge, in the images' own sizes.
 
-    python -m benchmarks.quality [--minutes 8] [--seeds 3]
+    python -m benchmarks.quality [--minutes 8] [--seeds 3] [--long 60] [--folder F]
 
-Every run is a row in results/quality/, written when it is done; asked again, it goes on with what is missing. Both sides
+Every run is a row in results/quality/, written when it is done; asked again, it goes on with what is missing, and with the
+same --folder in the middle of a training of Segue's. `--long` trains once for so many minutes. Both sides
 have the same network, size, batch, images and list of augmentations, and keep their best epoch by validation. What Segue
 tries out before its first step is counted in its minutes. Equal passes: as many as the script made in its minutes.
 """
@@ -78,9 +79,9 @@ def tables(masks: dict[str, dict[str, Any]], sets: dict[str, list[Subject]]) -> 
     return found
 
 
-def ours(folder: Path, length: dict[str, Any], seed: int, work: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def ours(folder: Path, length: dict[str, Any], seed: int, run: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     done = segue.train(
-        folder / "datasets" / "kvasir-seg", work / "run", stores=(str(folder / "store"),), size=(SIZE, SIZE), variation=CHAIN,
+        folder / "datasets" / "kvasir-seg", run, stores=(str(folder / "store"),), size=(SIZE, SIZE), variation=CHAIN,
         loss="dice + bce", progress=True, minutes=length["minutes"] - TRYING_OUT if "minutes" in length else None,
         loop={"batch": BATCH, "rate": RATE, "seed": seed, "steps": length.get("steps", "auto")},
     )  # fmt: skip
@@ -129,8 +130,8 @@ def row(folder: Path, kind: str, side: str, seed: int, length: dict[str, Any]) -
     path = ROWS / f"{kind}-{side}-{seed}.json"
     if path.exists():
         return
-    with tempfile.TemporaryDirectory() as work:
-        masks, about = ours(folder, length, seed, Path(work)) if side == "segue" else theirs(folder, length, seed)
+    run = folder / "runs" / path.stem
+    masks, about = ours(folder, length, seed, run) if side == "segue" else theirs(folder, length, seed)
     found = tables(masks, judged_on(folder))
     sets = {name: summarise(table)[0].as_json() for name, table in found.items()}
     ROWS.mkdir(parents=True, exist_ok=True)
@@ -169,6 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=8)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--long", type=float, help="minutes of one long run of Segue's")
     parser.add_argument("--folder", type=Path, help="where datasets and stores are kept from one start to the next")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -183,6 +185,8 @@ def main() -> None:
             of_script = json.loads((ROWS / f"clock-script-{seed}.json").read_text())
             row(folder, "passes", "segue", seed, {"steps": of_script["steps"]})
             save("quality", {"said": told(options.seeds), "minutes": options.minutes})
+        if options.long:
+            row(folder, "long", "segue", 0, {"minutes": options.long})
 
 
 if __name__ == "__main__":

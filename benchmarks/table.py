@@ -229,6 +229,14 @@ def quality() -> Iterator[str]:
             for row in found
         ],
     )  # fmt: skip
+    for row in found:
+        if row["kind"] == "long":
+            dice = [epoch["dice"] for epoch in row["validation"]]
+            shown = ", ".join(f"{one:.2f}" for one in dice[:: max(1, len(dice) // 12)])
+            yield (
+                f"`long` is what this network, from nothing and at this size, reaches here in {row['length']['minutes']:g} "
+                f"minutes: Dice on validation along the way {shown}, and {max(dice):.3f} at its best.\n"
+            )
     for kind, by_set in (read("quality") or {}).get("said", {}).items():
         yield f"For equal {kind}:\n"
         for name, said in by_set.items():

@@ -10,7 +10,7 @@ import pytest
 from segue.data.case import Case
 from segue.errors import BadInput
 from segue.evaluation.metrics import score
-from segue.evaluation.summary import by_column, by_size, chosen_by, summarise
+from segue.evaluation.summary import chosen_by, summarise
 from segue.evaluation.table import COLUMNS, Row, Table
 from tests.evaluation import made
 
@@ -138,32 +138,3 @@ def test_classes_and_what_was_seen_stand_apart() -> None:
     found = {(each.class_name, each.seen): each.means["dice"] for each in summarise(rows)}
     assert found == {("polyp", ""): 0.2, ("cup", ""): 0.6, ("polyp", "images"): 0.9}
     assert chosen_by([*made.table([0.2]), *made.table([0.6], name="cup")]) == pytest.approx(0.4)
-
-
-def test_subgroups() -> None:
-    rows = [replace(row, columns={"sex": sex}) for row, sex in zip(made.table([0.2, 0.4, 0.9]), "ffm", strict=True)]
-    found = by_column(Table.of(rows), "sex")
-    assert [(value, each[0].means["dice"]) for value, each in found.items()] == [("f", pytest.approx(0.3)), ("m", 0.9)]
-    with pytest.raises(BadInput, match=r"no column 'sx' to group by \(did you mean sex"):
-        by_column(Table.of(rows), "sx")
-
-
-def test_size_strata() -> None:
-    rows = [
-        replace(row, scores=made.present(dice, truth_pixels=pixels))
-        for row, dice, pixels in zip(
-            made.table([0] * 6), (0.1, 0.2, 0.3, 0.4, 0.5, 0.6), (1, 2, 10, 20, 50, 60), strict=True
-        )
-    ]
-    thirds = by_size(Table.of([*rows, Row("n", "polyp", made.absent())]))
-    assert [each[0].means["dice"] for each in thirds.values()] == pytest.approx([0.15, 0.35, 0.55])
-    shares = by_size(Table.of(rows), shares=(0.05, 0.55))
-    assert [name.replace("\N{NO-BREAK SPACE}", " ") for name in shares] == [
-        "under 5 % of the image", "5 % to 55 % of the image", "55 % of the image and more",
-    ]  # fmt: skip
-    assert [each[0].cases for each in shares.values()] == [2, 3, 1]
-    alike = by_size(made.table([0.3, 0.5]))
-    assert sum(each[0].cases for each in alike.values()) == 2
-    assert by_size(Table.of([])) == {}
-    with pytest.raises(BadInput, match="bounds must rise"):
-        by_size(Table.of(rows), shares=(0.5, 0.1))

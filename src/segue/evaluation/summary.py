@@ -7,19 +7,13 @@ patient weigh as one patient; where no patient is known, each image counts as it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from segue.errors import BadInput, nearest
 from segue.evaluation import statistics
 from segue.evaluation.metrics import FAILED_DICE, FAILED_IOU, METRICS, metric_named
 from segue.evaluation.table import Row, Table
-from segue.words import percent
-
-THIRDS = (1 / 3, 2 / 3)
 
 
 @dataclass(frozen=True)
@@ -85,38 +79,6 @@ def chosen_by(table: Table | Iterable[Row], metric: str = "dice") -> float:
     means = [patient_mean(rows, lambda row: row.value(metric)) for rows in classes.values()]
     known = [mean for mean in means if not math.isnan(mean)]
     return math.fsum(known) / len(known) if known else math.nan
-
-
-def by_column(table: Table, column: str) -> dict[str, tuple[Summary, ...]]:
-    """A summary for each value of a column of the cases; cases without one are under ''."""
-    if column not in table.columns:
-        raise BadInput(f"the table has no column {column!r} to group by ({nearest(column, table.columns)})")
-    groups: dict[str, list[Row]] = {}
-    for row in table:
-        groups.setdefault(row.column(column), []).append(row)
-    return {value: summarise(groups[value]) for value in sorted(groups)}
-
-
-def by_size(table: Table, *, shares: Sequence[float] | None = None) -> dict[str, tuple[Summary, ...]]:
-    """By the truth's share of the image, where the structure is there.
-
-    Without `shares` the cases fall into thirds, of their own sizes: fine within one set, no base to compare two. With
-    them, the bounds are these shares.
-    """
-    rows = [row for row in table if row.scores.present]
-    sizes = np.array([row.scores.size for row in rows])
-    if not rows:
-        return {}
-    bounds = np.quantile(sizes, THIRDS) if shares is None else np.asarray(shares, float)
-    if (np.diff(bounds) <= 0).any() and shares is not None:
-        raise BadInput(f"shares {shares}: bounds must rise")
-    strata: dict[str, tuple[Summary, ...]] = {}
-    stratum = np.searchsorted(bounds, sizes, side="right")
-    for number in range(len(bounds) + 1):
-        inside = [row for row, place in zip(rows, stratum, strict=True) if place == number]
-        if inside:
-            strata[_between(bounds, number)] = summarise(inside)
-    return strata
 
 
 def per_patient(rows: Iterable[Row], value: Callable[[Row], float]) -> dict[str, float]:
@@ -201,14 +163,6 @@ def _patients(rows: list[Row]) -> int:
 
 def _one(values: list[Any], mixed: Any) -> Any:
     return values[0] if len(set(values)) == 1 else mixed
-
-
-def _between(bounds: Any, number: int) -> str:
-    below = percent(float(bounds[number - 1])) if number else ""
-    above = percent(float(bounds[number])) if number < len(bounds) else ""
-    if below and above:
-        return f"{below} to {above} of the image"
-    return f"{below} of the image and more" if below else f"under {above} of the image"
 
 
 def _or_none(value: float) -> float | None:

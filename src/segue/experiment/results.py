@@ -15,13 +15,14 @@ from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.decision import Decision
 from segue.evaluation.metrics import FAILED_DICE, METRICS
-from segue.evaluation.summary import THIRDS, interval_of_mean, per_patient, rows_for, summarise
+from segue.evaluation.summary import interval_of_mean, per_patient, rows_for, summarise
 from segue.evaluation.table import Row, Table
 from segue.report.page import Estimate, Percent
 from segue.report.story import Evaluated, Miss, Overlay, Result, Stratum, Subgroup
 from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
+_THIRDS = (1 / 3, 2 / 3)  # of the cases of all sets, by size
 _WORST = 8
 _VALUES = 24  # of a column, above which it makes no subgroups
 _PICTURES, _BYTES = 24, 4 << 20  # of a set's overlays; of one of them
@@ -172,7 +173,7 @@ def strata(sets: Sequence[tuple[Evaluated, Table]]) -> dict[str, tuple[Stratum, 
         sizes = [row.scores.size for inside in rows.values() for row in inside]
         if len(sizes) < 3:
             continue
-        bounds = sorted(set(np.quantile(sizes, THIRDS).tolist()))
+        bounds = sorted(set(np.quantile(sizes, _THIRDS).tolist()))
         for number in range(len(bounds) + 1):
             told = _between(bounds, number)
             groups = {

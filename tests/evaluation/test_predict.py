@@ -71,6 +71,43 @@ def pictures(sizes: list[tuple[int, int]], frame: Frame = CANVAS) -> list[Pictur
     return [picture_of(smooth(*size, seed=seed), frame) for seed, size in enumerate(sizes)]
 
 
+@pytest.mark.parametrize("views", [(), ("flips",)])
+@pytest.mark.parametrize("size", SIZES)
+def test_a_tight_canvas_changes_nothing_for_one_that_looks_at_pixels(
+    size: tuple[int, int], views: tuple[str, ...]
+) -> None:
+    image = smooth(*size)
+    square = predict_array(red, image, frame=Frame((96, 96), 128, views=views), target=POLYP)
+    tight = predict_array(red, image, frame=Frame((96, 96), 128, views=views, tight=True), target=POLYP)
+    assert np.abs(square - tight).max() < 0.02  # half a pixel apart on the canvas
+
+
+def test_batches_are_of_one_size_and_none_waits_long() -> None:
+    frame, shapes, taken = Frame((96, 96), 128, tight=True), [], 0
+    sizes = [(96, 40), *[(60, 96)] * 39, (96, 40)]
+
+    def spying(images: Array) -> Array:
+        shapes.append(images.shape[:3])
+        return red(images)
+
+    def each() -> Iterator[Picture]:
+        nonlocal taken
+        for seed, size in enumerate(sizes):
+            taken += 1
+            yield picture_of(smooth(*size, seed=seed), frame)
+
+    found = predict(spying, each(), frame=frame, target=POLYP, batch=4)
+    first = next(found)
+    assert taken <= 4 * 4 + 1  # a rare size in front does not hold up the folder
+    rest = list(found)
+    assert [maps.shape[1:] for maps in (first, *rest)] == sizes
+    alone = [next(predict(red, [picture_of(smooth(*size, seed=n), frame)], frame=frame, target=POLYP))
+             for n, size in enumerate(sizes)]  # fmt: skip
+    assert all(np.array_equal(one, other) for one, other in zip((first, *rest), alone, strict=True))
+    assert {shape[1:] for shape in shapes} == {(96, 64), (64, 96)}
+    assert [shape[0] for shape in shapes].count(4) == 9
+
+
 def test_neither_batch_size_nor_order_changes_a_byte() -> None:
     given = pictures(SIZES)
     alone = [next(predict(mixed, [one], frame=CANVAS, target=POLYP)).tobytes() for one in given]

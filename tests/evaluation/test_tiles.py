@@ -47,6 +47,31 @@ def test_the_rule(stored: tuple[int, int], given: Frame, canvas: tuple[int, int]
         assert all(side * OVERLAP <= one + side - other + 1 < side for one, other in itertools.pairwise(starts))
 
 
+@pytest.mark.parametrize(
+    ("stored", "size", "canvas"),
+    [
+        ((480, 640), (128, 128), (96, 128)),
+        ((640, 480), (128, 128), (128, 96)),
+        ((480, 640), (256, 256), (192, 256)),
+        ((481, 640), (256, 256), (192, 256)),  # on the canvas it has 192 rows
+        ((484, 640), (256, 256), (224, 256)),
+        ((360, 640), (256, 256), (160, 256)),
+        ((20, 600), (128, 128), (32, 128)),
+        ((500, 500), (101, 77), (96, 77)),
+        ((77, 101), (77, 101), (77, 101)),
+    ],
+)  # fmt: skip
+def test_a_tight_canvas_has_no_rows_of_padding_to_spare(
+    stored: tuple[int, int], size: tuple[int, int], canvas: tuple[int, int]
+) -> None:
+    tight = Frame(size, 640, tight=True)
+    assert (tiling(stored, tight).canvas, tiling(stored, tight).tile) == (canvas, canvas)
+    assert tiling(stored, Frame(size, 640)).canvas == size
+    # A quarter turn needs the room.
+    assert tiling(stored, Frame(size, 640, tight=True, views=("rot90",))).canvas == size
+    assert Frame.from_json(tight.as_json()) == tight
+
+
 @pytest.mark.parametrize("given", [frame(zoom=2.7), frame(zoom=8), frame("fill")])
 @pytest.mark.parametrize("size", [(301, 477), (477, 301), (90, 599), (640, 101)])
 @pytest.mark.parametrize(("predictor", "target"), [(red, POLYP), (shades, THREE)])

@@ -34,6 +34,9 @@ class Frame:
             image with the pixels for it is cut into overlapping tiles, at most `zoom` times as large as letterboxed.
     fill    an image so long that more than half of the canvas would stay empty is scaled until its short side fills the
             canvas, and cut into overlapping tiles along the long one. The network then sees it larger than in training.
+
+    `tight`: rows and columns of the canvas that would hold padding alone are not computed, in steps of 32. A network that
+    sees by convolutions says the same of the rest; one that knows places by heart (a plain transformer) may not.
     """
 
     size: tuple[int, int]  # of the canvas: height, width
@@ -44,6 +47,7 @@ class Frame:
     views: tuple[str, ...] = ()  # test-time variations: "flips", "rot90"
     tiles: str = "auto"
     zoom: float = 1.0  # how much larger than letterboxed the network has seen images in training; 1: whole images only
+    tight: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(int(side) for side in self.size))

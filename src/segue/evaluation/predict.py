@@ -31,6 +31,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 BATCH = 8
+_PATIENCE = 4  # batches that wait for a picture in front of them
 
 
 @dataclass(frozen=True)
@@ -72,18 +73,25 @@ def predict_tagged(
 ) -> Iterator[tuple[T, Maps | None]]:
     """`predict` with a tag to each picture; a tag without a picture (one that could not be read) passes in its turn."""
     waiting: deque[tuple[T, _Job | None]] = deque()
-    windows: list[tuple[_Job, int, npt.NDArray[Any]]] = []
+    alike: dict[tuple[int, int], list[_Window]] = {}  # by size: a batch is of one
     for tag, picture in items:
         job = None if picture is None else _Job(picture, frame)
         waiting.append((tag, job))
         if job is not None:
+            windows = alike.setdefault(job.plan.tile, [])
             windows += job.windows()
-        while len(windows) >= batch:
-            _run(predictor, windows[:batch], frame, target)
-            del windows[:batch]
+            while len(windows) >= batch:
+                _run(predictor, windows[:batch], frame, target)
+                del windows[:batch]
         yield from _finished(waiting, target)
-    if windows:
-        _run(predictor, windows, frame, target)
+        if len(waiting) > _PATIENCE * batch:  # behind one of a rare size
+            first = waiting[0][1]
+            assert first is not None
+            _run(predictor, alike.pop(first.plan.tile), frame, target)
+            yield from _finished(waiting, target)
+    for windows in alike.values():
+        if windows:
+            _run(predictor, windows, frame, target)
     yield from _finished(waiting, target)
 
 
@@ -105,7 +113,7 @@ class _Job:
         self.rendered = render(Drawn.identity(1, canvas), 0, levels, None, canvas, frame.padding)
         self.done = False
 
-    def windows(self) -> list[tuple[_Job, int, npt.NDArray[Any]]]:
+    def windows(self) -> list[_Window]:
         height, width = self.plan.tile
         return [
             (self, number, self.rendered.image[top : top + height, left : left + width])
@@ -142,9 +150,10 @@ def _without_padding(maps: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]
     return found
 
 
-def _run(
-    predictor: Predictor, windows: Sequence[tuple[_Job, int, npt.NDArray[Any]]], frame: Frame, target: Target
-) -> None:
+_Window = tuple[_Job, int, npt.NDArray[Any]]
+
+
+def _run(predictor: Predictor, windows: Sequence[_Window], frame: Frame, target: Target) -> None:
     images = np.stack([window for *_, window in windows])
 
     def checked(seen: npt.NDArray[Any]) -> Maps:

@@ -18,6 +18,7 @@ from segue.evaluation.frame import Frame
 
 OVERLAP = 0.25  # of a tile's side, at least
 WORTH = 1.25  # an image that would be seen less than this times larger is not cut
+_STEP = 32  # networks halve the size five times
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,17 @@ def tiling(stored: tuple[int, int], frame: Frame) -> Tiling:
         wanted = filling
     scale = min(wanted, max(whole, 1.0))  # no tile shows more than the stored image has
     if scale < WORTH * whole:
-        return Tiling(frame.size, frame.size, (0,), (0,))
+        canvas = _tight(stored, whole, frame.size) if frame.tight and "rot90" not in frame.views else frame.size
+        return Tiling(canvas, canvas, (0,), (0,))
     canvas = (max(height, round(stored[0] * scale)), max(width, round(stored[1] * scale)))
     return Tiling(canvas, frame.size, _starts(canvas[0], height), _starts(canvas[1], width))
+
+
+def _tight(stored: tuple[int, int], scale: float, size: tuple[int, int]) -> tuple[int, int]:
+    height, width = (
+        min(most, math.ceil(round(side * scale) / _STEP) * _STEP) for side, most in zip(stored, size, strict=True)
+    )
+    return height, width
 
 
 def _starts(length: int, side: int) -> tuple[int, ...]:

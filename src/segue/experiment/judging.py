@@ -33,7 +33,7 @@ class Judges:
         assert isinstance(settings.size, tuple)
         frame = Frame(
             size=settings.size, long_side=material.long_side, channels=material.channels, dtype=material.dtype,
-            padding=assemble.padding(settings, network),
+            padding=assemble.padding(settings, network), tight=not network.knows_places,
         )  # fmt: skip
         judge = Judge(validation(material), frame=frame, target=material.target, quick=True)
         return cls(frame, material, settings, judge)

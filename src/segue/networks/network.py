@@ -61,6 +61,8 @@ class SegmentationNetwork(nn.Module):
         self.colour_std: Tensor
         self.register_buffer("colour_mean", torch.tensor(tuple(mean)).view(1, -1, 1, 1))
         self.register_buffer("colour_std", torch.tensor(tuple(std)).view(1, -1, 1, 1))
+        self.knows_places = any(getattr(part, "knows_places", False) for part in body.modules())
+        """It has learnt the places of a canvas by heart, so that another canvas is another thing to it."""
         self._batch_normed = any(has_batch_norm(trunk) for trunk in body.trunks().values())
 
     @property

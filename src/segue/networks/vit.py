@@ -26,6 +26,8 @@ _WIDTHS = {4: 64, 8: 128, 16: 256, 32: 256}
 class Tokens(nn.Module):
     """The transformer: maps from `count` of its blocks, evenly spaced, the last one among them, with their class token."""
 
+    knows_places = True
+
     def __init__(self, encoder: Encoder, channels: int, count: int) -> None:
         super().__init__()
         self.model: Any = timm().create_model(encoder.key, in_chans=channels, num_classes=0, **encoder.options)

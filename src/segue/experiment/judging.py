@@ -29,12 +29,7 @@ class Judges:
     judge: Judge
 
     @classmethod
-    def of(cls, settings: TrainSettings, material: Material, network: SegmentationNetwork) -> Judges:
-        assert isinstance(settings.size, tuple)
-        frame = Frame(
-            size=settings.size, long_side=material.long_side, channels=material.channels, dtype=material.dtype,
-            padding=assemble.padding(settings, network), tight=not network.knows_places,
-        )  # fmt: skip
+    def of(cls, settings: TrainSettings, material: Material, frame: Frame) -> Judges:
         judge = Judge(validation(material), frame=frame, target=material.target, quick=True)
         return cls(frame, material, settings, judge)
 
@@ -57,6 +52,14 @@ class Judges:
         machine = self.settings.machine
         device = next(network.parameters()).device
         return Predictor(network, self.material.target, torch.device(device), str(machine.precision))
+
+
+def frame_of(settings: TrainSettings, material: Material, network: SegmentationNetwork) -> Frame:
+    assert isinstance(settings.size, tuple)
+    return Frame(
+        size=settings.size, long_side=material.long_side, channels=material.channels, dtype=material.dtype,
+        padding=assemble.padding(settings, network), tight=not network.knows_places,
+    )  # fmt: skip
 
 
 def validation(material: Material) -> list[Subject]:

@@ -13,7 +13,7 @@ import torch
 
 from segue.errors import BadInput
 from segue.experiment import assemble
-from segue.experiment.judging import Judges
+from segue.experiment.judging import Judges, frame_of
 from segue.experiment.material import Material, canvas
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
@@ -128,7 +128,7 @@ def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
             loop.one_step([next(parcels) for _ in range(cuts)])
             loop.step += 1
             taken.append(time.perf_counter() - start)
-        judges = Judges.of(settings, material, built)
+        judges = Judges.of(settings, material, frame_of(settings, material, built))
         few = min(_JUDGED, material.validates)
         judging = judges.seconds(built, few) * material.validates / few if few else 0.0
     return min(taken[1:]), judging

@@ -17,8 +17,9 @@ import torch
 from segue import networks
 from segue.config import validate
 from segue.errors import BadInput, Failed
+from segue.evaluation.frame import Frame
 from segue.experiment import assemble
-from segue.experiment.judging import Judges
+from segue.experiment.judging import Judges, frame_of
 from segue.experiment.material import Material, gather
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
@@ -141,12 +142,11 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
     built, told = assemble.network(settings, material.target, material.channels)
     if told:
         say(told)
-    judges = Judges.of(settings, material, built)
     about = {
         "asked": json.loads(asked.model_dump_json()),
         "data": material.about(),
         "target": material.target.as_json(),
-        "frame": judges.frame.as_json(),
+        "frame": frame_of(settings, material, built).as_json(),
         "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()),
         "train": len(material.train), "validation_cases": material.validates, "weights_from": told,
@@ -186,7 +186,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
     fabric = fabric_of(settings.machine)
     built, _ = assemble.network(settings, material.target, material.channels)
     parts = assemble.parts(settings, material, built, rank=fabric.global_rank, world=fabric.world_size)
-    judges = Judges.of(settings, material, built)
+    judges = Judges.of(settings, material, Frame.from_json(run.about["frame"], where=str(run.folder)))
     watchers: list[Watcher] = []
     if fabric.is_global_zero:
         watchers = [*([ProgressLine(settings.select)] if progress else []), *trackers(track, run)]

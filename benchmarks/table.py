@@ -206,8 +206,8 @@ def speed() -> Iterator[str]:
             "What is in the way of 2: without half precision both run the same float32 convolutions, at more than half the "
             "processor's peak. Segue gains by memory layout (1.2), by enlarging and convolving in one (1.2) and by batches; "
             "batch norms folded into the convolutions were tried and gave 3 % (resnet18) to 9 % (mobilenet_v2) more. On "
-            "two threads by the clock the ratios are 1.5 and 2.0. Rows of padding are not computed, which gains nothing here, where "
-            "images are nearly square, and a third with images of 16:9.\n"
+            "two threads by the clock the ratios are 1.5 and 2.0. Rows of padding are not computed, which gains nothing here, "
+            "where images are nearly square, and a third with images of 16:9.\n"
         )
 
 
@@ -220,9 +220,9 @@ def quality() -> Iterator[str]:
     yield (
         "## Quality\n\n`quality`: kvasir-seg's training images, U-Net on resnet18 from nothing at 128 px, eight minutes each, "
         "and Segue for as many passes as the script had made. Mean Dice over patients of cases with a polyp, in the images' "
-        "own sizes. Segue's trainings for equal clock were repeated to the byte and judged again after prediction had stopped "
-        "to compute rows of padding, which changes nothing on validation and little elsewhere. The script squeezes images into "
-        "the square, where Segue keeps their shape.\n"
+        "own sizes. Segue's trainings for equal clock were repeated to the byte and judged again after prediction had "
+        "stopped to compute rows of padding, which changes nothing on validation and little elsewhere. The script squeezes "
+        "images into the square, where Segue keeps their shape.\n"
     )
     yield from rows(
         ["for equal", "side", "seed", "passes", "minutes in all", *sets],

@@ -20,6 +20,7 @@ _CORE = ("numpy", "opencv-python-headless", "pillow", "pydantic", "matplotlib")
 # Extra -> a distribution that it brings, and what one gets.
 _EXTRAS = {
     "train": ("lightning-fabric", "training, evaluation and prediction"),
+    "volumes": ("nibabel", "MR and CT volumes"),
     "track": ("tensorboard", "curves in TensorBoard and Weights & Biases"),
 }
 

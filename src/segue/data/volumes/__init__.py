@@ -1,0 +1,1 @@
+"""Volumes: where their voxels lie, and reading them from the files of scanners and challenges."""

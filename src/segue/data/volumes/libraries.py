@@ -1,0 +1,30 @@
+"""The libraries that read volumes: an extra, loaded when a volume is met, and asked for in words where it is missing."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from segue.errors import BadInput
+
+
+def nibabel() -> Any:
+    return _loaded("nibabel")
+
+
+def pydicom() -> Any:
+    return _loaded("pydicom")
+
+
+def sitk() -> Any:
+    """On one thread: it starts as many as there are cores by itself, in each of the processes that share them."""
+    library = _loaded("SimpleITK")
+    library.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+    return library
+
+
+def _loaded(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise BadInput(f"{name} is not installed, and volumes need it", hint="pip install 'segue[volumes]'") from None

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from segue.cli import app
 from tests.data import made
+from tests.data.volumes import made as volumes
 
 
 def run(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -129,12 +130,17 @@ def test_output_survives_pipes_terminals_and_names(folder: Path, tmp_path: Path)
     assert "\\x1b[31m" in done.stderr
 
 
-def test_volumes_are_told_in_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "imagesTr").mkdir()
-    (tmp_path / "imagesTr" / "a.nii.gz").write_bytes(b"x")
-    done = run("data", "scan", tmp_path)
-    assert done.returncode == 2
-    assert "holds volumes (.nii.gz), which this version does not read yet" in done.stderr
+def test_what_volumes_cannot_do_yet_is_one_sentence(tmp_path: Path) -> None:
+    folder = volumes.folder(tmp_path / "brains", 4)
+    done = run("data", "scan", folder, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "spacing    0.8x0.9x3 mm (4)" in done.stdout
+    assert "Next: segue data split datasets/brains" in done.stdout
+    for verb in ("prepare", "explore"):
+        done = run("data", verb, "datasets/brains", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "holds volumes (0), which this version cannot" in done.stderr
+    assert run("data", "split", "datasets/brains", cwd=tmp_path).returncode == 0
 
 
 def test_the_command_to_go_on_with_is_the_one_that_was_given(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def scan(
 
 def _tell_scan(found: Scan, debug: bool) -> None:
     from segue.data.dataset import patients
-    from segue.data.scan import sizes
+    from segue.data.scan import sizes, spacings
 
     unlabelled = len(found.cases) - found.labelled
     tell.say(f"{found.root}", f"  layout     {found.layout}: {found.why}")
@@ -77,6 +77,9 @@ def _tell_scan(found: Scan, debug: bool) -> None:
     counted = list(sizes(found.cases).items())
     shown = ", ".join(f"{size} ({count:,})" for size, count in counted[:4])
     tell.say(f"  sizes      {shown}" + (f", and {len(counted) - 4:,} more" if len(counted) > 4 else ""))
+    if between := list(spacings(found.cases).items()):
+        shown = ", ".join(f"{mm} mm ({count:,})" for mm, count in between[:3])
+        tell.say(f"  spacing    {shown}" + (f", and {len(between) - 3:,} more" if len(between) > 3 else ""))
     tell.say(f"  labels     {found.labels_in_words}")
     if found.classes:
         tell.say("")
@@ -110,7 +113,8 @@ def _tell_scan(found: Scan, debug: bool) -> None:
         tell.next_command(tell.again("--skip-bad"))
         return
     tell.say(f"Written: {found.dataset.folder}")
-    tell.next_command(f"segue data explore {tell.quoted(found.dataset.folder)}")
+    verb = "split" if any(case.volume for case in found.cases) else "explore"
+    tell.next_command(f"segue data {verb} {tell.quoted(found.dataset.folder)}")
 
 
 @app.command()

@@ -48,6 +48,10 @@ class Case:
         return bool(self.mask)
 
     @property
+    def volume(self) -> bool:
+        return self.depth > 0
+
+    @property
     def who(self) -> str:
         """The patient; where none is known, what was found to show one scene; else each image counts as its own."""
         if self.patient:

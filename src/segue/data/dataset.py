@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ from segue.config import Strict, read_yaml, validate, write_yaml
 from segue.data import images, labels
 from segue.data.case import Case, read_cases, read_table, write_cases
 from segue.data.labels import Labels
+from segue.data.volumes import files
+from segue.data.volumes import look as volumes
 from segue.errors import BadInput
 
 FORMAT = 1
@@ -93,6 +95,12 @@ class Dataset:
             )
         return root
 
+    def demand_frames(self, what: str) -> None:
+        """Volumes can be scanned, searched for copies and split by now."""
+        volume = next((case.case for case in self.cases if case.volume), None)
+        if volume is not None:
+            raise BadInput(f"{self.folder}: holds volumes ({volume}), which this version cannot {what} yet")
+
     @cached_property
     def skipped(self) -> tuple[tuple[str, str], ...]:
         """(file, reason): what the scan has left out."""
@@ -107,7 +115,10 @@ class Dataset:
         return {case.case: case for case in self.cases}
 
     def image(self, case: Case) -> images.Pixels:
-        """(height, width, channels); several files of a case are its channels, in order."""
+        """(height, width, channels), or (slice, row, column, channels) of a volume; several files are channels, in order."""
+        if case.volume:
+            found = [one.turned for one in volumes.read_channels(self.root, case.images)]
+            return np.stack(found, axis=-1)
         planes = [images.read_image(self.root / path) for path in case.images]
         planes = [plane[..., None] if plane.ndim == 2 else plane for plane in planes]
         if len({plane.shape[:2] for plane in planes}) > 1:
@@ -118,9 +129,15 @@ class Dataset:
         """Class ids, IGNORE where the mask does not count. `checked`: the scan has seen this very file."""
         if not case.mask or self.card.labels is None:
             raise BadInput(f"{case.case}: has no mask")
-        raw = images.read_mask(self.root / case.mask)
+        if case.volume:
+            grid = files.grid(self.root / case.images[0])
+            whole = volumes.read_mask(self.root, case, grid)
+            raw: npt.NDArray[Any] = whole.reshape(-1, whole.shape[-1])
+        else:
+            raw = images.read_mask(self.root / case.mask)
         try:
-            return labels.apply(self.card.labels, raw, checked=checked)
+            ids = labels.apply(self.card.labels, raw, checked=checked)
+            return ids.reshape(whole.shape) if case.volume else ids
         except BadInput as error:
             raise BadInput(f"{case.mask}: {error.message}") from None
 

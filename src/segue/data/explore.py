@@ -40,6 +40,7 @@ def explore(
     found = as_dataset(dataset)
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
+    found.demand_frames("draw")
     if sample < 1:
         raise BadInput(f"sample {sample}: at least one image must be measured")
     written = _composed(survey(found, sample, workers, progress)).html()

@@ -16,6 +16,7 @@ from segue.data.case import IGNORE, Case
 from segue.data.copies.fingerprint import fingerprint
 from segue.data.labels import Labels
 from segue.data.tree import VOLUMES, suffix
+from segue.data.volumes import look as volumes
 from segue.errors import BadInput
 
 
@@ -28,10 +29,10 @@ class Task:
 
 def look(task: Task) -> dict[str, Any]:
     case = task.case
+    if any(suffix(path) in VOLUMES or not suffix(path) for path in case.images):
+        return volumes.look(task.root, case, task.labels)
     planes, headers = [], []
     for path in case.images:
-        if suffix(path) in VOLUMES:
-            raise BadInput(f"{path}: is a volume, which this version does not read yet")
         data, header = images.load(task.root / path)
         planes.append(images.decode(task.root / path, data, header))
         headers.append(header)
@@ -48,7 +49,7 @@ def look(task: Task) -> dict[str, Any]:
         "height": first.shape[0],
         "width": first.shape[1],
         "channels": sum(plane.shape[2] if plane.ndim == 3 else 1 for plane in upright),
-        "bits": 16 if any(plane.dtype == np.uint16 for plane in upright) else 8,
+        "dtype": "uint16" if any(plane.dtype == np.uint16 for plane in upright) else "uint8",
         "digest": digest,
         "thumbnail": thumbnail.tobytes(),
     }

@@ -94,6 +94,7 @@ def plan(
     found = as_dataset(dataset)
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
+    found.demand_frames("prepare")
     if found.card.dtype not in ("uint8", "uint16") or not found.card.channels:
         raise BadInput(
             f"{found.folder}: dtype {found.card.dtype!r} and {len(found.card.channels)} channels make no store"

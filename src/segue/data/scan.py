@@ -6,7 +6,7 @@ import itertools
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,11 @@ from segue.data.doubts import doubts
 from segue.data.look import Task, look
 from segue.data.stamp import stamp
 from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
+from segue.data.volumes import look as volumes
 from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
 from segue.files import atomic
+from segue.words import count
 
 _WORK = ".scan"  # holds what an interrupted scan has done so far
 _KEPT = ("modality", "anatomy", "licence", "citation", "home", "patients_from", "sites_from")
@@ -75,6 +77,7 @@ class Scan:
             "site_names": self.sites,
             "parts": dict(sorted(Counter(case.part for case in self.cases if case.part).items())),
             "sizes": sizes(self.cases),
+            "spacings": spacings(self.cases),
             "labels": self.labels_in_words,
             "classes": [
                 {"id": number, "name": name, "masks": self.masks_with_class.get(number, 0)}
@@ -117,9 +120,6 @@ def scan(
         )
     if out is not None and Path(out).resolve() == root.resolve():
         raise BadInput(f"{out}: is the folder of the images; give another --out")
-    kinds = {suffix(path) for case in reading.cases for path in case.images}
-    if kinds and kinds <= set(VOLUMES):
-        raise BadInput(f"{root}: holds volumes ({', '.join(sorted(kinds))}), which this version does not read yet")
     name = name if name is not None else _slug(root.resolve().name)
     if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f]", name):
         raise BadInput(f"--name {name!r} cannot be the name of a folder")
@@ -152,10 +152,10 @@ def scan(
             layout=adapter.name,
             modality=adapter.modality,
             anatomy=adapter.anatomy,
-            channels=_channels(adapter, [found[key][1]["channels"] for key in order]),
+            channels=_channels(adapter, cases, [found[key][1]["channels"] for key in order]),
             classes=classes,
             labels=rule,
-            dtype="uint16" if any(found[key][1]["bits"] == 16 for key in order) else "uint8",
+            dtype=_dtype([found[key][1]["dtype"] for key in order]),
             patients_from=adapter.patients_from if patients(cases) else "",
             sites_from=adapter.sites_from if any(case.site for case in cases) else "",
             licence=adapter.known.licence if adapter.known else "",
@@ -193,6 +193,7 @@ def scan(
             warnings=(
                 *(doubt for doubt, _ in doubts(cases, pairs)),
                 *_resembling(tree, adapter),
+                *_of_volumes(found.values()),
                 *_unused(sorted(pictures - used)),
                 *_rare(classes, with_class, found.values(), rule),
             ),
@@ -301,7 +302,8 @@ def _measured(case: Case, seen: dict[str, Any], rule: rules.Labels | None) -> Ca
         foreground = rules.foreground_share(rule, seen["mask"])
     if foreground is not None:
         foreground = float(f"{foreground:.6g}")  # as the table will hold it: a split must not differ before and after
-    return case.with_(height=seen["height"], width=seen["width"], digest=seen["digest"], foreground=foreground)
+    size = {"height": seen["height"], "width": seen["width"], "depth": seen.get("depth", 0)}
+    return case.with_(**size, spacing=tuple(seen.get("spacing", ())), digest=seen["digest"], foreground=foreground)
 
 
 def _classes_in(rule: rules.Labels | None, seen: dict[str, Any]) -> set[int]:
@@ -326,16 +328,34 @@ def _in_order(thumbs: Path, rows: npt.NDArray[np.intp], folder: Path) -> npt.NDA
     return result
 
 
-def _channels(adapter: Adapter, counts: list[int]) -> tuple[str, ...]:
+def _channels(adapter: Adapter, cases: Sequence[Case], counts: list[int]) -> tuple[str, ...]:
     most = max(Counter(counts).items(), key=lambda pair: pair[1], default=(0, 0))[0]
+    named = {case.channels for case in cases if case.channels}
     if len(adapter.channels) == most:
         return adapter.channels
+    if len(named) == 1 and len(names := named.pop()) == most:
+        return names
     return {1: ("grey",), 3: ("red", "green", "blue")}.get(most, tuple(f"channel {i}" for i in range(most)))
+
+
+def _dtype(kinds: list[str]) -> str:
+    """What holds all of them."""
+    return max(kinds, key=("uint8", "uint16", volumes.DTYPE).index, default="uint8")
 
 
 def sizes(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
     """How many images have which size, the most frequent first."""
-    counted = Counter(f"{case.width}x{case.height}" for case in cases)
+    counted = Counter(f"{case.width}x{case.height}" + (f"x{case.depth}" if case.volume else "") for case in cases)
+    return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def spacings(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
+    """Likewise of the millimetres between voxels: column, row, slice."""
+    counted = Counter(
+        "x".join(f"{mm:.3g}" for mm in (case.spacing[1], case.spacing[0], case.spacing[2]))
+        for case in cases
+        if case.volume
+    )
     return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
 
 
@@ -345,6 +365,15 @@ def _unused(pictures: list[str]) -> Iterator[str]:
         folders = Counter(path.partition("/")[0] for path in pictures if "/" in path).most_common(3)
         apart = f"; a folder like {folders[0][0]}/ may be a dataset of its own" if len(folders) == 3 else ""
         yield f"{len(pictures):,} {belong} to no case, for example {pictures[0]}{apart}."
+
+
+def _of_volumes(seen: Iterable[tuple[Case, dict[str, Any]]]) -> Iterator[str]:
+    by_doubt: dict[str, list[str]] = {}
+    for case, about in seen:
+        for doubt in about.get("doubts", ()):
+            by_doubt.setdefault(doubt, []).append(case.images[0])
+    for doubt, paths in sorted(by_doubt.items()):
+        yield f"{count(len(paths), 'volume')}, for example {min(paths)}: {doubt}."
 
 
 def _resembling(tree: Tree, taken: Adapter) -> Iterator[str]:

@@ -356,6 +356,93 @@ PUBLISHED = (
             "IMD009": has("PH2 Dataset images/IMD009/IMD009_Dermoscopic_Image/IMD009.BMP"),
         },
     ),
+    Made(
+        "acdc",
+        "ACDC",
+        (
+            "training/patient001/patient001_4d.nii.gz",
+            "training/patient001/patient001_frame01.nii.gz",
+            "training/patient001/patient001_frame01_gt.nii.gz",
+            "training/patient001/patient001_frame01_scribble.nii.gz",
+            "training/patient001/patient001_frame12.nii.gz",
+            "training/patient001/patient001_frame12_gt.nii.gz",
+            "training/patient002/patient002_frame03.nii",
+            "testing/patient101/patient101_frame01.nii.gz",
+            "testing/patient101/patient101_frame01_gt.nii.gz",
+            "testing/patient101/patient101_frame14_gt.nii.gz",
+            "training/MANDATORY_CITATION.md",
+        ),
+        {
+            "patient001_frame01": has(
+                "training/patient001/patient001_frame01.nii.gz",
+                "training/patient001/patient001_frame01_gt.nii.gz",
+                patient="patient001",
+                time="ED",
+                part="train",
+                extra={"group of disease": "DCM", "height (cm)": "184.0", "weight (kg)": "95.0"},
+            ),
+            "patient001_frame12": {"time": "ES", "patient": "patient001"},
+            "patient002_frame03": has(
+                "training/patient002/patient002_frame03.nii", patient="patient002", time="", extra={}
+            ),
+            "patient101_frame01": {"part": "test", "time": "", "extra": {}},
+        },
+        bad=("testing/patient101/patient101_frame14_gt.nii.gz",),
+        tables=(
+            ("training/patient001/Info.cfg", "ED: 1\nES: 12\nGroup: DCM\nHeight: 184.0\nNbFrame: 30\nWeight: 95.0\n"),
+            ("testing/patient101/Info.cfg", "what is this\nED: one\n"),
+        ),
+    ),
+    Made(
+        "acdc-scribbles",
+        "ACDC",
+        (
+            "training/patient001/patient001_frame01.nii.gz",
+            "training/patient001/patient001_frame01_scribble.nii.gz",
+            "training/patient002/patient002_frame01.nii.gz",
+        ),
+        {
+            "patient001_frame01": has(
+                "training/patient001/patient001_frame01.nii.gz",
+                "training/patient001/patient001_frame01_scribble.nii.gz",
+                patient="patient001",
+                part="",
+            ),
+            "patient002_frame01": {"mask": "", "patient": "patient002"},
+        },
+    ),
+    Made(
+        "decathlon",
+        "Task05_Prostate",
+        (
+            "imagesTr/prostate_00.nii.gz",
+            "imagesTr/._prostate_00.nii.gz",  # as the archives have them
+            "imagesTr/prostate_01.nii.gz",
+            "labelsTr/prostate_00.nii.gz",
+            "labelsTr/._prostate_00.nii.gz",
+            "labelsTr/prostate_07.nii.gz",
+            "imagesTs/prostate_03.nii.gz",
+        ),
+        {
+            "prostate_00": has(
+                "imagesTr/prostate_00.nii.gz",
+                "labelsTr/prostate_00.nii.gz",
+                channels=("T2", "ADC"),
+                modality="MR",
+                patient="",
+                part="",
+            ),
+            "prostate_01": has("imagesTr/prostate_01.nii.gz"),
+            "prostate_03": has("imagesTs/prostate_03.nii.gz", channels=("T2", "ADC")),
+        },
+        bad=("labelsTr/prostate_07.nii.gz",),
+        tables=(
+            (
+                "dataset.json",
+                '{"modality": {"0": "T2", "1": "ADC"}, "labels": {"0": "background", "1": "PZ", "2": "TZ"}, "training": []}',
+            ),
+        ),
+    ),
 )
 
 GENERIC = (

@@ -162,7 +162,7 @@ def test_affines_that_contradict_each_other_are_told(tmp_path: Path) -> None:
     image.set_qform(moved, 1)
     nibabel.save(image, tmp_path / "a.nii")
     assert list(nifti.doubts(tmp_path / "a.nii")) == [
-        "its two affines are 3 mm apart; the sform is taken, where some tools take the qform"
+        "its two affines contradict each other; the sform is taken, where some tools take the qform"
     ]
     image.set_qform(AFFINE, 1)
     nibabel.save(image, tmp_path / "b.nii")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from segue.data.adapters import (
+    acdc,
+    acdc_scribbles,
     bkai_neopolyp,
     channels,
     cvc_clinicdb,
     cvc_colondb,
+    decathlon,
     endocv2020,
     etis_larib,
     folders,
@@ -41,6 +44,9 @@ ADAPTERS: dict[str, Adapter] = {
         isic2018,
         ham10000,
         ph2,
+        acdc,
+        acdc_scribbles,
+        decathlon,
         # generic
         manifest,
         channels,

@@ -8,6 +8,7 @@ the thumbnail), and `neighbours` finds who lies near. `alignment` then looks at 
 from __future__ import annotations
 
 import zlib
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,9 +35,12 @@ def fingerprint(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> tuple[
     apart, at a third of the time of a cryptographic hash.
     """
     small = thumbnail(image)
-    pixels = np.ascontiguousarray(image)
-    shape = "x".join(map(str, image.shape))
-    return f"{zlib.crc32(pixels.data):08x}{zlib.crc32(small.data):08x}-{shape}", small
+    return digest(image, small), small
+
+
+def digest(pixels: npt.NDArray[Any], small: Thumbs) -> str:
+    shape = "x".join(map(str, pixels.shape))
+    return f"{zlib.crc32(np.ascontiguousarray(pixels).data):08x}{zlib.crc32(small.data):08x}-{shape}"
 
 
 def thumbnail(image: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Thumbs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -28,6 +29,15 @@ def grid(path: Path) -> Grid:
         return dicom.only_series(path).grid
     found: Grid = _reader(path).grid(path)
     return found
+
+
+def doubts(path: Path) -> Iterator[str]:
+    """What one has to know of where it lies, and cannot be seen from its voxels."""
+    if path.is_file() and _reader(path) is nifti:
+        yield from nifti.doubts(path)
+    found = grid(path)
+    if found.sheared:
+        yield "its axes do not stand upright on each other, as of a tilted gantry"
 
 
 def channels(path: Path) -> int:

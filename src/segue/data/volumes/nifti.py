@@ -87,7 +87,7 @@ def doubts(path: Path) -> Iterator[str]:
         except BadInput:
             return
         if apart > _APART:
-            yield f"its two affines are {apart:.3g} mm apart; the sform is taken, where some tools take the qform"
+            yield "its two affines contradict each other; the sform is taken, where some tools take the qform"
 
 
 def _opened(path: Path) -> Any:

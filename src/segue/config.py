@@ -48,7 +48,7 @@ def load(model: type[S], file: Path | None = None, overrides: Iterable[str] = ()
     given = read_yaml(file) if file is not None else {}
     for pair in overrides:
         _override(given, pair)
-    return validate(model, given, where=str(file) if file is not None else "--set")
+    return validate(model, given, where=str(file) if file is not None else "settings")
 
 
 def validate(model: type[S], given: Mapping[str, Any], *, where: str) -> S:

@@ -81,7 +81,9 @@ def test_further_measures_are_the_summarys(run: Path, page: str) -> None:
     told = dict(zip(head, shown, strict=True))
     assert float(told["sensitivity"]) == pytest.approx(means["sensitivity"], abs=5e-4)
     assert float(told["HD95"]) == pytest.approx(means["hd95"], abs=0.05)
-    assert told["not found at all"] == str(sum(row.scores.empty == "prediction" for row in tables(run)["north-test"]))
+    assert told["nothing predicted, though it is there"] == str(
+        sum(row.scores.empty == "prediction" for row in tables(run)["north-test"])
+    )
 
 
 def test_an_interval_holds_its_number_and_narrows_with_patients(run: Path) -> None:

@@ -91,7 +91,7 @@ def train(
             return
         about, folder = done.run.about, done.run.folder
         if done.already:
-            tell.say("It is there already, trained with the same settings.")
+            tell.say("It is there already, trained with the same settings: nothing was done.")
         scores = ", ".join(f"{name} {value:.3f}" for name, value in about["validation"].items())
         took = "" if done.already else f" in {duration(done.seconds)}"
         best = f"; best on validation at epoch {about['best_epoch']}: {scores}" if scores else ""
@@ -157,6 +157,8 @@ def evaluate(
             tell.as_json(done.as_json())
             return
         _tell_sets(done)
+        for sentence in done.gaps:
+            tell.say("", *tell.wrapped(sentence))
         tell.say("", f"Written: {done.page}")
         tell.next_command(f"segue compare {tell.quoted(run)} ANOTHER-RUN")
 
@@ -250,7 +252,7 @@ def predict(
         for written in done.written:
             if written.error:
                 tell.warn(written.error)
-        tell.say(f"{done.count:,} masks", f"Written: {out}")
+        tell.say(f"{done.count:,} masks", *([f"Written: {out}"] if done.count else []))
         if done.count < len(done.written):
             raise typer.Exit(1)
 

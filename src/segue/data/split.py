@@ -83,12 +83,15 @@ class Split:
                     else f"case {case!r} was left out of the split {self.name!r}: it belongs with test cases"
                 )
 
+    @property
+    def units_of_training(self) -> set[str]:
+        """Patients (and what belongs with them) that have masks to learn from."""
+        return {self.units[case] for case in self.cases("train") if case in self.labelled}
+
     def budget(self, amount: str, *, seed: int | None = None) -> list[str]:
         """The labelled training cases of a label budget: "5" patients, "10%" of them, or "all". Larger ones hold smaller."""
         inside = [case for case in self.cases("train") if case in self.labelled]
-        order = in_proportion(
-            {self.units[case] for case in inside}, self.strata, self.settings.seed if seed is None else seed
-        )
+        order = in_proportion(self.units_of_training, self.strata, self.settings.seed if seed is None else seed)
         chosen = set(order[: _count(amount, len(order))])
         return [case for case in inside if self.units[case] in chosen]
 

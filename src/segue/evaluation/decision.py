@@ -28,11 +28,10 @@ class Decision:
     fill: bool = False  # background that a class encloses becomes that class
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold < 1 or not 0 <= self.smallest < 1:
-            raise BadInput(
-                f"threshold {self.threshold:g} and smallest component {self.smallest:g}: "
-                "the one lies between 0 and 1, the other is a share of the image"
-            )
+        if not 0 < self.threshold < 1:
+            raise BadInput(f"threshold {self.threshold:g}: it lies between 0 and 1")
+        if not 0 <= self.smallest < 1:
+            raise BadInput(f"smallest component {self.smallest:g}: it is a share of the image, from 0 to below 1")
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -71,6 +71,8 @@ def _sides(arms: Sequence[Arm]) -> dict[str, list[Path]]:
             if not run.is_dir():
                 raise BadInput(f"{run}: there is no such run")
         name = runs[0].name if len(runs) == 1 else f"{runs[0].name} and {len(runs) - 1} more"
+        if any({run.resolve() for run in runs} & {run.resolve() for run in others} for others in sides.values()):
+            raise BadInput(f"{runs[0]}: is given twice", hint="segue compare RUN ANOTHER-RUN")
         if name in sides:  # two folders of one name
             name = str(runs[0])
         sides[name] = runs

@@ -25,6 +25,7 @@ from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
 from segue.executors.local import Ledger
+from segue.experiment import results
 from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
 from segue.experiment.report import report
@@ -55,9 +56,11 @@ class Evaluated:
     run: Path
     sets: tuple[Evaluation, ...]
     page: Path
+    gaps: tuple[str, ...] = ()  # elsewhere against home, in sentences
 
     def as_json(self) -> dict[str, Any]:
-        return {"run": str(self.run), "page": str(self.page), "sets": [one.as_json() for one in self.sets]}
+        sets = [one.as_json() for one in self.sets]
+        return {"run": str(self.run), "page": str(self.page), "sets": sets, "gaps": list(self.gaps)}
 
 
 def evaluate(
@@ -77,6 +80,8 @@ def evaluate(
     settings = settings or EvaluateSettings()
     model = load(run, settings.weights).views(*settings.views)
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
+    if not all(one.finished for one in model.runs):
+        say(f"! {model.folder}: is not finished; this is its state so far")
     decision = _chosen(model, predictor, settings, say) if settings.chosen else PLAIN
     datasets = [Dataset.open(one) for one in ([on] if isinstance(on, str | Path) else on)]
     if not datasets:
@@ -85,7 +90,10 @@ def evaluate(
     found = [
         _on(model, predictor, dataset, decision, settings, folder, skip_bad, progress, say) for dataset in datasets
     ]
-    return Evaluated(folder, tuple(found), report(folder))
+    judged = {one.name for one in found}
+    every = results.read(folder / "evaluation", model.target)
+    told = tuple(sentence for one, _ in every if one.name in judged for sentence in one.gaps)
+    return Evaluated(folder, tuple(found), report(folder), told)
 
 
 def _on(

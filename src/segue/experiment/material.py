@@ -5,6 +5,7 @@ Here the promises about test cases are kept: nothing that fits anything ever get
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,9 @@ from segue.evaluation.decision import masks
 from segue.experiment.settings import TrainSettings
 from segue.training.batches import Example
 from segue.words import some
+
+_STEP = 32  # networks halve the size five times
+_SLACK = 0.1  # of a step that may be missing
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,10 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
     parts = Split.open(dataset, settings.split)
     by_name = dataset.by_name
     budget = set(parts.budget(settings.labels))
+    if settings.labels.isdecimal() and int(settings.labels) > (there := len(parts.units_of_training)):
+        say(
+            f"! {dataset.name}: {settings.labels} patients were asked for, and {there} have masks to learn from: all are taken"
+        )
     if settings.fold is not None:
         folds = sorted(set(parts.folds.values()))
         if settings.fold not in folds:
@@ -219,8 +227,7 @@ def canvas(settings: TrainSettings, material: Material, *, longest: int) -> tupl
     side = settings.size if isinstance(settings.size, int) else min(longest, max(max(size) for size in sizes))
     aspect = float(np.median([height / width for height, width in sizes]))
     height, width = (side, side / aspect) if aspect > 1 else (side * aspect, side)
-    return _whole(height), _whole(width)
-
-
-def _whole(side: float) -> int:
-    return max(32, round(side / 32) * 32)
+    long = max(_STEP, round(max(height, width) / _STEP) * _STEP)
+    # The shorter side upwards: rounded down, it would make the whole image smaller than was asked for.
+    short = max(_STEP, math.ceil(long * min(height, width) / max(height, width) / _STEP - _SLACK) * _STEP)
+    return (long, short) if height > width else (short, long)

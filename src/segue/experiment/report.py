@@ -226,9 +226,6 @@ def _commands(folder: Path, runs: Sequence[Run]) -> Iterable[str]:
     for run in runs:
         again = folder.parent / f"{folder.name}-again" / run.folder.relative_to(folder)
         yield shlex.join(["segue", "train", "--config", str(run.folder / CONFIG), "--out", str(again)])
-    yield ""
-    yield "# this page"
-    yield shlex.join(["segue", "report", str(folder)])
 
 
 def _next(folder: Path, data: Sequence[Mapping[str, str]], *, evaluated: bool) -> Iterable[str]:

@@ -6,6 +6,7 @@ import json
 import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.decision import Decision
+from segue.evaluation.gap import gaps
 from segue.evaluation.metrics import FAILED_DICE, METRICS
 from segue.evaluation.summary import interval_of_mean, per_patient, rows_for, summarise
 from segue.evaluation.table import Row, Table
@@ -37,7 +39,14 @@ def read(evaluation: Path, target: Target) -> list[tuple[Evaluated, Table]]:
     if not evaluation.is_dir():
         return []
     found = [_set(folder, target) for folder in sorted(evaluation.iterdir()) if (folder / CASES).is_file()]
-    return sorted(found, key=lambda pair: not pair[0].home)
+    ordered = sorted(found, key=lambda pair: (not pair[0].home, pair[0].part != "test"))
+    if not ordered or not ordered[0][0].home:
+        return ordered
+    home, table = ordered[0]
+    return [
+        (one if one.home else replace(one, gaps=gaps(table, other, of_home=home.name, of_there=one.name)), other)
+        for one, other in ordered
+    ]
 
 
 def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
@@ -102,7 +111,7 @@ def _results(table: Table) -> Iterable[Result]:
             missed=summary.missed, uncounted=summary.uncounted,
             dice=mean["dice"], iou=mean["iou"], failures=_failures(rows, summary.class_name, summary.seen),
             false_positives=mean["found_where_none"],
-            others={**others, "not found at all": summary.missed},
+            others={**others, "nothing predicted, though it is there": summary.missed},
             per_case=tuple(row.scores.dice for row in present),
         )  # fmt: skip
 

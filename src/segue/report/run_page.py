@@ -62,6 +62,8 @@ def _judged(story: RunStory) -> Iterator[str]:
         shown = "; ".join(f"{short(one.name)}: {_of_set(one)}" for one in away[:_NAMED])
         more = f"; {count(len(away) - _NAMED, 'more set')} below" if len(away) > _NAMED else ""
         yield f"Elsewhere, on images that it never saw: {shown}{more}."
+    for one in away[:_NAMED]:
+        yield from (f"{sentence[0].upper()}{sentence[1:]}" for sentence in one.gaps)
     if any(result.dice.low is not None for one in (*home, *away) for result in one.strange):
         yield "(In brackets: 95\N{NO-BREAK SPACE}% intervals.)"
 

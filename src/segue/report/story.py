@@ -112,6 +112,7 @@ class Evaluated:
     worst: tuple[Miss, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     left_out: int = 0  # cases that could not be read
+    gaps: tuple[str, ...] = ()  # against home, a sentence a class
 
     @property
     def strange(self) -> tuple[Result, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import segue
+from segue.config import read_yaml, write_yaml
 from segue.data.case import read_table
 from segue.data.dataset import Dataset
 from segue.data.scan import scan
@@ -121,8 +122,45 @@ def test_compare_says_a_sentence(there: Path, trained: Trained, tmp_path: Path) 
         compare(trained.run.folder)
 
 
+def test_compare_says_what_differs_and_refuses_a_run_against_itself(
+    there: Path, trained: Trained, tmp_path: Path
+) -> None:
+    run = trained.run.folder
+    twin = shutil.copytree(run, tmp_path / "twin")
+    other = shutil.copytree(run, tmp_path / "other")
+    for folder in (run, twin, other):
+        evaluate(folder, "datasets/south")
+    config = read_yaml(other / "config.yaml")
+    config["loop"].update(rate=0.5, seed=7)
+    config["size"] = [32, 64]
+    write_yaml(other / "config.yaml", config)
+    assert compare(run, twin).settings == {}
+    assert compare(run, other, out=tmp_path / "page.html").settings == {
+        "size": {run.name: "x".join(map(str, trained.run.config["size"])), "other": "32x64"},
+        "loop.rate": {run.name: str(trained.run.config["loop"]["rate"]), "other": "0.5"},
+    }
+    assert "What differs" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "loop.rate" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    with pytest.raises(BadInput, match="is given twice"):
+        compare(run, tmp_path / "twin" / ".." / "twin", twin)
+
+
+def test_elsewhere_is_held_against_home(there: Path, trained: Trained) -> None:
+    done = evaluate(trained.run.folder, ["datasets/north", "datasets/south"])
+    (told,) = done.gaps
+    assert told.startswith("south against ")
+    assert "95 % interval of the difference" in told
+    page = done.page.read_text(encoding="utf-8")
+    assert "South against" in page
+    (alone,) = evaluate(trained.run.folder, "datasets/south").gaps  # home was judged before
+    assert alone == told
+
+
 def test_compare_leaves_out_what_either_was_trained_with(there: Path, trained: Trained) -> None:
+    said: list[str] = []
     few = train("datasets/north", "runs/few-labels", labels="2", **SMALL)
+    train("datasets/north", "runs/too-many-labels", labels="500", say=said.append, **SMALL)
+    assert any("500 patients were asked for, and" in line for line in said)
     for run in (trained, few):
         evaluate(run.run.folder, "datasets/north", settings=EvaluateSettings(part="all"))
     found = compare(trained.run.folder, few.run.folder, on=["north"]).sets["north"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -219,6 +220,7 @@ def compare(
         if json:
             tell.as_json(done.as_json())
             return
+        _tell_settings(done.settings)
         for name, found in done.sets.items():
             tell.say(f"{name}:", *(line for sentence in found.sentences for line in tell.wrapped(sentence)), "")
             chosen = [place for place, title in enumerate(found.columns) if title in _SHOWN or place == 2]
@@ -228,6 +230,17 @@ def compare(
         tell.say(f"Written: {done.page}")
 
 
+def _tell_settings(settings: Mapping[str, Mapping[str, str]]) -> None:
+    """What it is a comparison of."""
+    for key, by in list(settings.items())[:_SETTINGS]:
+        tell.say(f"  {key}: " + "; ".join(f"{side} {value}" for side, value in by.items()))
+    if len(settings) > _SETTINGS:
+        tell.say(f"  and {len(settings) - _SETTINGS} more settings differ (the page has all)")
+    if settings:
+        tell.say("")
+
+
+_SETTINGS = 6
 _SHOWN = ("model", "runs", "difference", "95 % interval", "p (Holm)", "patients")
 
 

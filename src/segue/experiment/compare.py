@@ -12,6 +12,7 @@ from segue.evaluation.compare import compare as compare_tables
 from segue.evaluation.compared import Comparison
 from segue.evaluation.table import Table
 from segue.experiment.comparison import comparison_story
+from segue.experiment.differing import differing
 from segue.files import atomic
 from segue.report.comparison_page import comparison_page
 
@@ -22,10 +23,12 @@ Arm = Path | str | Sequence[Path | str]  # one run, or several of one kind that 
 class Compared:
     sets: Mapping[str, Comparison]
     page: Path | None
+    settings: Mapping[str, Mapping[str, str]]  # that differ, by side
 
     def as_json(self) -> dict[str, Any]:
         return {
             "page": str(self.page) if self.page else None,
+            "settings": {key: dict(by) for key, by in self.settings.items()},
             "sets": {name: found.as_json() for name, found in self.sets.items()},
         }
 
@@ -56,11 +59,12 @@ def compare(
         name: compare_tables(each, metric=metric, margin=margin, pairs=pairs, leave_out_trained=True)
         for name, each in tables.items()
     }
+    settings = differing(sides)
     page = Path(out) if out is not None else None
     if page is not None:
         with atomic(page) as file:
-            file.write(comparison_page(comparison_story(sets, tables)).html())
-    return Compared(sets, page)
+            file.write(comparison_page(comparison_story(sets, tables, settings=settings)).html())
+    return Compared(sets, page, settings)
 
 
 def _sides(arms: Sequence[Arm]) -> dict[str, list[Path]]:

@@ -25,6 +25,7 @@ def comparison_story(
     tables: Mapping[str, Tables],
     *,
     title: str = "",
+    settings: Mapping[str, Mapping[str, str]] | None = None,
     commands: Sequence[str] = (),
 ) -> told.ComparisonStory:
     """`sets`: by the set's name what came out, all by one metric and margin; `tables`: likewise what was compared."""
@@ -42,6 +43,7 @@ def comparison_story(
         test=differences[0].test if differences else "permutation",
         groups=tuple(group for name, each in sets.items() for group in _groups(name, each, tables[name])),
         notes=tuple(_notes(sets)),
+        settings=settings or {},
         commands=tuple(commands),
     )
 

@@ -19,6 +19,10 @@ _TINY = 0.001  # a p below it is told as that
 def comparison_page(story: ComparisonStory) -> Page:
     page = Page(story.title, _lead(story))
     page.section("What to mind", count(len(story.notes), "note")).warnings((note, "") for note in story.notes)
+    if story.settings:
+        sides = list(next(iter(story.settings.values())))
+        section = page.section("What differs", count(len(story.settings), "setting"))
+        section.table(("setting", *map(short, sides)), [(key, *by.values()) for key, by in story.settings.items()])
     strange = [group for group in story.groups if not group.seen_by]
     seen = [group for group in story.groups if group.seen_by]
     _differences(page.section("Differences", _of_whom(strange)), story, strange)

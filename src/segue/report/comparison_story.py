@@ -69,5 +69,6 @@ class ComparisonStory:
     test: str = "permutation"
     groups: tuple[Group, ...]
     notes: tuple[str, ...] = ()
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # that differ: by side
     outlines: tuple[tuple[tuple[int, int, int], str], ...] = ()  # legend of the pictures
     commands: tuple[str, ...] = ()

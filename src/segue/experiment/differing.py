@@ -1,0 +1,53 @@
+"""In which settings runs differ: what a comparison of them is a comparison of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from segue.config import read_yaml
+from segue.training.run import CONFIG
+
+_ASIDE = (
+    "machine.",
+    "loop.seed",
+    "loop.save_minutes",
+    "stores",
+    "fold",
+)  # they change what it takes, not what is compared
+
+
+def differing(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
+    """Setting -> side -> value; of the settings that are not the same on all sides."""
+    flat = {side: [dict(_flat(_config(run))) for run in runs] for side, runs in sides.items()}
+    keys = dict.fromkeys(key for configs in flat.values() for config in configs for key in config)
+    found = {}
+    for key in keys:
+        values = {side: _said([config.get(key) for config in configs]) for side, configs in flat.items()}
+        if len(set(values.values())) > 1 and not key.startswith(_ASIDE):
+            found[key] = values
+    return found
+
+
+def _config(run: Path) -> Mapping[str, Any]:
+    """Of a run; of a folder of folds, the first one's."""
+    place = next((folder for folder in (run, run / "fold-0") if (folder / CONFIG).exists()), None)
+    return read_yaml(place / CONFIG) if place else {}
+
+
+def _flat(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in given.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+def _said(values: list[Any]) -> str:
+    told = list(dict.fromkeys("-" if value in (None, "", []) else _short(value) for value in values))
+    return ", ".join(told)
+
+
+def _short(value: Any) -> str:
+    return "x".join(map(str, value)) if isinstance(value, list) else str(value)

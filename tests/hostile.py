@@ -568,7 +568,7 @@ FOLDERS = (
         name="volume",
         build=image("images/bad.nii.gz", b"\x1f\x8b"),
         file="images/bad.nii.gz",
-        says="is a volume, which this version does not read",
+        says="is cut short or damaged",
     ),
     # headers that lie
     *(

@@ -142,6 +142,8 @@ def _trainings(story: _Story, home: Dataset) -> dict[str, Path]:
 
     with story.chapter("Few masks, and more"):
         runs = {}
+        minutes = "about a minute each" if not story.full else "some minutes each"
+        story.say(f"  Two networks learn now, {minutes} on two cores.")
         for name, labels in (("few", _FEW), ("all", "all")):
             done = train(
                 home.folder, story.folder / "runs" / name, labels=labels, size=_SIZE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,6 +59,42 @@ def test_what_the_scan_has_left_out_is_told(tmp_path: Path) -> None:
     assert "Left out by the scan" in titles(page)
     assert "i/1.png" in page
     assert "Left out by the scan" not in titles(page_of(made(tmp_path / "good", ["", ""])))
+
+
+def test_the_command_that_made_it_is_the_one_that_was_given(tmp_path: Path) -> None:
+    root = tmp_path / "raw"
+    made(root, ["", "", ""])
+    found = segue.scan(
+        root, tmp_path / "told", image="i/{case}.png", mask="m/{case}.png", labels="0=background,255=polyp",
+        skip_bad=True, workers=0,
+    ).dataset  # fmt: skip
+    assert found is not None
+    assert html.escape(
+        f"segue data scan {root} --image 'i/{{case}}.png' --mask 'm/{{case}}.png' "
+        f"--labels 0=background,255=polyp --skip-bad --out {tmp_path / 'told'}",
+        quote=False,
+    ) in page_of(found).replace("&#x27;", "'").replace("&#39;", "'")
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ([f"{who}OLCV1_{n}" for who in (100, 101, 102, 103) for n in "abc"],
+         "3 names begin with 100OLCV1: if that is the patient, scan with --image 'i/{patient}_{case}.png'"),
+        ([f"train_{n:03d}" for n in range(12)], ""),
+        ([f"ISIC_{n:03d}" for n in range(12)], ""),
+        ([f"p{n}_{n}" for n in range(12)], ""),
+        ([f"C3_{n}" for n in range(12)], ""),
+        ([f"{n}" for n in range(12)], ""),
+    ],
+)  # fmt: skip
+def test_patients_that_show_in_names_are_hinted_at(names: list[str], told: str, tmp_path: Path) -> None:
+    (tmp_path / "raw/i").mkdir(parents=True)
+    for number, name in enumerate(names):
+        assert cv2.imwrite(str(tmp_path / f"raw/i/{name}.png"), scene(number, 48, 64))
+    found = segue.scan(tmp_path / "raw", tmp_path / "d", workers=0)
+    (warning,) = (one for one in found.warnings if one.startswith("No patient is known"))
+    assert warning.endswith(f"{told}.") if told else warning.endswith("as its own patient.")
 
 
 def page_of(dataset: Dataset) -> str:

@@ -334,4 +334,5 @@ def explore(
             tell.as_json({"page": str(page)})
         else:
             tell.say(f"Written: {page}")
-            tell.next_command(f"segue data split {tell.quoted(dataset)}")
+            divided = (dataset / "split.csv").exists()
+            tell.next_command(f"segue {'train --data' if divided else 'data split'} {tell.quoted(dataset)}")

@@ -40,6 +40,7 @@ class Card(Strict):
     name: str
     root: str  # where the images lie
     layout: str  # the adapter that read them
+    options: tuple[str, ...] = ()  # that the scan was given, as words of a command
     modality: str = ""
     anatomy: str = ""
     channels: tuple[str, ...] = ()

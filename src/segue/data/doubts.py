@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 from statistics import median
 
 from segue.data.case import Case
 from segue.data.leaks import Pair
 from segue.words import count, percent
 
+_BEGINS = re.compile(r"([^-_]+)[-_]")
 _FULL = 0.999  # of a mask
 _INVERTED = 0.6  # of a typical mask
 
@@ -27,7 +32,7 @@ def _of_patients(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
     )
     if unknown == len(cases):
         yield (
-            "No patient is known: each image counts as its own patient.",
+            f"No patient is known: each image counts as its own patient.{_in_names(cases)}",
             "Frames of one person may stand on both sides of a split, and every result then looks better than it is. "
             + tell,
         )
@@ -44,6 +49,30 @@ def _of_patients(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:
             "they count as different people.",
             "If they are the same people, give them one site, or leave the site out of the table.",
         )
+
+
+def _in_names(cases: Sequence[Case]) -> str:
+    """Where names begin alike in a way that patients would, how to say so."""
+    files = [PurePosixPath(case.images[0]) for case in cases if len(case.images) == 1]
+    begun = [match[1] for file in files if (match := _BEGINS.match(file.name)) and any(map(str.isdigit, match[1]))]
+    if len(begun) < max(0.8 * len(cases), 2):
+        return ""
+    counted = Counter(begun)
+    alike = sum(number for number in counted.values() if number > 1)
+    if alike < 0.5 * len(cases) or max(counted.values()) > 0.5 * len(cases):
+        return ""
+    most, number = counted.most_common(1)[0]
+    case = next(case for case in cases if PurePosixPath(case.images[0]).name.startswith(most))
+    told = [f"--image {shlex.quote(_template(case.images[0], most))}"]
+    told += [f"--mask {shlex.quote(_template(case.mask, most))}"] if case.mask else []
+    return f" {number:,} names begin with {most}: if that is the patient, scan with {' '.join(told)}."
+
+
+def _template(path: str, patient: str) -> str:
+    folder, _, name = path.rpartition("/")
+    ending = PurePosixPath(name).suffix
+    bare = name.removeprefix(patient).removesuffix(ending)
+    return f"{folder}/" * bool(folder) + f"{{patient}}{bare[:1]}{{case}}{ending}"
 
 
 def _of_masks(cases: Sequence[Case]) -> Iterator[tuple[str, str]]:

@@ -423,9 +423,9 @@ def _unreadable(page: Page, found: Survey) -> None:
 
 
 def _how(page: Page, found: Survey) -> None:
-    folder, root = (shlex.quote(str(path)) for path in (found.dataset.folder, found.dataset.card.root))
+    folder, card = shlex.quote(str(found.dataset.folder)), found.dataset.card
     page.section("How this was made").commands(
-        f"segue data scan {root} --out {folder}",
+        f"{shlex.join(['segue', 'data', 'scan', card.root, *card.options])} --out {folder}",
         f"segue data explore {folder}",
         "",
         "# next: who is for training, who for the test",

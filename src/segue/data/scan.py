@@ -150,6 +150,7 @@ def scan(
             name=name,
             root=str(root.resolve()),
             layout=adapter.name,
+            options=_options(layout, image, mask, labels, skip_bad),
             modality=adapter.modality,
             anatomy=adapter.anatomy,
             channels=_channels(adapter, cases, [found[key][1]["channels"] for key in order]),
@@ -200,6 +201,14 @@ def scan(
             dataset=dataset if written else None,
             traces=traces,
         )
+
+
+def _options(
+    layout: str | None, image: str | None, mask: str | None, labels: str | None, skip_bad: bool
+) -> tuple[str, ...]:
+    given = {"--layout": layout, "--image": image, "--mask": mask, "--labels": labels}
+    words = [word for name, value in given.items() if value is not None for word in (name, value)]
+    return (*words, *["--skip-bad"] * skip_bad)
 
 
 def _adapter(tree: Tree, layout: str | None, image: str | None, mask: str | None) -> tuple[Adapter, str]:

@@ -147,9 +147,12 @@ def listed(inputs: Inputs, *, besides: Path | None = None) -> list[tuple[Path, s
             own = besides.resolve()
             inside = [(path, name) for path, name in inside if not path.resolve().is_relative_to(own)]
         if not inside:
+            own_place = besides is not None and where.resolve().is_relative_to(besides.resolve())
             raise BadInput(
-                f"{where}: holds no pictures ({', '.join(IMAGES[:4])}...)",
-                hint="Masks and earlier results do not count.",
+                f"{where}: is where the results would go, so its pictures are taken for earlier ones"
+                if own_place
+                else f"{where}: holds no pictures ({', '.join(IMAGES[:4])}...)",
+                hint="Give another --out." if own_place else "Masks and earlier results do not count.",
             )
         found += inside
     once = {path.resolve(): (path, name) for path, name in reversed(found)}

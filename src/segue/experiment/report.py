@@ -57,6 +57,7 @@ def story(folder: Path) -> RunStory:
         started_from=str(about.get("weights_from", "")),
         classes=first.target.foreground,
         steps=int(loop.get("steps", 0)),
+        passes=_passes(config, about),
         best=None if several else _best(first, trained[0], _WORDS.get(select, select)),
         select=_WORDS.get(select, select),
         failure=FAILED_DICE,
@@ -75,6 +76,14 @@ def story(folder: Path) -> RunStory:
         commands=tuple(_commands(folder, runs)),
         next=tuple(_next(folder, about.get("data", []), evaluated=bool(sets))),
     )
+
+
+def _passes(config: Mapping[str, Any], about: Mapping[str, Any]) -> float:
+    loop, devices = config.get("loop", {}), config.get("machine", {}).get("devices", 1)
+    try:
+        return int(loop["steps"]) * int(loop["batch"]) * int(loop["accumulate"]) * int(devices) / int(about["train"])
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
+        return 0.0  # of a folder that tells less
 
 
 def _epochs(lines: Sequence[Mapping[str, Any]]) -> tuple[Epoch, ...]:

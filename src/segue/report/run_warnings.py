@@ -8,6 +8,7 @@ from segue.report.story import Evaluated, RunStory
 from segue.words import count, some
 
 FEW = 20  # patients, below which an interval says little
+_PASSES = 10  # over the training images, below which a network has hardly learnt
 _FALLS = 0.1  # Dice lost elsewhere that deserves a word
 
 
@@ -33,6 +34,11 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
         yield "The last epoch was the best.", "It may still have been getting better: more steps could help."
     elif story.finished and len(story.epochs) > 1 and story.best == story.epochs[0].number:
         yield "The first epoch was the best.", "It has learnt nothing since: another learning rate or loss may help."
+    if story.finished and story.passes and story.passes < _PASSES and not story.started_from:
+        yield (
+            f"Each training image was seen about {story.passes:.0f} times.",
+            "For a network that starts from nothing that is hardly any training: its numbers say little of what it can do.",
+        )
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
     if blind:
         yield (

@@ -222,8 +222,8 @@ def quality() -> Iterator[str]:
         "and Segue for as many passes as the script had made. Mean Dice over patients of cases with a polyp, in the images' "
         "own sizes. Segue's trainings for equal clock were repeated to the byte and judged again after prediction had "
         "stopped to compute rows of padding, which changes nothing on validation and little elsewhere. The script squeezes "
-        "images into the square, as whoever made these copies of kvasir-seg has squeezed them; Segue keeps their shape, so that "
-        "images of other hospitals look less like those that it learnt from.\n"
+        "images into the square, as whoever made these copies of kvasir-seg has squeezed them; Segue keeps their shape, "
+        "so that images of other hospitals look less like those that it learnt from.\n"
     )
     yield from rows(
         ["for equal", "side", "seed", "passes", "minutes in all", *sets],

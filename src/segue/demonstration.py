@@ -181,6 +181,9 @@ def _judged(
             }
             told = ", ".join(f"{place} {value:.2f}" for place, value in dice[name].items())
             story.say(f"  {name:>9}: Dice at {told}")
+        for sentence in done.gaps:  # of the network that learnt from all masks
+            for line in textwrap.wrap(sentence, 100, subsequent_indent="  "):
+                story.say(f"  {line}")
     with story.chapter("Is that more than luck?"):
         pages["comparison"] = story.folder / "comparison.html"
         found = compare(runs["few"], runs["all"], out=pages["comparison"])

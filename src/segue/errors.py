@@ -7,7 +7,8 @@ A hint says what to do next; it is printed on a line of its own.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class SegueError(Exception):
@@ -35,6 +36,16 @@ class BadInput(SegueError):
 
 class Failed(SegueError):
     exit_code = 1
+
+
+@contextmanager
+def named(what: object) -> Iterator[None]:
+    """A refusal begins with the file (or the case) that it is about."""
+    try:
+        yield
+    except BadInput as error:
+        message = error.message if error.message.startswith(f"{what}: ") else f"{what}: {error.message}"
+        raise BadInput(message, hint=error.hint) from None
 
 
 def in_words(error: BaseException) -> str:

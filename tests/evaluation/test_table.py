@@ -9,7 +9,7 @@ import pytest
 
 from segue.data.case import Case
 from segue.errors import BadInput
-from segue.evaluation.metrics import score
+from segue.evaluation.metrics import METRICS, score
 from segue.evaluation.summary import chosen_by, summarise
 from segue.evaluation.table import COLUMNS, Row, Table
 from tests.evaluation import made
@@ -109,16 +109,16 @@ def test_present_and_absent_stand_apart() -> None:
 
 def test_intervals_of_the_means() -> None:
     rows = made.table([float(value) for value in np.linspace(0.6, 1.0, 30)]).rows
-    (summary,) = summarise(rows, intervals=True)
+    (summary,) = summarise(rows, intervals=METRICS)
     low, high = summary.intervals["dice"]
     assert summary.means["dice"] == pytest.approx(0.8)
     assert low < 0.8 < high
     error = np.std([row.scores.dice for row in rows], ddof=1) / math.sqrt(30)
     assert high - low == pytest.approx(2 * 2.045 * error, rel=0.05)  # Student's t of 29
     odd = made.table([0.1, 0.2, 0.4, 0.5, 0.55, 0.9, 0.95]).rows
-    assert summarise(reversed(odd), intervals=True)[0].intervals == summarise(odd, intervals=True)[0].intervals
-    assert summarise(rows[:1], intervals=True)[0].as_json()["intervals"]["dice"] == [None, None]
-    most = summarise(made.table([0.9, 1.0, 1.0]), intervals=True)[0].intervals["dice"][1]
+    assert summarise(reversed(odd), intervals=METRICS)[0].intervals == summarise(odd, intervals=METRICS)[0].intervals
+    assert summarise(rows[:1], intervals=METRICS)[0].as_json()["intervals"]["dice"] == [None, None]
+    most = summarise(made.table([0.9, 1.0, 1.0]), intervals=METRICS)[0].intervals["dice"][1]
     assert most == 1.0  # no Dice is above it
     assert summarise(rows)[0].intervals == {}
 

@@ -28,7 +28,7 @@ from segue.data.case import Case, read_cases, read_table, write_cases
 from segue.data.labels import Labels
 from segue.data.volumes import files
 from segue.data.volumes import look as volumes
-from segue.errors import BadInput
+from segue.errors import BadInput, named
 
 FORMAT = 1
 CARD, TABLE, THUMBNAILS, DUPLICATES = "dataset.yaml", "cases.csv", "thumbnails.npy", "duplicates.csv"
@@ -136,11 +136,9 @@ class Dataset:
             raw: npt.NDArray[Any] = whole.reshape(-1, whole.shape[-1])
         else:
             raw = images.read_mask(self.root / case.mask)
-        try:
+        with named(case.mask):
             ids = labels.apply(self.card.labels, raw, checked=checked)
-            return ids.reshape(whole.shape) if case.volume else ids
-        except BadInput as error:
-            raise BadInput(f"{case.mask}: {error.message}") from None
+        return ids.reshape(whole.shape) if case.volume else ids
 
     def thumbnails(self) -> npt.NDArray[np.uint8]:
         """(cases, side, side), memory-mapped, in the order of the table."""

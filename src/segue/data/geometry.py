@@ -79,14 +79,21 @@ def resize_labels(ids: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDAr
     if ids.shape == size:
         return ids
     resized = np.asarray(cv2.resize(ids, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)
+    return with_every_class(ids, resized)
+
+
+def with_every_class(ids: npt.NDArray[np.uint8], resized: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """`resized` itself, of any number of axes, a pixel of each class put back that was lost on the way."""
     lost = set(np.flatnonzero(_present(ids))) - set(np.flatnonzero(_present(resized))) - {0, IGNORE}
     for number in sorted(lost):
-        rows, columns = np.nonzero(ids == number)
-        middle = len(rows) // 2  # a pixel of the structure itself: a centre of mass may lie outside
-        row, column = rows[middle] * size[0] // ids.shape[0], columns[middle] * size[1] // ids.shape[1]
-        resized[row, column] = number
+        places = np.nonzero(ids == number)
+        middle = len(places[0]) // 2  # a pixel of the structure itself: a centre of mass may lie outside
+        scaled = (
+            int(at[middle]) * want // have for at, want, have in zip(places, resized.shape, ids.shape, strict=True)
+        )
+        resized[tuple(scaled)] = number
     return resized
 
 
 def _present(ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-    return cv2.calcHist([np.ascontiguousarray(ids)], [0], None, [256], [0, 256]).ravel()
+    return cv2.calcHist([np.ascontiguousarray(ids).reshape(len(ids), -1)], [0], None, [256], [0, 256]).ravel()

@@ -119,6 +119,17 @@ def summarise(raw: npt.NDArray[Any]) -> dict[str, Any]:
     return summary
 
 
+def measured(labels: Labels | None, raw: npt.NDArray[Any]) -> dict[str, Any]:
+    """What a scan keeps of one mask: how much of which class, or where no rule is known yet, its summary."""
+    if labels is None:
+        return {"mask": summarise(raw)}
+    ids, counts = np.unique(apply(labels, raw), return_counts=True)
+    return {
+        "classes": [[int(number), int(count)] for number, count in zip(ids, counts, strict=True)],
+        "foreground": float(counts[(ids != 0) & (ids != IGNORE)].sum() / (raw.shape[0] * raw.shape[1])),
+    }
+
+
 def _flat(raw: npt.NDArray[Any]) -> int:
     """Pixels of a middle grey whose whole neighbourhood has the same grey: edges and noise have none, a class has many."""
     middle = ((raw >= _EDGE) & (raw <= 255 - _EDGE)).astype(np.uint8)

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from segue.data import images, labels
-from segue.data.case import IGNORE, Case
+from segue.data.case import Case
 from segue.data.copies.fingerprint import fingerprint
 from segue.data.labels import Labels
 from segue.data.tree import VOLUMES, suffix
 from segue.data.volumes import look as volumes
-from segue.errors import BadInput
+from segue.errors import BadInput, named
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Task:
 
 def look(task: Task) -> dict[str, Any]:
     case = task.case
-    if any(suffix(path) in VOLUMES or not suffix(path) for path in case.images):
+    if any(suffix(path) in VOLUMES for path in case.images):
         return volumes.look(task.root, case, task.labels)
     planes, headers = [], []
     for path in case.images:
@@ -59,15 +59,8 @@ def look(task: Task) -> dict[str, Any]:
         if header.orientation != 1:
             raise BadInput(f"{case.mask}: EXIF turns the mask (orientation {header.orientation}); save it upright")
         _same_grid(case, raw, first, planes[0], headers[0])
-        if task.labels is None:
-            found["mask"] = labels.summarise(raw)
-        else:
-            try:
-                ids, counts = np.unique(labels.apply(task.labels, raw), return_counts=True)
-            except BadInput as error:
-                raise BadInput(f"{case.mask}: {error.message}") from None
-            found["classes"] = [[int(number), int(count)] for number, count in zip(ids, counts, strict=True)]
-            found["foreground"] = float(counts[(ids != 0) & (ids != IGNORE)].sum() / (raw.shape[0] * raw.shape[1]))
+        with named(case.mask):
+            found |= labels.measured(task.labels, raw)
     return found
 
 

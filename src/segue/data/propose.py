@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from segue.data.case import Case
 
 LARGEST = 512  # of the long side: what polyps and lesions are published at, and a store that fits a laptop
-_STEP = 32  # networks halve the size five times
+STEP = 32  # networks halve the size five times
 
 
 def working_size(cases: Sequence[Case]) -> int:
@@ -16,4 +16,4 @@ def working_size(cases: Sequence[Case]) -> int:
     if not sides:
         return LARGEST
     typical = sides[len(sides) // 4]
-    return max(_STEP, min(LARGEST, typical // _STEP * _STEP))
+    return max(STEP, min(LARGEST, typical // STEP * STEP))

@@ -7,7 +7,7 @@ patient weigh as one patient; where no patient is known, each image counts as it
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,10 +57,10 @@ class Summary:
         }
 
 
-def summarise(table: Table | Iterable[Row], *, intervals: bool = False) -> tuple[Summary, ...]:
+def summarise(table: Table | Iterable[Row], *, intervals: Collection[str] = ()) -> tuple[Summary, ...]:
     """A summary for each class, and apart for cases whose images or masks training has seen.
 
-    `intervals` are 95 % bootstrap intervals over patients, which take some tenths of a second.
+    `intervals`: the metrics that get 95 % bootstrap intervals over patients; all of them take some tenths of a second.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in table:
@@ -105,7 +105,7 @@ def rows_for(rows: Iterable[Row], metric: str) -> list[Row]:
     ]  # fmt: skip
 
 
-def _summary(class_name: str, seen: str, rows: list[Row], intervals: bool) -> Summary:
+def _summary(class_name: str, seen: str, rows: list[Row], intervals: Collection[str]) -> Summary:
     judged = [row for row in rows if row.scores.empty != "uncounted"]
     present = [row for row in judged if row.scores.present]
     absent = [row for row in judged if not row.scores.present]
@@ -127,7 +127,7 @@ def _summary(class_name: str, seen: str, rows: list[Row], intervals: bool) -> Su
         means={name: _mean(judged, name) for name in METRICS},
         failed_dice=patient_mean(present, lambda row: float(row.scores.dice < FAILED_DICE)),
         failed_iou=patient_mean(present, lambda row: float(row.scores.iou < FAILED_IOU)),
-        intervals={name: _interval(judged, name, class_name, seen) for name in METRICS} if intervals else {},
+        intervals={name: _interval(judged, name, class_name, seen) for name in intervals},
     )
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from segue.data.propose import STEP
 from segue.evaluation.frame import Frame
 
 OVERLAP = 0.25  # of a tile's side, at least
 WORTH = 1.25  # an image that would be seen less than this times larger is not cut
-_STEP = 32  # networks halve the size five times
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def tiling(stored: tuple[int, int], frame: Frame) -> Tiling:
 
 def _tight(stored: tuple[int, int], scale: float, size: tuple[int, int]) -> tuple[int, int]:
     height, width = (
-        min(most, math.ceil(round(side * scale) / _STEP) * _STEP) for side, most in zip(stored, size, strict=True)
+        min(most, math.ceil(round(side * scale) / STEP) * STEP) for side, most in zip(stored, size, strict=True)
     )
     return height, width
 

@@ -20,15 +20,15 @@ from segue.errors import BadInput
 from segue.evaluation.choose import choose
 from segue.evaluation.decision import PLAIN, Decision
 from segue.evaluation.judge import judge
+from segue.evaluation.metrics import METRICS
 from segue.evaluation.overlays import overlays, picked
 from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
 from segue.executors.local import Ledger
-from segue.experiment import results
 from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
-from segue.experiment.report import report
+from segue.experiment.report import report, story
 from segue.experiment.settings import EvaluateSettings
 from segue.files import atomic
 from segue.training.run import Run
@@ -91,9 +91,9 @@ def evaluate(
         _on(model, predictor, dataset, decision, settings, folder, skip_bad, progress, say) for dataset in datasets
     ]
     judged = {one.name for one in found}
-    every = results.read(folder / "evaluation", model.target)
-    told = tuple(sentence for one, _ in every if one.name in judged for sentence in one.gaps)
-    return Evaluated(folder, tuple(found), report(folder), told)
+    told = story(folder)
+    gaps = tuple(sentence for one in told.sets if one.name in judged for sentence in one.gaps)
+    return Evaluated(folder, tuple(found), report(folder, told=told), gaps)
 
 
 def _on(
@@ -121,7 +121,7 @@ def _on(
             predictor, chosen, frame=model.frame, target=model.target, decision=decision, tolerance=settings.tolerance,
             progress=progress, skip_bad=skip_bad, ledger=ledger,
         )  # fmt: skip
-    summaries = summarise(verdict.table, intervals=True)
+    summaries = summarise(verdict.table, intervals=METRICS)
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",

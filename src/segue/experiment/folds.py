@@ -15,6 +15,7 @@ from segue.data.dataset import Dataset
 from segue.data.split import Split, SplitSettings, split
 from segue.errors import BadInput
 from segue.evaluation.judge import judge
+from segue.evaluation.metrics import METRICS
 from segue.evaluation.subject import subjects
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
@@ -66,7 +67,7 @@ def train_folds(
     table = Table.of(rows)
     evaluation = folder / "evaluation" / f"{dataset.name}-out-of-fold"
     table.write(evaluation / "cases.csv")
-    summaries = summarise(table, intervals=True)
+    summaries = summarise(table, intervals=METRICS)
     about = {
         "set": evaluation.name, "dataset": dataset.name, "part": "out-of-fold", "home": True, "seen": "",
         "split": Split.open(dataset, name).hash, "runs": [run.name for run in runs],

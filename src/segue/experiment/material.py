@@ -15,6 +15,7 @@ import numpy as np
 from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.data.prepare import prepare
+from segue.data.propose import STEP
 from segue.data.split import Split, split
 from segue.data.store import Store
 from segue.data.target import BACKGROUND, Target
@@ -24,7 +25,6 @@ from segue.experiment.settings import TrainSettings
 from segue.training.batches import Example
 from segue.words import some
 
-_STEP = 32  # networks halve the size five times
 _SLACK = 0.1  # of a step that may be missing
 
 
@@ -227,7 +227,7 @@ def canvas(settings: TrainSettings, material: Material, *, longest: int) -> tupl
     side = settings.size if isinstance(settings.size, int) else min(longest, max(max(size) for size in sizes))
     aspect = float(np.median([height / width for height, width in sizes]))
     height, width = (side, side / aspect) if aspect > 1 else (side * aspect, side)
-    long = max(_STEP, round(max(height, width) / _STEP) * _STEP)
+    long = max(STEP, round(max(height, width) / STEP) * STEP)
     # The shorter side upwards: rounded down, it would make the whole image smaller than was asked for.
-    short = max(_STEP, math.ceil(long * min(height, width) / max(height, width) / _STEP - _SLACK) * _STEP)
+    short = max(STEP, math.ceil(long * min(height, width) / max(height, width) / STEP - _SLACK) * STEP)
     return (long, short) if height > width else (short, long)

@@ -28,10 +28,10 @@ _PARTS = ("train", "train and validation in turns", "validation", "test", "unuse
 _NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds")
 
 
-def report(run_folder: Path | str, out: Path | str | None = None) -> Path:
-    """Write `report.html` into the run's folder (or a folder of folds), or to `out`."""
+def report(run_folder: Path | str, out: Path | str | None = None, *, told: RunStory | None = None) -> Path:
+    """Write `report.html` into the run's folder (or a folder of folds), or to `out`; `told`: its story, if known."""
     folder = Path(run_folder)
-    written = run_page(story(folder)).html()
+    written = run_page(told or story(folder)).html()
     path = Path(out) if out is not None else folder / PAGE
     with atomic(path) as file:
         file.write(written)

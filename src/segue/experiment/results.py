@@ -97,7 +97,7 @@ def _decision(about: Mapping[str, Any], target: Target) -> str:
 
 
 def _results(table: Table) -> Iterable[Result]:
-    for summary in summarise(table, intervals=True):
+    for summary in summarise(table, intervals=_SHOWN):
         rows = [row for row in table if (row.class_name, row.seen) == (summary.class_name, summary.seen)]
         present = rows_for(rows, "dice")
         mean = {metric: _estimate(summary.means[metric], summary.intervals[metric]) for metric in _SHOWN}

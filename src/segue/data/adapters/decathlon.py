@@ -58,9 +58,8 @@ def read(tree: Tree) -> Reading:
         told = [case.with_(channels=channels, modality=_modality(channels)) for case in reading.cases]
         parts.append((above if len(tasks) > 1 else "", Reading(told, reading.bad)))
     joined = join(parts)
-    background = {name: 0 for name, value in classes.items() if value == 0}
-    # What is called background is class 0 by that name, however it is written there.
-    named = {("background" if name in background else name): value for name, value in classes.items()}
+    # Value 0 is the background, whatever it is called there.
+    named = {("background" if value == 0 else name): value for name, value in classes.items()}
     return Reading(joined.cases, joined.bad, named)
 
 

@@ -16,14 +16,19 @@ import numpy.typing as npt
 
 from segue.data.volumes.grid import Grid
 from segue.data.volumes.libraries import pydicom, sitk
-from segue.data.volumes.volume import MOST_VOXELS, Volume, demand_finite, named
-from segue.errors import BadInput
+from segue.data.volumes.volume import MOST_VOXELS, Volume, demand_finite
+from segue.errors import BadInput, named
 from segue.words import count
 
 _READ = (
-    "SOPClassUID", "Modality", "SeriesInstanceUID", "ImageType", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
-    "BitsAllocated", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope",
-    "RescaleIntercept", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "TransferSyntaxUID",
+    "Modality", "SeriesInstanceUID", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PixelSpacing",
+    "ImagePositionPatient", "ImageOrientationPatient", "RescaleSlope",
+    "RescaleIntercept", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+)  # fmt: skip
+_PIXELS = (  # and what says how they are packed
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
+    "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "FloatPixelData",
+    "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "RescaleSlope", "RescaleIntercept",
 )  # fmt: skip
 _TURNED = 1e-3  # of a direction cosine, by which slices of one stack may differ
 _UNEVEN = 0.02  # of the distance between slices; and at least
@@ -216,7 +221,7 @@ def _pixels(path: Path) -> npt.NDArray[Any]:
     """(frames, rows, columns)."""
     whole = None
     try:
-        whole = pydicom().dcmread(path)
+        whole = pydicom().dcmread(path, specific_tags=list(_PIXELS))
         found = np.asarray(whole.pixel_array)
     except Exception as error:  # damaged, or packed in a way that needs another decoder
         if whole is None or not whole.file_meta.TransferSyntaxUID.is_compressed:

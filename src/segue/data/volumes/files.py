@@ -31,12 +31,11 @@ def grid(path: Path) -> Grid:
     return found
 
 
-def doubts(path: Path) -> Iterator[str]:
+def doubts(path: Path, grid: Grid) -> Iterator[str]:
     """What one has to know of where it lies, and cannot be seen from its voxels."""
     if path.is_file() and _reader(path) is nifti:
         yield from nifti.doubts(path)
-    found = grid(path)
-    if found.sheared:
+    if grid.sheared:
         yield "its axes do not stand upright on each other, as of a tilted gantry"
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from segue.data.volumes.grid import Grid
 from segue.data.volumes.libraries import sitk
-from segue.data.volumes.volume import MOST_VOXELS, Volume, demand_finite, named
-from segue.errors import BadInput
+from segue.data.volumes.volume import MOST_VOXELS, Volume, demand_finite
+from segue.errors import BadInput, named
 
 _TO_RAS = np.diag([-1.0, -1.0, 1.0])
 _DEFLATE = 1032  # bytes that one packed byte can become at most

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data import labels as rules
-from segue.data.case import IGNORE, Case
+from segue.data.case import Case
 from segue.data.copies.fingerprint import digest, thumbnail
 from segue.data.labels import Labels
 from segue.data.volumes import files
 from segue.data.volumes.grid import Grid
-from segue.data.volumes.volume import Volume, as_labels, named
-from segue.errors import BadInput
+from segue.data.volumes.volume import Volume, as_labels
+from segue.errors import BadInput, named
 
 APART = 0.1  # of the smallest spacing: by so much the corners of an image and its mask may differ
 DTYPE = "float16"  # of a store of volumes
@@ -33,18 +33,13 @@ def look(root: Path, case: Case, told: Labels | None) -> dict[str, Any]:
     found: dict[str, Any] = {
         "depth": shape[0], "height": shape[1], "width": shape[2], "spacing": [*spacing[1:], spacing[0]],
         "channels": len(channels), "dtype": DTYPE, "digest": digest(voxels, small), "thumbnail": small.tobytes(),
-        "doubts": sorted({doubt for path in case.images for doubt in files.doubts(root / path)}),
+        "doubts": sorted({doubt for path in case.images for doubt in files.doubts(root / path, first.grid)}),
     }  # fmt: skip
     if case.mask:
         raw = read_mask(root, case, first.grid)
         flat = raw.reshape(-1, raw.shape[-1])
-        with named(Path(case.mask)):
-            if told is None:
-                found["mask"] = rules.summarise(flat)
-            else:
-                ids, counts = np.unique(rules.apply(told, flat), return_counts=True)
-                found["classes"] = [[int(number), int(count)] for number, count in zip(ids, counts, strict=True)]
-                found["foreground"] = float(counts[(ids != 0) & (ids != IGNORE)].sum() / raw.size)
+        with named(case.mask):
+            found |= rules.measured(told, flat)
     return found
 
 
@@ -62,7 +57,7 @@ def read_mask(root: Path, case: Case, image: Grid) -> npt.NDArray[np.uint16]:
     """(slice, row, column) of the raw values, on the image's own grid."""
     mask = files.read(root / case.mask)
     _same_grid(case.images[0], image, case.mask, mask.grid)
-    with named(Path(case.mask)):
+    with named(case.mask):
         return np.ascontiguousarray(image.turn.apply(as_labels(mask.voxels)))
 
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from segue.data.volumes.grid import Grid
 from segue.data.volumes.libraries import nibabel
-from segue.data.volumes.volume import MOST_VOXELS, Volume, demand_finite, named
-from segue.errors import BadInput, in_words
+from segue.data.volumes.volume import MOST_VOXELS, Volume, demand_finite
+from segue.errors import BadInput, in_words, named
 from segue.files import atomic
 
 _DEFLATE = 1032  # bytes that one byte of gzip can become at most
@@ -75,13 +75,14 @@ def write(path: Path, voxels: npt.NDArray[Any], grid: Grid) -> None:
 
 
 def doubts(path: Path) -> Iterator[str]:
-    header = _opened(path).header
+    image = _opened(path)
+    header = image.header
     of_q, coded_q = header.get_qform(coded=True)
     of_s, coded_s = header.get_sform(coded=True)
     if not coded_q and not coded_s:
         yield "it does not say where the patient's left and front are"
     elif coded_q and coded_s and of_q is not None and of_s is not None:
-        shape = _shape(_opened(path), path)[:3]
+        shape = _shape(image, path)[:3]
         try:
             apart = Grid.of(shape, of_q).farthest(Grid.of(shape, of_s))
         except BadInput:

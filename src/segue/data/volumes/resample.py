@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from segue.data.geometry import with_every_class
+
 Array = npt.NDArray[Any]
 Floats = npt.NDArray[np.float32]
 Shape = tuple[int, int, int]
@@ -40,17 +42,7 @@ def resized_labels(ids: Array, shape: Shape) -> npt.NDArray[np.uint8]:
     if found.shape == shape:
         return found
     picked = np.ix_(*(_nearest(have, want) for have, want in zip(found.shape, shape, strict=True)))
-    small = np.ascontiguousarray(found[picked])
-    lost = np.flatnonzero(
-        (np.bincount(found.ravel(), minlength=256) > 0) & (np.bincount(small.ravel(), minlength=256) == 0)
-    )
-    for number in lost.tolist():
-        places = np.argwhere(found == number)
-        middle = places[len(places) // 2]  # a voxel of the structure itself: a centre of mass may lie outside
-        small[
-            tuple(int(place) * want // have for place, have, want in zip(middle, found.shape, shape, strict=True))
-        ] = number
-    return small
+    return with_every_class(found, np.ascontiguousarray(found[picked]))
 
 
 def _along(voxels: Floats, axis: int, weights: Floats) -> Floats:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,13 +44,3 @@ def as_labels(voxels: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
         raise BadInput(f"holds values from {low:g} to {high:g}; classes are whole numbers from 0 to 65535")
     found: npt.NDArray[np.uint16] = whole.astype(np.uint16)
     return found
-
-
-@contextmanager
-def named(path: Path) -> Iterator[None]:
-    """A refusal begins with the file that it is about."""
-    try:
-        yield
-    except BadInput as error:
-        message = error.message if error.message.startswith(f"{path}: ") else f"{path}: {error.message}"
-        raise BadInput(message, hint=error.hint) from None

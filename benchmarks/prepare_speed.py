@@ -28,7 +28,7 @@ import segue
 from benchmarks.common import as_published, in_turns, ratio, read_picture, save, shared_data
 from benchmarks.scan_speed import one_thread
 from segue.data.dataset import Dataset
-from segue.data.prepare import PrepareSettings
+from segue.data.preparing.settings import PrepareSettings
 from segue.executors.local import cores
 
 SETS = {"isic2018": 256, "kvasir-seg": 256, "polypgen": 384, "as published": 512}  # name -> long side
@@ -63,7 +63,7 @@ def reading(dataset: Dataset, target: Path) -> float:
     store = segue.Store.open(target)
     order = np.random.default_rng(0).permutation(len(store))
     batches = [order[start : start + _BATCH] for start in range(0, len(order) - _BATCH, _BATCH)]
-    cases = [dataset.by_name[place.case] for place in store.places]
+    cases = [dataset.by_name[case] for case in store.cases]
     cv2.setNumThreads(1)
     images = np.empty((_BATCH, store.card.size, store.card.size, 3), np.uint8)
     masks = np.empty(images.shape[:3], np.uint8)

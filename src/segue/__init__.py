@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from segue.data.prepare import prepare as prepare
     from segue.data.scan import scan as scan
     from segue.data.split import split as split
-    from segue.data.store import Store as Store
+    from segue.data.stores.store import Store as Store
     from segue.data.unpack import unpack as unpack
     from segue.demonstration import demo as demo
     from segue.experiment.compare import compare as compare
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Loaded on first use: `import segue` and `segue --help` stay fast.
 _HOME = {
     "Dataset": "segue.data.dataset",
-    "Store": "segue.data.store",
+    "Store": "segue.data.stores.store",
     "compare": "segue.experiment.compare",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",

@@ -24,8 +24,10 @@ import segue
 from segue.data.case import COLUMNS, Case, guard, read_cases, unguard, write_cases
 from segue.data.dataset import Dataset
 from segue.data.leaks import leaks
-from segue.data.prepare import PrepareSettings, prepare
-from segue.data.store import Store
+from segue.data.prepare import prepare
+from segue.data.preparing.settings import PrepareSettings
+from segue.data.stores.frames import FrameStore
+from segue.data.stores.store import Store
 from segue.errors import BadInput, Failed, SegueError
 from tests.hostile import (
     ARCHIVES,
@@ -150,7 +152,7 @@ def test_what_looks_strange_is_understood(hostile: Hostile, cwd: Path) -> None:
     assert _below(cwd / "datasets" / "dataset-root") == sorted(OF_A_DATASET)
     assert found.dataset is not None
     made = prepare(found.dataset, workers=0).store
-    assert [place.case for place in made.places] == [case.case for case in found.cases]
+    assert made.cases == [case.case for case in found.cases]
 
 
 @pytest.mark.parametrize("hostile", WHOLE, ids=str)
@@ -474,8 +476,9 @@ def dataset(many: Path, tmp_path: Path) -> Dataset:
 _SLOW = """
 import sys, time
 from segue.data import prepare
+from segue.data.preparing import frames
 from segue.errors import SegueError
-whole = prepare._store_one
+whole = frames._store_one
 done = 0
 def slow(task, bench):
     global done
@@ -485,7 +488,7 @@ def slow(task, bench):
         print("in the middle", flush=True)
         time.sleep(60)
     return value
-prepare._store_one = slow
+frames._store_one = slow
 try:
     prepare.prepare(sys.argv[1], sys.argv[2], workers=0)
 except SegueError as error:
@@ -583,7 +586,7 @@ scan.scan(sys.argv[1], sys.argv[2], workers=0)
 def test_other_settings_are_refused_and_fresh_replaces(dataset: Dataset, tmp_path: Path) -> None:
     prepare(dataset, tmp_path / "s", workers=0, settings=PrepareSettings(size=64))
     before = _bytes(tmp_path / "s")
-    with pytest.raises(BadInput, match=r"other settings .size 64, now 32"):
+    with pytest.raises(BadInput, match=r"other settings or labels; now long side at most 32 px"):
         prepare(dataset, tmp_path / "s", workers=0, settings=PrepareSettings(size=32))
     assert _bytes(tmp_path / "s") == before
     assert (
@@ -599,6 +602,7 @@ def test_prepare_skips_what_it_may_skip(dataset: Dataset, tmp_path: Path) -> Non
     done = prepare(dataset, tmp_path / "s", workers=0, skip_bad=True)
     assert list(done.left_out) == ["3"]
     assert len(done.store) == 23
+    assert isinstance(done.store, FrameStore)
     for number, place in enumerate(done.store.places):
         image = done.store.image(number)
         assert image.shape[:2] == place.fit.stored

@@ -14,8 +14,10 @@ import segue
 from segue.data.case import IGNORE
 from segue.data.dataset import Dataset
 from segue.data.geometry import PYRAMID, Fit, resize_labels
-from segue.data.prepare import PrepareSettings, plan, prepare
-from segue.data.store import Store
+from segue.data.prepare import plan, prepare
+from segue.data.preparing.settings import PrepareSettings
+from segue.data.stores.frames import FrameStore
+from segue.data.stores.store import Store
 from segue.errors import BadInput
 from tests.data import made
 
@@ -90,6 +92,7 @@ def test_probabilities_return_to_native_size_with_their_place() -> None:
 def test_the_store_holds_what_the_files_hold(scanned: Dataset, tmp_path: Path) -> None:
     done = prepare(scanned, tmp_path / "s", settings=PrepareSettings(size=400), workers=0)
     store = done.store
+    assert isinstance(store, FrameStore)
     assert len(store) == 7
     for number, place in enumerate(store.places):
         case = scanned.by_name[place.case]
@@ -119,7 +122,7 @@ def test_many_processes_write_the_same_bytes_as_one(scanned: Dataset, tmp_path: 
 
 def test_auto_size_is_resolved_and_written(scanned: Dataset, tmp_path: Path) -> None:
     planned = plan(scanned, tmp_path / "s")
-    assert planned.settings.size == 160
+    assert planned.kind.settings.size == 160
     assert Store.open(prepare(planned, workers=0).target).card.size == 160
 
 
@@ -186,7 +189,7 @@ def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
     assert dataset is not None
     assert dataset.card.dtype == "uint16"
     store = prepare(dataset, tmp_path / "s", workers=0).store
-    images = {place.case.rpartition("/")[2]: store.image(number) for number, place in enumerate(store.places)}
+    images = {case.rpartition("/")[2]: store.image(number) for number, case in enumerate(store.cases)}
     assert np.array_equal(images["deep"][..., 0], deep)
     assert images["flat"].max() == int(made.scene(2)[..., 0].max()) * 257
 

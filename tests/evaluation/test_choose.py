@@ -226,6 +226,7 @@ def test_regions_have_a_threshold() -> None:
     truth = np.zeros((2, 20, 20), np.uint8)
     truth[0, 2:18, 2:18] = truth[1, 8:12, 8:12] = 1
     maps = (truth * 0.4).astype(np.float32)
-    found = grid.chosen(grid.dice(maps, truth)[None], ["a"])
+    codes = truth[0] | truth[1] << 1
+    found = grid.chosen(grid.dice(maps, codes)[None], ["a"])
     assert found.decision == Decision(0.3)
     assert (found.dice, found.plain) == (1.0, 0.0)

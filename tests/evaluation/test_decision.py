@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.decision import Decision, decide, filled, masks, without_small
+from segue.evaluation.decision import Decision, decide, filled, masks, true_masks, without_small
 from tests.evaluation.fakes import POLYP, THREE, Array, two
 
 REGIONS = Target(("whole", "core"), exclusive=False)
@@ -126,7 +126,7 @@ def test_a_decision_is_kept_as_json_and_refuses_nonsense() -> None:
 
 
 def test_a_truth_of_regions_comes_as_codes() -> None:
-    found = masks(np.array([[0, 1, 3, 2, 255]], np.uint8), REGIONS)
+    found = true_masks(np.array([[0, 1, 3, 2, 255]], np.uint8), REGIONS)
     assert {name: mask.tolist() for name, mask in found.items()} == {
         "whole": [[False, True, True, False, False]],
         "core": [[False, False, True, True, False]],

@@ -11,9 +11,10 @@ import pytest
 import segue
 from segue.data.case import IGNORE
 from segue.data.dataset import Dataset
-from segue.data.prepare import PrepareSettings, prepare
+from segue.data.prepare import prepare
+from segue.data.preparing.settings import PrepareSettings
 from segue.data.split import SplitSettings
-from segue.data.store import Store
+from segue.data.stores.store import Store
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.decision import Decision
@@ -21,7 +22,7 @@ from segue.evaluation.frame import Frame
 from segue.evaluation.judge import Judge, judge
 from segue.evaluation.metrics import score
 from segue.evaluation.overlap import overlap
-from segue.evaluation.predict import predict_array
+from segue.evaluation.predict import Picture, predict_array
 from segue.evaluation.subject import Subject, subjects
 from segue.evaluation.summary import chosen_by, summarise
 from segue.evaluation.table import Row, Table
@@ -87,6 +88,8 @@ def test_with_a_store_or_without_it_is_the_same_to_the_byte(dataset: Dataset, st
     for one, other in zip(from_store, from_files, strict=True):
         a, b = one.picture(FRAME), other.picture(FRAME)
         assert one._stored(FRAME) is not None
+        assert isinstance(a, Picture)
+        assert isinstance(b, Picture)
         assert (a.native, len(a.levels)) == (b.native, len(b.levels))
         assert all(np.array_equal(x, y) for x, y in zip(a.levels, b.levels, strict=True))
         assert np.array_equal(one.truth(), other.truth())

@@ -12,7 +12,8 @@ from segue.errors import BadInput
 from segue.evaluation.decision import Decision
 from segue.evaluation.frame import Frame
 from segue.evaluation.judge import judge
-from segue.evaluation.overlays import PREDICTION, TRUTH, overlay, overlays, picked
+from segue.evaluation.overlays import PREDICTION, TRUTH, overlay
+from segue.evaluation.shown import overlays, picked
 from segue.evaluation.subject import subjects
 from segue.evaluation.table import Row, Table
 from tests.evaluation import fakes, made

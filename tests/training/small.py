@@ -16,7 +16,8 @@ from segue import losses
 from segue.data.target import Target
 from segue.methods import METHODS
 from segue.step import Method
-from segue.training.batches import Batches, Example, Order
+from segue.training.batches import Batches, Order
+from segue.training.examples import Example, FrameExample
 from segue.training.loop import Judge, Judged, Loop
 from segue.training.run import Run
 from segue.training.settings import LoopSettings
@@ -68,11 +69,8 @@ class DiskStore:
             self.images.append(image.astype(np.uint8))
             self.masks.append(disk.astype(np.uint8))
 
-    def levels(self, number: int) -> list[tuple[int, int]]:
-        return [(30, 40)]
-
-    def image(self, number: int, level: int = 0) -> Any:
-        return self.images[number]
+    def pyramid(self, number: int) -> list[Any]:
+        return [self.images[number]]
 
     def mask(self, number: int) -> Any:
         return self.masks[number]
@@ -80,7 +78,7 @@ class DiskStore:
 
 def examples(count: int = 24) -> list[Example]:
     store, lookup = DiskStore(count), TARGET.table({0: "background", 1: "disk"}, where="a test")
-    return [Example(f"disk {n}", store, n, lookup) for n in range(count)]  # type: ignore[arg-type]  # a stand-in
+    return [FrameExample(f"disk {n}", store, n, lookup) for n in range(count)]  # type: ignore[arg-type]  # a stand-in
 
 
 def network(norm: bool = True) -> Tiny:

@@ -280,6 +280,18 @@ def prepare(
     size: Annotated[
         int | None, typer.Option(help="Cap of the long side in pixels.", show_default="proposed from the data")
     ] = None,
+    spacing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SLICExROWxCOLUMN",
+            help="Of volumes, in mm; 0 leaves an axis.",
+            show_default="proposed from the data",
+        ),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(metavar="LOW,HIGH", help="Of CT, in HU.", show_default="proposed from the data")
+    ] = None,
+    n4: Annotated[bool, typer.Option("--n4", help="Of MR: take out the coil's slow change of brightness.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a store made with other settings.")] = False,
     skip_bad: SkipBad = False,
     workers: tell.Workers = None,
@@ -291,16 +303,18 @@ def prepare(
     """A memory-mapped store to train from. Parallel, resumable, whole or not there."""
     with tell.errors_told(json, debug):
         from segue.config import load
-        from segue.data.prepare import PrepareSettings, plan
+        from segue.data.prepare import plan
         from segue.data.prepare import prepare as make
+        from segue.data.preparing.settings import PrepareSettings
         from segue.executors.progress import duration
 
-        pairs = [f"size={size}"] if size is not None else []
+        pairs = [f"{key}={value}" for key, value in (("size", size), ("spacing", spacing), ("window", window)) if value]
+        pairs += ["n4=true"] if n4 else []
         resolved = load(PrepareSettings, Path(config) if config else None, [*pairs, *(settings or [])])
         planned = plan(dataset, out, settings=resolved)
         if not json:
             tell.say(
-                f"{len(planned.dataset.cases):,} images, long side at most {planned.settings.size} px: "
+                f"{count(len(planned.dataset.cases), 'image')}: {planned.kind.told}. "
                 f"{tell.amount(planned.bytes)} at {planned.target}, {duration(planned.seconds)} or so"
             )
         done = make(planned, skip_bad=skip_bad, fresh=fresh, workers=workers, progress=not json)
@@ -312,7 +326,7 @@ def prepare(
         if done.already:
             tell.say("It is there already, made from the same images and settings.")
         else:
-            tell.say(f"{done.store.card.cases:,} images in {duration(done.seconds)}")
+            tell.say(f"{count(done.store.card.cases, 'image')} in {duration(done.seconds)}")
         tell.say(f"Written: {done.target}")
         tell.next_command(f"segue data leaks {tell.quoted(dataset)} --against ANOTHER-DATASET")
 

@@ -52,6 +52,11 @@ class Case:
         return self.depth > 0
 
     @property
+    def steps(self) -> tuple[float, ...]:
+        """Millimetres along the axes of its array: row and column, or slice, row and column. Empty: not known."""
+        return (self.spacing[2], *self.spacing[:2]) if self.volume and len(self.spacing) == 3 else self.spacing[:2]
+
+    @property
     def who(self) -> str:
         """The patient; where none is known, what was found to show one scene; else each image counts as its own."""
         if self.patient:

@@ -4,37 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
 import shutil
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from pydantic import Field
-
-from segue.config import Auto, Settings, read_yaml, write_yaml
+from segue.config import read_yaml, validate, write_yaml
 from segue.data.alone import alone
-from segue.data.case import IGNORE, Case
-from segue.data.copies.fingerprint import fingerprint
 from segue.data.dataset import Dataset, as_dataset
-from segue.data.geometry import pyramid
-from segue.data.propose import working_size
+from segue.data.preparing.frames import Frames
+from segue.data.preparing.kind import Bench, Kind
+from segue.data.preparing.settings import PrepareSettings
+from segue.data.preparing.volumes import Volumes
 from segue.data.stamp import stamp_now
-from segue.data.store import CARD, FORMAT, IMAGES, INDEX, MASKS, Layout, Place, Store, StoreCard, write_index
+from segue.data.stores.store import CARD, FORMAT, Store, StoreCard
 from segue.errors import BadInput, Failed
 from segue.executors import LocalExecutor, Needs
 from segue.executors.local import cores
 from segue.files import atomic
 
 _PROBE = 5  # cases timed for the estimate
-
-
-class PrepareSettings(Settings):
-    size: Annotated[int, Field(ge=16, le=8192)] | Auto = "auto"  # cap of the long side; auto: proposed from the data
+_PATIENCE = 20  # seconds of it, after which one case more is not begun
 
 
 @dataclass(frozen=True)
@@ -43,14 +35,13 @@ class Plan:
 
     dataset: Dataset
     target: Path
-    settings: PrepareSettings  # resolved
-    layout: Layout
+    kind: Kind
     made_from: str
     sources: str
 
     @property
     def bytes(self) -> int:
-        return self.layout.image_bytes + self.layout.mask_bytes
+        return self.kind.bytes
 
     @cached_property
     def seconds(self) -> float:
@@ -61,8 +52,10 @@ class Plan:
         done = 0
         for case in chosen:
             with contextlib.suppress(BadInput):
-                self.dataset.image(case)
+                self.kind.try_one(case)
                 done += 1
+            if time.perf_counter() - start > _PATIENCE:
+                break
         return (time.perf_counter() - start) / max(done, 1) * len(cases) * 1.3 / cores()
 
     @property
@@ -83,7 +76,8 @@ class Prepared:
     def as_json(self) -> dict[str, Any]:
         return {
             "store": str(self.target), "cases": len(self.store), "labelled": self.store.card.labelled,
-            "size": self.store.card.size, "bytes": self.bytes, "seconds": round(self.seconds, 2), "already": self.already,
+            "size": self.store.card.size, "recipe": self.store.card.recipe and self.store.card.recipe.model_dump(mode="json"),
+            "bytes": self.bytes, "seconds": round(self.seconds, 2), "already": self.already,
             "left_out": [{"case": case, "reason": reason} for case, reason in sorted(self.left_out.items())],
         }  # fmt: skip
 
@@ -94,29 +88,21 @@ def plan(
     found = as_dataset(dataset)
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
-    found.demand_frames("prepare")
-    if found.card.dtype not in ("uint8", "uint16") or not found.card.channels:
-        raise BadInput(
-            f"{found.folder}: dtype {found.card.dtype!r} and {len(found.card.channels)} channels make no store"
-        )
-    unmeasured = next((case.case for case in found.cases if not (case.height and case.width and case.digest)), None)
-    if unmeasured is not None:
-        raise BadInput(f"{found.folder}: {unmeasured!r} has no size or no digest in the table", hint="Scan again.")
     given = settings or PrepareSettings()
-    resolved = given.resolve(size=working_size(found.cases))
-    pixel = len(found.card.channels) * np.dtype(found.card.dtype).itemsize
-    sizes = [(case.case, case.height, case.width, case.labelled) for case in found.cases]
-    layout = Layout.plan(sizes, long_side=int(resolved.size), pixel_bytes=pixel)
+    volumes = [case.case for case in found.cases if case.volume]
+    if 0 < len(volumes) < len(found.cases):
+        raise BadInput(f"{found.folder}: holds frames and volumes ({volumes[0]}); a store is of one kind")
+    kind: Kind = Volumes.of(found, given) if volumes else Frames.of(found, given)
     sources = hashlib.sha256()
     for case in found.cases:
         sources.update(f"{case.case}\t{stamp_now(found.root, case)}\t{case.digest}\n".encode())
     made_from = hashlib.sha256(
-        f"{FORMAT}{resolved.model_dump_json()}{found.card.labels}{found.card.channels}{found.card.dtype}{sources.hexdigest()}".encode()
+        f"{FORMAT}{kind.asked}{found.card.labels}{found.card.channels}{found.card.dtype}{sources.hexdigest()}".encode()
     ).hexdigest()[:16]
     target = Path(out) if out is not None else Path("stores") / found.name
     if out is None and (found.name in ("", ".", "..") or set(found.name) & set("/\\")):
         raise BadInput(f"{found.folder}: its name {found.name!r} cannot be the name of a folder", hint="Give an --out.")
-    return Plan(found, target, resolved, layout, made_from, sources.hexdigest()[:16])
+    return Plan(found, target, kind, made_from, sources.hexdigest()[:16])
 
 
 def prepare(
@@ -139,22 +125,14 @@ def prepare(
     lock = planned.target.with_name(f".{planned.target.name}.lock")
     with alone(planned.work, lock, what=planned.target, busy="another process prepares this store"):
         left_out = _fill(planned, skip_bad, workers, progress)
-        cases = {case.case: case for case in planned.dataset.cases}
-        places = [place for place in planned.layout.places if place.case not in left_out]
-        write_index(planned.work / INDEX, places)
-        card = StoreCard(
-            dataset=planned.dataset.name,
-            dataset_folder=str(planned.dataset.folder.resolve()),
-            size=int(planned.settings.size),
-            channels=planned.dataset.card.channels,
-            classes=planned.dataset.card.classes,
-            dtype=planned.dataset.card.dtype,
-            cases=len(places),
-            labelled=sum(cases[place.case].labelled for place in places),
-            made_from=planned.made_from,
-            sources=planned.sources,
-            left_out=left_out,
-        )
+        there = [case for case in planned.dataset.cases if case.case not in left_out]
+        given = {
+            "dataset": planned.dataset.name, "dataset_folder": str(planned.dataset.folder.resolve()),
+            "channels": planned.dataset.card.channels, "classes": planned.dataset.card.classes,
+            "cases": len(there), "labelled": sum(case.labelled for case in there),
+            "made_from": planned.made_from, "sources": planned.sources, "left_out": left_out,
+        }  # fmt: skip
+        card = StoreCard(**given, **planned.kind.about())
         write_yaml(planned.work / CARD, card.model_dump(mode="json"))
         (planned.work / "done.jsonl").unlink()
         (planned.work / "made_from").unlink()
@@ -175,13 +153,14 @@ def _present(planned: Plan, fresh: bool) -> bool:
         raise BadInput(f"{target}: is there and is not a store", hint="Give another --out.")
     given = read_yaml(target / CARD)
     if given.get("made_from") == planned.made_from:
-        if given.get("classes") != planned.dataset.card.classes:  # renamed; the pixels stay as they are
-            write_yaml(target / CARD, {**given, "classes": planned.dataset.card.classes})
+        card = validate(StoreCard, given, where=str(target / CARD))
+        if card.classes != planned.dataset.card.classes:  # renamed; the pixels stay as they are
+            renamed = card.model_copy(update={"classes": planned.dataset.card.classes})
+            write_yaml(target / CARD, renamed.model_dump(mode="json"))
         return True
     if not fresh and given.get("sources") == planned.sources:
         raise BadInput(
-            f"{target}: was prepared with other settings (size {given.get('size')}, now {planned.settings.size}, "
-            "or other labels)",
+            f"{target}: was prepared with other settings or labels; now {planned.kind.told}",
             hint="Give another --out, or --fresh to replace it.",
         )
     return False  # the images have changed: what is there is worth nothing
@@ -203,30 +182,30 @@ def _enough_room(planned: Plan) -> None:
 def _size(folder: Path) -> int:
     if not folder.is_dir():
         return 0
-    return sum(file.stat().st_blocks * 512 if hasattr(file.stat(), "st_blocks") else 0 for file in folder.iterdir())
+    return sum(getattr(file.stat(), "st_blocks", 0) * 512 for file in folder.rglob("*"))
 
 
 def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) -> dict[str, str]:
     """Write all images and masks; what is done is in a ledger. Returns the cases that could not be read."""
-    work, cases = planned.work, planned.dataset.cases
+    work = planned.work
     stamp = work / "made_from"
     if not stamp.exists() or stamp.read_text() != planned.made_from:  # what lies there was for something else
-        for file in work.iterdir():
-            file.unlink()
+        for left in work.iterdir():
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         with atomic(stamp) as new:
             new.write(planned.made_from)
-    _reserve(work / IMAGES, planned.layout.image_bytes)
-    _reserve(work / MASKS, planned.layout.mask_bytes)
-    tasks = [_Task(case, place) for case, place in zip(cases, planned.layout.places, strict=True)]
-    largest = max(case.height * case.width for case in cases) * len(planned.dataset.card.channels)
+    kind = planned.kind
+    kind.begin(work)
     executor = LocalExecutor(workers=workers, progress=progress)
+    done: dict[str, Any] = {}
     bad: dict[str, str] = {}
     for outcome in executor.map(
-        _store_one, tasks, key=lambda task: task.case.case, setup=_Bench(planned.dataset, work), label="preparing",
-        needs=Needs(memory=(256 << 20) + 4 * largest),
-        ledger=work / "done.jsonl",
+        kind.store_one, kind.tasks(), key=lambda task: task.case.case, setup=Bench(planned.dataset, work),
+        label="preparing", needs=Needs(memory=kind.memory), ledger=work / "done.jsonl",
     ):  # fmt: skip
-        if outcome.error is not None:
+        if outcome.error is None:
+            done[outcome.key] = outcome.value
+        else:
             bad[outcome.key] = outcome.error
             if "Errno 28" in outcome.error:
                 raise Failed(f"{planned.target.parent}: the disk is full", hint="Give an --out on a larger disk.")
@@ -234,76 +213,7 @@ def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) ->
         first, reason = min(bad.items())
         more = f", and {len(bad) - 1} more cases" if len(bad) > 1 else ""
         raise BadInput(f"{first}: {reason}{more}", hint="--skip-bad goes on without them.")
-    if len(bad) == len(cases):
-        raise BadInput(f"{planned.dataset.folder}: none of its {len(cases)} cases can be read")
+    if not done:
+        raise BadInput(f"{planned.dataset.folder}: none of its {len(bad)} cases can be read")
+    kind.finish(work, done)
     return bad
-
-
-def _reserve(path: Path, size: int) -> None:
-    """The file at its length, so that workers can write anywhere in it. Room was looked for before; a disk that fills
-    up meanwhile shows as a failed write, and reserving blocks beforehand makes every write three times slower."""
-    if not path.exists() or path.stat().st_size != size:
-        with path.open("wb") as file:
-            file.truncate(size)
-
-
-@dataclass(frozen=True)
-class _Bench:
-    """What a worker has at hand for all cases."""
-
-    dataset: Dataset
-    work: Path
-
-    def __call__(self) -> _Bench:
-        return self
-
-
-@dataclass(frozen=True)
-class _Task:
-    case: Case
-    place: Place
-
-
-def _store_one(task: _Task, bench: _Bench) -> int:
-    """Returns the bytes of the decoded image, for the record; what matters is in the files."""
-    card, case, place = bench.dataset.card, task.case, task.place
-    # What the scan has seen of these very files need not be looked at again.
-    untouched = bool(case.stamp) and stamp_now(bench.dataset.root, case) == case.stamp
-    pixels = bench.dataset.image(case)
-    if pixels.shape[:2] != place.fit.native:
-        raise BadInput(f"{case.images[0]}: has changed its size since the scan; scan again")
-    if not untouched and fingerprint(pixels if pixels.shape[2] > 1 else pixels[..., 0])[0] != case.digest:
-        raise BadInput(f"{case.images[0]}: has changed since the scan; scan again")
-    levels = pyramid(_to_channels(pixels, len(card.channels), np.dtype(card.dtype)), place.fit)
-    _write_at(bench.work / IMAGES, place.image, b"".join(level.tobytes() for level in levels))
-    if place.mask >= 0:
-        ids = bench.dataset.mask(case, checked=untouched)
-        if ids.shape != place.fit.native or not _same_share(ids, case):  # the rule on the card may have changed as well
-            raise BadInput(f"{case.mask}: has changed since the scan; scan again")
-        _write_at(bench.work / MASKS, place.mask, place.fit.labels(ids).tobytes())
-    return pixels.nbytes
-
-
-def _same_share(ids: npt.NDArray[np.uint8], case: Case) -> bool:
-    counted = (np.count_nonzero(ids) - np.count_nonzero(ids == IGNORE)) / ids.size
-    return case.foreground is None or math.isclose(counted, case.foreground, rel_tol=1e-5)  # the table has six digits
-
-
-def _write_at(path: Path, offset: int, data: bytes) -> None:
-    with path.open("r+b", buffering=0) as file:
-        file.seek(offset)
-        rest = memoryview(data)
-        while rest:  # a full disk takes a part and says nothing; the next part is an error
-            rest = rest[file.write(rest) :]
-
-
-def _to_channels(pixels: Any, depth: int, dtype: np.dtype[Any]) -> Any:
-    if pixels.shape[2] == 1 and depth > 1:
-        pixels = np.repeat(pixels, depth, axis=2)  # a grey image among coloured ones
-    elif pixels.shape[2] == 3 and depth == 1:
-        pixels = (pixels.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)).round()[..., None]
-    elif pixels.shape[2] != depth:
-        raise BadInput(f"has {pixels.shape[2]} channels, the dataset has {depth}")
-    if dtype == np.uint16 and pixels.dtype == np.uint8:
-        return pixels.astype(np.uint16) * 257
-    return pixels.astype(dtype, copy=False)

@@ -27,7 +27,6 @@ from segue.data.doubts import doubts
 from segue.data.look import Task, look
 from segue.data.stamp import stamp
 from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
-from segue.data.volumes import look as volumes
 from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
 from segue.files import atomic
@@ -349,7 +348,7 @@ def _channels(adapter: Adapter, cases: Sequence[Case], counts: list[int]) -> tup
 
 def _dtype(kinds: list[str]) -> str:
     """What holds all of them."""
-    return max(kinds, key=("uint8", "uint16", volumes.DTYPE).index, default="uint8")
+    return max(kinds, key=("uint8", "uint16").index, default="uint8")
 
 
 def sizes(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:

@@ -19,11 +19,12 @@ from segue.data.dealing import LEFT_OUT
 from segue.data.split import Split
 from segue.data.target import Target
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision, filled, masks, parts_of, plain_decision
+from segue.evaluation.decision import PLAIN, Decision, filled, masks, parts_of, plain_decision, true_masks
 from segue.evaluation.frame import Frame
 from segue.evaluation.judge import nothing, predicted
 from segue.evaluation.overlap import of_areas
-from segue.evaluation.predict import BATCH, Maps, Predictor
+from segue.evaluation.predict import BATCH, Predictor
+from segue.evaluation.probabilities import Maps
 from segue.evaluation.subject import Labels, Subject, Truths, counted, unique_names
 from segue.executors.progress import Progress
 from segue.words import count
@@ -88,12 +89,11 @@ def choose(
     truths, cases = Truths(keep=0), unique_names(subjects)
     found: list[npt.NDArray[np.float64]] = []
     with Progress("choosing", len(subjects), shown=progress) as shown:
-        for number, maps in predicted(predictor, subjects, frame=frame, target=target, batch=batch, tick=tick):
+        for number, said in predicted(predictor, subjects, frame=frame, target=target, batch=batch, tick=tick):
             tick()
-            if isinstance(maps, SegueError):
-                raise BadInput(f"{cases[number].case}: {maps.message}")
-            truth = truths.of(subjects[number], (maps.shape[1], maps.shape[2]))
-            dice = grid.dice(maps, truth)
+            if isinstance(said, SegueError):
+                raise BadInput(f"{cases[number].case}: {said.message}")
+            dice = grid.dice(said.whole(), truths.of(subjects[number], said.size))
             known = subjects[number].annotated(target)
             dice[:, [name not in known for name in target.foreground]] = np.nan
             found.append(dice)
@@ -138,7 +138,7 @@ class Grid:
 
     def dice(self, maps: Maps, truth: Labels) -> npt.NDArray[np.float64]:
         """(combinations, classes) of one case."""
-        counts, true = counted(truth), masks(truth, self.target)
+        counts, true = counted(truth), true_masks(truth, self.target)
         found = []
         for threshold in self.thresholds:
             labels = plain_decision(maps, self.target, threshold)
@@ -158,7 +158,7 @@ class Grid:
     ) -> npt.NDArray[np.float64]:
         """(sizes, classes)"""
         found = np.empty((len(self.smallest), len(true)))
-        everything = labels.shape[-2] * labels.shape[-1]
+        everything = labels.size if self.target.exclusive else labels[0].size
         number = everything if counts is None else int(np.count_nonzero(counts))
         for column, (name, mask) in enumerate(masks(labels, self.target).items()):
             areas, parts, box = parts_of(mask)

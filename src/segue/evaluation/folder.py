@@ -1,42 +1,45 @@
-"""Files and whole folders of images to masks in each image's own geometry, as PNG.
+"""Files and whole folders of images to masks in each image's own geometry: pictures as PNG, volumes as NIfTI on the
+scanner's own grid.
 
 One image after the other: a folder of any length takes no more memory than a batch. A file that cannot be read is told and
-the others go on; a mask is written whole or not at all. An image that EXIF turns is predicted, and its mask written, as it
+the others go on; a mask is written whole or not at all. A picture that EXIF turns is predicted, and its mask written, as it
 is looked at.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from segue.data import images
-from segue.data.adapters.folders import MASK_FOLDERS
-from segue.data.adapters.suffixes import sounds_like_mask
 from segue.data.target import Target
-from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
+from segue.data.tree import VOLUMES, suffix
+from segue.data.volumes import files, nifti
+from segue.data.volumes.bias import BiasSettings, corrected
+from segue.data.volumes.look import read_channels
+from segue.data.volumes.recipe import Floats, Triple, ready
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision, decide, masks
-from segue.evaluation.frame import Frame
-from segue.evaluation.predict import BATCH, Maps, Picture, Predictor, ahead, picture_of, predict_tagged
+from segue.evaluation.decision import PLAIN, Decision, masks
+from segue.evaluation.frame import Frame, Slices
+from segue.evaluation.inputs import Inputs, listed, places
+from segue.evaluation.predict import BATCH, Picture, Predictor, ahead, picture_of, predict_tagged
+from segue.evaluation.probabilities import Maps, Probabilities
+from segue.evaluation.stack import Stack
 from segue.executors.progress import Progress
 from segue.files import atomic
-
-Inputs = Sequence[Path | str] | Path | str
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """`maps` (classes, height, width) on the native grid, or in a sentence why there are none."""
+    """What was found on the native grid, or in a sentence why there is nothing."""
 
     path: Path
-    maps: Maps | None
+    found: Probabilities | None
     error: str = ""
 
 
@@ -45,15 +48,16 @@ class Written:
     path: Path
     masks: tuple[Path, ...] = ()  # one; with regions, one for each
     shares: Mapping[str, float] = field(default_factory=dict)  # class -> share of the image
+    millilitres: Mapping[str, float] = field(default_factory=dict)  # of volumes
     error: str = ""
 
 
 def predict_file(predictor: Predictor, path: Path | str, *, frame: Frame, target: Target) -> Maps:
-    """(classes, height, width) on the native grid."""
-    found = next(predict_files(predictor, [path], frame=frame, target=target, progress=False))
-    if found.maps is None:
-        raise BadInput(found.error)
-    return found.maps
+    """(classes, height, width), or (classes, slice, row, column), on the native grid."""
+    one = next(predict_files(predictor, [path], frame=frame, target=target, progress=False))
+    if one.found is None:
+        raise BadInput(one.error)
+    return one.found.whole()
 
 
 def predict_files(
@@ -66,27 +70,43 @@ def predict_files(
     progress: bool = True,
 ) -> Iterator[Predicted]:
     """Each in its turn. The next files are read while the network works on these."""
-    listed = [Path(path) for path in paths]
+    every = [Path(path) for path in paths]
 
-    def read(path: Path) -> tuple[tuple[Path, str], Picture | None]:
+    def read(path: Path) -> tuple[tuple[Path, str], Picture | Stack | None]:
         try:
-            if suffix(path.name) in VOLUMES:
-                raise BadInput(f"{path}: is a volume, which this version does not read yet")
-            pixels = images.read_image(path)
+            given = _picture(path, frame) if frame.slices is None else _stack(path, frame.slices, frame.channels)
+            return (path, ""), given
         except SegueError as error:
-            return (path, error.message), None
+            return (path, error.message if str(path) in error.message else f"{path}: {error.message}"), None
         except MemoryError:
             return (path, f"{path}: not enough memory"), None
-        try:
-            return (path, ""), picture_of(pixels, frame, str(path))
-        except SegueError as error:
-            return (path, f"{path}: {error.message}"), None
 
-    tagged = ahead(read, listed, count=batch)
-    with Progress("predicting", len(listed), shown=progress) as shown:
-        for (path, error), maps in predict_tagged(predictor, tagged, frame=frame, target=target, batch=batch):
-            shown.advance(failed=maps is None)
-            yield Predicted(path, maps, error)
+    tagged = ahead(read, every, count=frame.ahead(batch))
+    with Progress("predicting", len(every), shown=progress) as shown:
+        for (path, error), found in predict_tagged(predictor, tagged, frame=frame, target=target, batch=batch):
+            shown.advance(failed=found is None)
+            yield Predicted(path, found, error)
+
+
+def _picture(path: Path, frame: Frame) -> Picture:
+    if path.is_dir() or suffix(path.name) in VOLUMES:
+        raise BadInput("is a volume, and the network was trained on pictures")
+    return picture_of(images.read_image(path), frame, str(path))
+
+
+def _stack(path: Path, slices: Slices, seen: int) -> Stack:
+    if path.is_file() and suffix(path.name) not in VOLUMES:
+        raise BadInput("is no volume, and the network was trained on volumes")
+    channels = read_channels(path.parent, [path.name])
+    wanted = seen // (1 + 2 * slices.neighbours)
+    if len(channels) != wanted:
+        raise BadInput(f"has {len(channels)} channels, the network sees {wanted}")
+
+    def without_bias(_: int, voxels: Floats, spacing: Triple) -> Floats:
+        return corrected(voxels, spacing, BiasSettings())
+
+    made = ready(channels, slices.recipe, corrected=without_bias)
+    return Stack(made.voxels, made.placement, str(path))
 
 
 def predict_folder(
@@ -100,23 +120,39 @@ def predict_folder(
     batch: int = BATCH,
     progress: bool = True,
 ) -> Iterator[Written]:
-    """A mask for each image, under `out` as the images lie under what was given: 0 and 255 for one class, channel numbers
-    (0 the background) for several, a file of 0 and 255 for each region. Inputs are looked at now, predicted as the results
-    are taken."""
-    places = _places(listed(inputs, besides=Path(out)), Path(out), target)
+    """A mask for each image, under `out` as the images lie under what was given. Pictures: 0 and 255 for one class, channel
+    numbers (0 the background) for several, a file of 0 and 255 for each region. Volumes: numbers, of regions a file of 0 and
+    1 for each. Inputs are looked at now, predicted as the results are taken."""
+    volumes = frame.slices is not None
+    where = places(listed(inputs, volumes=volumes, besides=Path(out)), Path(out), target, volumes=volumes)
 
     def results() -> Iterator[Written]:
-        for found in predict_files(predictor, places, frame=frame, target=target, batch=batch, progress=progress):
-            if found.maps is None:
-                yield Written(found.path, error=found.error)
+        for one in predict_files(predictor, where, frame=frame, target=target, batch=batch, progress=progress):
+            if one.found is None:
+                yield Written(one.path, error=one.error)
                 continue
-            labels = decide(found.maps, target, decision)
-            for path, plane in zip(places[found.path], _planes(labels, target), strict=True):
-                write_png(path, plane)
+            labels, write_to = one.found.decided(target, decision), where[one.path]
             shares = {name: float(mask.mean()) for name, mask in masks(labels, target).items()}
-            yield Written(found.path, places[found.path], shares)
+            litres: dict[str, float] = {}
+            if volumes:
+                litres = _write_volumes(one.path, write_to, labels, target)
+            else:
+                for path, plane in zip(write_to, _planes(labels, target), strict=True):
+                    write_png(path, plane)
+            yield Written(one.path, write_to, shares, litres)
 
     return results()
+
+
+def _write_volumes(
+    image: Path, write_to: tuple[Path, ...], labels: npt.NDArray[np.uint8], target: Target
+) -> dict[str, float]:
+    """Onto the grid of the image's own file. Returns millilitres by class."""
+    grid = files.grid(image)
+    for path, volume in zip(write_to, [labels] if target.exclusive else list(labels), strict=True):
+        nifti.write(path, np.ascontiguousarray(grid.turn.undo(volume)), grid)
+    millilitre = abs(float(np.linalg.det(grid.matrix[:3, :3]))) / 1000
+    return {name: int(np.count_nonzero(mask)) * millilitre for name, mask in masks(labels, target).items()}
 
 
 def write_png(path: Path, plane: npt.NDArray[np.uint8]) -> None:
@@ -124,77 +160,6 @@ def write_png(path: Path, plane: npt.NDArray[np.uint8]) -> None:
     assert done
     with atomic(path, "wb") as file:
         file.write(data.tobytes())
-
-
-def listed(inputs: Inputs, *, besides: Path | None = None) -> list[tuple[Path, str]]:
-    """(image, its path under what was given). Of folders all pictures at any depth, but those that look like masks or lie
-    in `besides`; a file that is named is taken as it is."""
-    given = [Path(inputs)] if isinstance(inputs, Path | str) else [Path(each) for each in inputs]
-    if not given:
-        raise BadInput("no image is given to predict")
-    found: list[tuple[Path, str]] = []
-    for where in given:
-        try:
-            if where.is_file():
-                found.append((where, where.name))
-                continue
-            if not where.exists():
-                raise BadInput(f"{where}: there is no such file or folder")
-        except OSError as error:  # a name too long
-            raise BadInput(f"{str(where)[:200]}: cannot be opened ({error.strerror})") from None
-        inside = [(where / path, path) for path in _pictures(where)]
-        if besides is not None:
-            own = besides.resolve()
-            inside = [(path, name) for path, name in inside if not path.resolve().is_relative_to(own)]
-        if not inside:
-            own_place = besides is not None and where.resolve().is_relative_to(besides.resolve())
-            raise BadInput(
-                f"{where}: is where the results would go, so its pictures are taken for earlier ones"
-                if own_place
-                else f"{where}: holds no pictures ({', '.join(IMAGES[:4])}...)",
-                hint="Give another --out." if own_place else "Masks and earlier results do not count.",
-            )
-        found += inside
-    once = {path.resolve(): (path, name) for path, name in reversed(found)}
-    return list(reversed(once.values()))
-
-
-def _pictures(folder: Path) -> list[str]:
-    return [
-        file.path
-        for file in Tree.read(folder).files
-        if suffix(file.name) in IMAGES
-        and not sounds_like_mask(file)
-        and not any(part.lower() in MASK_FOLDERS for part in file.folder.split("/"))
-    ]
-
-
-def _places(found: Sequence[tuple[Path, str]], out: Path, target: Target) -> dict[Path, tuple[Path, ...]]:
-    """Where the masks of each image go. Images that differ only in their ending keep it: a.jpg.png, a.tif.png."""
-    bare = {path: name[: -len(suffix(name))] if suffix(name) else name for path, name in found}
-    times = Counter(bare.values())
-    marks = [""] if target.exclusive else [f"_{_plain(name)}" for name in target.names]
-    places: dict[Path, tuple[Path, ...]] = {}
-    taken: dict[Path, Path] = {}
-    images_ = {path.resolve() for path, _ in found}
-    for path, name in found:
-        stem = name if times[bare[path]] > 1 else bare[path]
-        places[path] = tuple(out / PurePosixPath(f"{stem}{mark}.png") for mark in marks)
-        for place in places[path]:
-            if place.resolve() in images_:
-                raise BadInput(
-                    f"{place}: is an image to predict, and its mask would overwrite it", hint="Give another --out."
-                )
-            if place in taken:
-                raise BadInput(
-                    f"{path} and {taken[place]} would both be written as {place}", hint="Predict one folder at a time."
-                )
-            taken[place] = path
-    return places
-
-
-def _plain(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
 
 
 def _planes(labels: npt.NDArray[np.uint8], target: Target) -> list[npt.NDArray[np.uint8]]:

@@ -7,14 +7,16 @@ very code of the store: so a stored case and its file give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segue.data import prepare
+from segue.config import validate
 from segue.data.geometry import Fit, pyramid
+from segue.data.pixels import to_channels
+from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput, nearest
 from segue.evaluation.views import known_views
 from segue.variations.padding import CONSTANT, Padding
@@ -26,8 +28,17 @@ DTYPES = ("uint8", "uint16")
 
 
 @dataclass(frozen=True)
+class Slices:
+    """Of a network that sees volumes slice by slice: how a volume is prepared, and how many slices on either side of one
+    are seen with it, as channels."""
+
+    recipe: Recipe
+    neighbours: int = 0
+
+
+@dataclass(frozen=True)
 class Frame:
-    """`tiles`:
+    """`tiles`, of pictures; slices of volumes keep their scale in millimetres whatever the canvas:
 
     never   the whole image is letterboxed into the canvas, as in training.
     auto    the same, unless the network has seen images enlarged (`zoom` above 1: it was trained on crops). Then an
@@ -48,6 +59,7 @@ class Frame:
     tiles: str = "auto"
     zoom: float = 1.0  # how much larger than letterboxed the network has seen images in training; 1: whole images only
     tight: bool = False
+    slices: Slices | None = None  # of volumes; None: of pictures
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(int(side) for side in self.size))
@@ -61,6 +73,10 @@ class Frame:
         for name, value, known in (("tiles", self.tiles, TILES), ("dtype", self.dtype, DTYPES)):
             if value not in known:
                 raise BadInput(f"{name} {value!r}: {nearest(value, known)}")
+
+    def ahead(self, batch: int) -> int:
+        """How many cases may be read before their turn."""
+        return 1 if self.slices is not None else batch
 
     def fit(self, native: tuple[int, int]) -> Fit:
         return Fit.capped(*native, self.long_side)
@@ -77,7 +93,11 @@ class Frame:
         return [_converted(level, self.channels, self.dtype) for level in levels]
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        found = asdict(replace(self, slices=None))
+        if self.slices is not None:
+            recipe = self.slices.recipe.model_dump(mode="json")
+            found["slices"] = {"recipe": recipe, "neighbours": self.slices.neighbours}
+        return found
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any], *, where: str = "the frame") -> Frame:
@@ -88,8 +108,11 @@ class Frame:
         try:
             padding = given.get("padding") or {}
             made = Padding(padding.get("mode", "constant"), tuple(padding.get("colour", ())))
-            return cls(**{**given, "padding": made})
-        except (TypeError, ValueError, AttributeError) as error:
+            slices = given.get("slices")
+            if slices is not None:
+                slices = Slices(validate(Recipe, slices["recipe"], where=where), int(slices["neighbours"]))
+            return cls(**{**given, "padding": made, "slices": slices})
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise BadInput(f"{where}: cannot be understood ({error})") from None
 
 
@@ -104,5 +127,5 @@ def _converted(pixels: npt.NDArray[Any], channels: int, dtype: str) -> npt.NDArr
         raise BadInput(f"has {pixels.shape[2]} channels, the network sees {channels}")
     if pixels.dtype == np.uint16 and dtype == "uint8":
         pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    found: npt.NDArray[Any] = prepare._to_channels(pixels, channels, np.dtype(dtype))
+    found: npt.NDArray[Any] = to_channels(pixels, channels, dtype)
     return found

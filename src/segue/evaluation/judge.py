@@ -12,11 +12,13 @@ from dataclasses import asdict, dataclass, field
 from segue.data.case import Case
 from segue.data.target import Target
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision, decide, masks
+from segue.evaluation.decision import PLAIN, Decision, masks, true_masks
 from segue.evaluation.frame import Frame
 from segue.evaluation.metrics import TOLERANCE, Scores, score
 from segue.evaluation.overlap import overlap
-from segue.evaluation.predict import BATCH, Maps, Picture, Predictor, ahead, predict_tagged
+from segue.evaluation.predict import BATCH, Picture, Predictor, ahead, predict_tagged
+from segue.evaluation.probabilities import Probabilities
+from segue.evaluation.stack import Stack
 from segue.evaluation.subject import KEPT, Labels, Subject, Truths, counted, unique_names
 from segue.evaluation.table import Row, Table
 from segue.executors.local import Ledger, Outcome
@@ -98,22 +100,22 @@ class Judge:
             if case.case in known:
                 yield {name: Scores(**scores) for name, scores in known[case.case].items()}
                 continue
-            place, maps = next(each)
+            place, said = next(each)
             assert new[place] == number
-            found = self._scored(number, maps)
+            found = self._scored(number, said)
             if ledger and not isinstance(found, SegueError):
                 ledger.write(Outcome(case.case, {name: asdict(scores) for name, scores in found.items()}))
             yield found
 
-    def _scored(self, number: int, maps: Maps | SegueError) -> Found:
-        if isinstance(maps, SegueError):
-            return maps
+    def _scored(self, number: int, said: Probabilities | SegueError) -> Found:
+        if isinstance(said, SegueError):
+            return said
         subject = self.subjects[number]
         try:
-            truth = self.truths.of(subject, (maps.shape[1], maps.shape[2]))
+            truth = self.truths.of(subject, said.size)
         except SegueError as error:
             return error
-        labels = decide(maps, self.target, self.decision)
+        labels = said.decided(self.target, self.decision)
         every = scored(labels, truth, subject.case, self.target, quick=self.quick, tolerance=self.tolerance)
         return {name: every[name] for name in subject.annotated(self.target)}
 
@@ -148,8 +150,8 @@ def scored(
     labels: Labels, truth: Labels, case: Case, target: Target, *, quick: bool = False, tolerance: float = TOLERANCE
 ) -> dict[str, Scores]:
     """By class: what was decided against the truth, both on the native grid."""
-    counts, spacing = counted(truth), case.spacing[:2] or None
-    predicted, true = masks(labels, target), masks(truth, target)
+    counts, spacing = counted(truth), case.steps or None
+    predicted, true = masks(labels, target), true_masks(truth, target)
     if quick:
         return {name: overlap(predicted[name], true[name], counts) for name in target.foreground}
     return {
@@ -166,21 +168,21 @@ def predicted(
     target: Target,
     batch: int = BATCH,
     tick: Callable[[], None] = nothing,
-) -> Iterator[tuple[int, Maps | SegueError]]:
+) -> Iterator[tuple[int, Probabilities | SegueError]]:
     """The number of each subject, in order, and its probabilities on the native grid, or why there are none."""
 
-    def read(subject: Subject) -> Picture | SegueError:
+    def read(subject: Subject) -> Picture | Stack | SegueError:
         try:
             return subject.picture(frame)
         except SegueError as error:
             return error
 
-    def pictures() -> Iterator[tuple[tuple[int, SegueError | None], Picture | None]]:
-        for number, found in enumerate(ahead(read, subjects, count=batch)):
+    def pictures() -> Iterator[tuple[tuple[int, SegueError | None], Picture | Stack | None]]:
+        for number, found in enumerate(ahead(read, subjects, count=frame.ahead(batch))):
             tick()
             yield ((number, found), None) if isinstance(found, SegueError) else ((number, None), found)
 
-    for (number, error), maps in predict_tagged(predictor, pictures(), frame=frame, target=target, batch=batch):
-        found = maps if maps is not None else error
+    for (number, error), said in predict_tagged(predictor, pictures(), frame=frame, target=target, batch=batch):
+        found = said if said is not None else error
         assert found is not None
         yield number, found

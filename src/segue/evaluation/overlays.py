@@ -1,4 +1,4 @@
-"""Pictures of predictions: the truth's outline and the prediction's over the image, and which cases to show.
+"""Pictures of predictions: the truth's outline and the prediction's over the image.
 
 The truth is a solid line, the prediction a dashed one, in two colours that every kind of colour vision tells apart, both on
 a dark rim. What does not count is dimmed and hatched. The legend is the page's.
@@ -6,7 +6,7 @@ a dark rim. What does not count is dimmed and hatched. The legend is the page's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -16,13 +16,9 @@ import numpy.typing as npt
 from segue.data.case import IGNORE
 from segue.data.geometry import resize_labels, shrink_image
 from segue.data.target import Target
-from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision, decide, masks
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import predicted
-from segue.evaluation.predict import Predictor
-from segue.evaluation.subject import Labels, Subject
-from segue.evaluation.table import Row, Table
+from segue.errors import BadInput
+from segue.evaluation.decision import masks, true_masks
+from segue.evaluation.subject import Labels
 
 Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -43,16 +39,19 @@ def overlay(
     target: Target,
     *,
     long_side: int | None = LONG_SIDE,
+    steps: tuple[float, ...] = (1.0, 1.0),
 ) -> Bytes:
     """An RGB picture of an image (height, width[, channels]), uint8 or uint16, and of labels as `decide` gives them on its
-    grid. With `long_side` it is brought to that size, else it stays as it is."""
+    grid. With `long_side` it is brought to that size, else it stays as it is. `steps`: how far apart rows and columns are, so
+    that it has its true form."""
     picture = _rgb(image)
     native = (picture.shape[0], picture.shape[1])
     for labels, what in ((truth, "truth"), (prediction, "prediction")):
         if labels is not None and labels.shape[-2:] != native:
             raise BadInput(f"a {what} of shape {labels.shape} on an image of {native[1]} x {native[0]}")
-    scale = 1.0 if long_side is None else long_side / max(native)
-    size = (max(1, round(native[0] * scale)), max(1, round(native[1] * scale)))
+    extent = (native[0] * steps[0], native[1] * steps[1])
+    scale = 1 / min(steps) if long_side is None else long_side / max(extent)
+    size = (max(1, round(extent[0] * scale)), max(1, round(extent[1] * scale)))
     picture = _resized(picture, size)
     if truth is not None:
         _hatch(picture, truth, size)
@@ -63,54 +62,6 @@ def overlay(
     _draw(picture, true, TRUTH, 2, True)
     _draw(picture, guessed, PREDICTION, 2, False)
     return picture
-
-
-def overlays(
-    predictor: Predictor,
-    subjects: Sequence[Subject],
-    *,
-    frame: Frame,
-    target: Target,
-    decision: Decision = PLAIN,
-    long_side: int | None = LONG_SIDE,
-) -> Iterator[tuple[Subject, Bytes]]:
-    """Of a few cases, predicted anew: with `picked`, the ones to show."""
-    for number, maps in predicted(predictor, subjects, frame=frame, target=target):
-        subject = subjects[number]
-        if isinstance(maps, SegueError):
-            raise BadInput(f"{subject.case.case}: {maps.message}")
-        image, truth = subject.dataset.image(subject.case), subject.truth()
-        yield subject, overlay(image, truth, decide(maps, target, decision), target, long_side=long_side)
-
-
-def picked(table: Table, count: int = 2, *, metric: str = "dice") -> dict[str, list[tuple[str, float]]]:
-    """ "worst", "median" and "best": cases and their mean over classes, no patient twice, the most telling first.
-
-    Cases without the structure, in which nothing was predicted, show nothing and are left out. Of few patients there are
-    fewer than `count` of each.
-    """
-    rows: dict[str, list[Row]] = {}
-    for row in table:
-        if row.scores.empty not in ("both", "uncounted"):
-            rows.setdefault(row.case, []).append(row)
-    values = {case: sum(row.value(metric) for row in its) / len(its) for case, its in rows.items()}
-    rising = sorted(values, key=lambda case: (values[case], case))
-    middle = (len(rising) - 1) / 2
-    orders = {
-        "worst": rising,
-        "best": rising[::-1],
-        "median": sorted(rising, key=lambda case: abs(rising.index(case) - middle)),
-    }
-    found: dict[str, list[tuple[str, float]]] = {"worst": [], "median": [], "best": []}
-    used: set[str] = set()
-    patients = len({its[0].who for its in rows.values()})
-    for _ in range(min(count, max(1, patients // 3))):
-        for name, order in orders.items():
-            case = next((case for case in order if rows[case][0].who not in used), None)
-            if case is not None:
-                used.add(rows[case][0].who)
-                found[name].append((case, values[case]))
-    return found
 
 
 def _rgb(image: npt.NDArray[Any]) -> Bytes:
@@ -144,7 +95,8 @@ def _outlines(labels: Labels, target: Target, size: tuple[int, int]) -> list[npt
     """(points, 2) of x and y in the picture, closed."""
     scale = np.array([size[1] / labels.shape[-1], size[0] / labels.shape[-2]])
     found = []
-    for mask in masks(labels, target).values():
+    several = true_masks(labels, target) if labels.ndim == 2 else masks(labels, target)
+    for mask in several.values():
         lines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         found += [(line[:, 0].astype(np.float64) + 0.5) * scale - 0.5 for line in lines]
     return found

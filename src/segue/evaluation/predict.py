@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,13 @@ from segue.data.geometry import Fit
 from segue.data.target import Target
 from segue.errors import BadInput, Failed
 from segue.evaluation.frame import Frame, Levels
+from segue.evaluation.probabilities import Maps, Probabilities, both
+from segue.evaluation.stack import Stack, StackJob
 from segue.evaluation.tiles import Blend, tiling
 from segue.evaluation.views import seen_through
 from segue.variations.drawn import Drawn
 from segue.variations.opencv import render, restore
 
-Maps = npt.NDArray[np.float32]  # (classes, height, width)
 Predictor = Callable[[npt.NDArray[Any]], Maps]
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,9 +49,9 @@ def predict(
 ) -> Iterator[Maps]:
     """Probabilities (classes, height, width) of each picture on its native grid, in order."""
     tagged = ((None, picture) for picture in pictures)
-    for _, maps in predict_tagged(predictor, tagged, frame=frame, target=target, batch=batch):
-        assert maps is not None
-        yield maps
+    for _, found in predict_tagged(predictor, tagged, frame=frame, target=target, batch=batch):
+        assert found is not None
+        yield found.whole()
 
 
 def predict_array(predictor: Predictor, pixels: npt.NDArray[Any], *, frame: Frame, target: Target) -> Maps:
@@ -65,77 +66,97 @@ def picture_of(pixels: npt.NDArray[Any], frame: Frame, name: str = "the image") 
 
 def predict_tagged(
     predictor: Predictor,
-    items: Iterable[tuple[T, Picture | None]],
+    items: Iterable[tuple[T, Picture | Stack | None]],
     *,
     frame: Frame,
     target: Target,
     batch: int = BATCH,
-) -> Iterator[tuple[T, Maps | None]]:
-    """`predict` with a tag to each picture; a tag without a picture (one that could not be read) passes in its turn."""
+) -> Iterator[tuple[T, Probabilities | None]]:
+    """Of pictures and volumes, each with a tag; a tag without one (it could not be read) passes in its turn."""
     waiting: deque[tuple[T, _Job | None]] = deque()
-    alike: dict[tuple[int, int], list[_Window]] = {}  # by size: a batch is of one
-    for tag, picture in items:
-        job = None if picture is None else _Job(picture, frame)
+    alike: dict[tuple[int, ...], list[_Window]] = {}  # by size: a batch is of one
+    for tag, given in items:
+        job = None if given is None else _job(given, frame, target)
         waiting.append((tag, job))
         if job is not None:
-            windows = alike.setdefault(job.plan.tile, [])
-            windows += job.windows()
-            while len(windows) >= batch:
-                _run(predictor, windows[:batch], frame, target)
-                del windows[:batch]
-        yield from _finished(waiting, target)
+            windows = alike.setdefault(job.tile, [])
+            for number, window in enumerate(job.windows()):
+                windows.append((job, number, window))
+                if len(windows) == batch:
+                    _run(predictor, windows, frame, target)
+                    windows.clear()
+            if windows and isinstance(given, Stack):  # volumes are too large to wait for each other
+                _run(predictor, windows, frame, target)
+                windows.clear()
+        yield from _finished(waiting)
         if len(waiting) > _PATIENCE * batch:  # behind one of a rare size
             first = waiting[0][1]
             assert first is not None
-            _run(predictor, alike.pop(first.plan.tile), frame, target)
-            yield from _finished(waiting, target)
+            _run(predictor, alike.pop(first.tile), frame, target)
+            yield from _finished(waiting)
     for windows in alike.values():
         if windows:
             _run(predictor, windows, frame, target)
-    yield from _finished(waiting, target)
+    yield from _finished(waiting)
 
 
-def _finished(waiting: deque[tuple[T, _Job | None]], target: Target) -> Iterator[tuple[T, Maps | None]]:
+def _finished(waiting: deque[tuple[T, _Job | None]]) -> Iterator[tuple[T, Probabilities | None]]:
     while waiting and (waiting[0][1] is None or waiting[0][1].done):
         tag, job = waiting.popleft()
-        yield tag, None if job is None else job.maps(target)
+        yield tag, None if job is None else job.found()
 
 
-class _Job:
-    """A picture on its way."""
+class _Job(Protocol):
+    """A picture or a volume on its way."""
 
-    def __init__(self, picture: Picture, frame: Frame) -> None:
-        self.picture = picture
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tile(self) -> tuple[int, ...]: ...
+
+    @property
+    def done(self) -> bool: ...
+
+    def windows(self) -> Iterator[npt.NDArray[Any]]: ...
+
+    def add(self, number: int, maps: Maps) -> None:
+        """Of a window, by its number."""
+
+    def found(self) -> Probabilities: ...
+
+
+def _job(given: Picture | Stack, frame: Frame, target: Target) -> _Job:
+    return _PictureJob(given, frame, target) if isinstance(given, Picture) else StackJob(given, frame, target)
+
+
+class _PictureJob:
+    def __init__(self, picture: Picture, frame: Frame, target: Target) -> None:
+        self.picture, self.name, self.target = picture, picture.name, target
         self.stored = (picture.levels[0].shape[0], picture.levels[0].shape[1])
         self.plan = tiling(self.stored, frame)
+        self.tile = self.plan.tile
         self.blend = Blend(self.plan)
         levels, canvas = frame.accept(picture.levels), self.plan.canvas
         self.rendered = render(Drawn.identity(1, canvas), 0, levels, None, canvas, frame.padding)
         self.done = False
 
-    def windows(self) -> list[_Window]:
+    def windows(self) -> Iterator[npt.NDArray[Any]]:
         height, width = self.plan.tile
-        return [
-            (self, number, self.rendered.image[top : top + height, left : left + width])
-            for number, (top, left) in enumerate(self.plan.windows)
-        ]
+        for top, left in self.plan.windows:
+            yield self.rendered.image[top : top + height, left : left + width]
 
     def add(self, number: int, maps: Maps) -> None:
         self.done = self.blend.add(number, maps)
 
-    def maps(self, target: Target) -> Maps:
+    def found(self) -> Probabilities:
         """On the native grid: interpolate first, decide after."""
-        maps, two = self.blend.maps, target.exclusive and target.logits == 1
+        maps, two = self.blend.maps, self.target.exclusive and self.target.logits == 1
         shown = maps[1:] if two else maps
         on_stored = restore(_without_padding(shown.transpose(1, 2, 0), self.rendered.valid), self.stored)
         native = Fit(self.picture.native, self.stored).probabilities_back(on_stored)
         native = native.reshape(*self.picture.native, len(shown)).transpose(2, 0, 1)
-        if not two:
-            return np.ascontiguousarray(native)
-        found = np.empty((2, *self.picture.native), np.float32)
-        found[1] = native[0]
-        np.subtract(1, native[0], out=found[0])
-        return found
+        return Probabilities.of(both(native) if two else np.ascontiguousarray(native))
 
 
 def _without_padding(maps: npt.NDArray[np.float32], valid: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
@@ -165,7 +186,7 @@ def _run(predictor: Predictor, windows: Sequence[_Window], frame: Frame, target:
                 f"{', '.join(target.names)} of a batch of {len(seen)}"
             )
         if not np.isfinite(maps).all():
-            named = ", ".join(dict.fromkeys(job.picture.name for job, *_ in windows))
+            named = ", ".join(dict.fromkeys(job.name for job, *_ in windows))
             raise Failed(f"the model's probabilities are not numbers, in a batch of {named}")
         return maps
 

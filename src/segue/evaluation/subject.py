@@ -14,19 +14,24 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from segue.data import prepare
 from segue.data.case import IGNORE, Case
 from segue.data.dataset import TABLE, Dataset
 from segue.data.geometry import pyramid
+from segue.data.pixels import to_channels
+from segue.data.preparing.volumes import modality_of, prepared
 from segue.data.split import Split
 from segue.data.stamp import stamp_now
-from segue.data.store import Store
+from segue.data.stores.frames import FrameStore
+from segue.data.stores.store import Store
+from segue.data.stores.volumes import VolumeStore
 from segue.data.target import Target
+from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.evaluation.frame import Frame
 from segue.evaluation.predict import Picture
+from segue.evaluation.stack import Stack
 
-Labels = npt.NDArray[np.uint8]  # (height, width): channels or codes of the target, IGNORE where it does not count
+Labels = npt.NDArray[np.uint8]  # in the case's own form: channels or codes of the target, IGNORE where it does not count
 
 KEPT = 256 << 20  # bytes of packed truths that a judge keeps in memory; the others are read again
 
@@ -44,7 +49,12 @@ class Subject:
         """Those of the target's classes that this dataset's annotators drew: where they drew none, nobody knows."""
         return target.annotated(self.lookup)
 
-    def picture(self, frame: Frame) -> Picture:
+    def picture(self, frame: Frame) -> Picture | Stack:
+        if self.case.volume != (frame.slices is not None):
+            kind, other = ("a volume", "pictures") if self.case.volume else ("a picture", "volumes")
+            raise BadInput(f"is {kind}, and the network was trained on {other}")
+        if frame.slices is not None:
+            return self._stack(frame.slices.recipe)
         stored = self._stored(frame)
         if stored is not None:
             return stored
@@ -52,29 +62,37 @@ class Subject:
         card = self.dataset.card
         # First as the dataset's own store would have it; what the network makes of that comes after, as for stored ones.
         depth = len(card.channels) or pixels.shape[2]
-        own = prepare._to_channels(pixels, depth, np.dtype(card.dtype))
+        own = to_channels(pixels, depth, card.dtype)
         fit = frame.fit((pixels.shape[0], pixels.shape[1]))
         return Picture(pyramid(own, fit), fit.native, self.case.case)
 
     def _stored(self, frame: Frame) -> Picture | None:
-        if self.store is None or self.case.case not in self.store.numbers:
+        if not isinstance(self.store, FrameStore) or self.case.case not in self.store.numbers:
             return None
         number = self.store.numbers[self.case.case]
         fit = self.store.places[number].fit
         if fit != frame.fit(fit.native):
             return None  # prepared at another size than the network's
-        levels = [self.store.image(number, level) for level in range(len(self.store.levels(number)))]
-        return Picture(levels, fit.native, self.case.case)
+        return Picture(self.store.pyramid(number), fit.native, self.case.case)
+
+    def _stack(self, recipe: Recipe) -> Stack:
+        store, name = self.store, self.case.case
+        if isinstance(store, VolumeStore) and store.card.recipe == recipe and name in store.numbers:
+            number = store.numbers[name]
+            return Stack(store.image(number), store.places[number].placement, name)
+        own = recipe.of(modality_of(self.dataset, self.case))
+        place, voxels, _ = prepared(self.dataset, self.case, own, masked=False)
+        return Stack(voxels, place.placement, name)
 
     def truth(self) -> Labels:
         number = self.store.numbers.get(self.case.case) if self.store is not None else None
-        if self.store is not None and number is not None:
+        if isinstance(self.store, FrameStore) and number is not None:
             fit, ids = self.store.places[number].fit, self.store.mask(number)
             if ids is not None and fit.stored == fit.native:
                 return np.asarray(cv2.LUT(ids, self.lookup), np.uint8)
         untouched = bool(self.case.stamp) and stamp_now(self.dataset.root, self.case) == self.case.stamp
         ids = self.dataset.mask(self.case, checked=untouched)
-        return np.asarray(cv2.LUT(ids, self.lookup), np.uint8)
+        return np.asarray(cv2.LUT(ids.reshape(len(ids), -1), self.lookup), np.uint8).reshape(ids.shape)
 
 
 def subjects(
@@ -120,20 +138,21 @@ class Truths:
     """The truths of many cases: packed and kept while they fit, else read anew each time."""
 
     def __init__(self, *, keep: int = KEPT) -> None:
-        self._room, self._packed = keep, dict[Subject, tuple[bytes, tuple[int, int]]]()
+        self._room, self._packed = keep, dict[Subject, tuple[bytes, tuple[int, ...]]]()
 
-    def of(self, subject: Subject, size: tuple[int, int]) -> Labels:
+    def of(self, subject: Subject, size: tuple[int, ...]) -> Labels:
         """`size`: the image's."""
         kept = self._packed.get(subject)
         if kept is not None:
             return np.frombuffer(zlib.decompress(kept[0]), np.uint8).reshape(kept[1])
         found = subject.truth()
         if found.shape != size:
-            raise BadInput(f"its mask is {found.shape[1]} x {found.shape[0]}, its image {size[1]} x {size[0]}")
+            mask, image = (" x ".join(map(str, reversed(sides))) for sides in (found.shape, size))
+            raise BadInput(f"its mask is {mask}, its image {image}")
         packed = zlib.compress(found.tobytes(), 1) if self._room else b""
         if 0 < len(packed) <= self._room:
             self._room -= len(packed)
-            self._packed[subject] = (packed, (found.shape[0], found.shape[1]))
+            self._packed[subject] = (packed, found.shape)
         return found
 
 

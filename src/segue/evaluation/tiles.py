@@ -55,6 +55,16 @@ def tiling(stored: tuple[int, int], frame: Frame) -> Tiling:
     return Tiling(canvas, frame.size, _starts(canvas[0], height), _starts(canvas[1], width))
 
 
+def slice_tiling(stored: tuple[int, int], frame: Frame) -> Tiling:
+    """Of a slice, which keeps its scale: a canvas that holds it, in one tile where the network does not mind."""
+    if frame.tight:
+        canvas = _tight(stored, 1.0, (stored[0] + STEP, stored[1] + STEP))
+        return Tiling(canvas, canvas, (0,), (0,))
+    height, width = frame.size
+    canvas = (max(height, stored[0]), max(width, stored[1]))
+    return Tiling(canvas, frame.size, _starts(canvas[0], height), _starts(canvas[1], width))
+
+
 def _tight(stored: tuple[int, int], scale: float, size: tuple[int, int]) -> tuple[int, int]:
     height, width = (
         min(most, math.ceil(round(side * scale) / STEP) * STEP) for side, most in zip(stored, size, strict=True)

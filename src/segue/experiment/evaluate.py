@@ -15,13 +15,13 @@ import cv2
 from segue.data.dataset import Dataset
 from segue.data.leaks import between
 from segue.data.split import Split
-from segue.data.store import Store
+from segue.data.stores.store import Store
 from segue.errors import BadInput
 from segue.evaluation.choose import choose
 from segue.evaluation.decision import PLAIN, Decision
 from segue.evaluation.judge import judge
 from segue.evaluation.metrics import METRICS
-from segue.evaluation.overlays import overlays, picked
+from segue.evaluation.shown import overlays, picked
 from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table

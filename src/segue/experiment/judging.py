@@ -58,7 +58,7 @@ def frame_of(settings: TrainSettings, material: Material, network: SegmentationN
     assert isinstance(settings.size, tuple)
     return Frame(
         size=settings.size, long_side=material.long_side, channels=material.channels, dtype=material.dtype,
-        padding=assemble.padding(settings, network), tight=not network.knows_places,
+        padding=assemble.padding(settings, network), tight=not network.knows_places, slices=material.slices,
     )  # fmt: skip
 
 

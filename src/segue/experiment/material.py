@@ -17,15 +17,19 @@ from segue.data.dataset import Dataset
 from segue.data.prepare import prepare
 from segue.data.propose import STEP
 from segue.data.split import Split, split
-from segue.data.store import Store
+from segue.data.stores.frames import FrameStore
+from segue.data.stores.store import Store
+from segue.data.stores.volumes import VolumeStore
 from segue.data.target import BACKGROUND, Target
 from segue.errors import BadInput
-from segue.evaluation.decision import masks
+from segue.evaluation.decision import true_masks
+from segue.evaluation.frame import Slices
 from segue.experiment.settings import TrainSettings
-from segue.training.batches import Example
+from segue.training.examples import Example, FrameExample, SliceExample
 from segue.words import some
 
 _SLACK = 0.1  # of a step that may be missing
+_MOST = 0.9  # of the slices fit onto their canvas
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Material:
     sources: tuple[Source, ...]
     target: Target
     same: dict[str, str]
+    neighbours: int = 0  # of volumes: slices on either side that are seen as channels
 
     @cached_property
     def train(self) -> list[Example]:
@@ -51,7 +56,13 @@ class Material:
 
     @property
     def channels(self) -> int:
-        return len(self.sources[0].store.card.channels)
+        return len(self.sources[0].store.card.channels) * (1 + 2 * self.neighbours)
+
+    @property
+    def slices(self) -> Slices | None:
+        """How volumes are seen; None: these are pictures."""
+        recipe = self.sources[0].store.card.recipe
+        return None if recipe is None else Slices(recipe, self.neighbours)
 
     @property
     def dtype(self) -> str:
@@ -59,7 +70,8 @@ class Material:
 
     @property
     def long_side(self) -> int:
-        return max(source.store.card.size for source in self.sources)
+        """Of the stored pictures; slices are of any size."""
+        return max(1, *(source.store.card.size for source in self.sources))
 
     @property
     def validates(self) -> int:
@@ -71,11 +83,15 @@ class Material:
 
     def _examples(self, source: Source, cases: Sequence[Case]) -> list[Example]:
         lookup = self.target.table(source.dataset.card.classes, where=str(source.dataset.folder), same=self.same)
-        numbers = source.store.numbers
+        store = source.store
+        there = [(self.named(source, case), store.numbers[case.case]) for case in cases if case.case in store.numbers]
+        if isinstance(store, FrameStore):
+            return [FrameExample(name, store, number, lookup) for name, number in there]
+        assert isinstance(store, VolumeStore)
         return [
-            Example(self.named(source, case), source.store, numbers[case.case], lookup)
-            for case in cases
-            if case.case in numbers
+            SliceExample(name, store, number, slice_, self.neighbours, lookup)
+            for name, number in there
+            for slice_ in store.places[number].annotated
         ]
 
     def demand_classes(self) -> None:
@@ -83,7 +99,7 @@ class Material:
         seen: set[str] = set()
         for example in self.train:
             if (labels := example.labels()) is not None:
-                seen |= {name for name, mask in masks(labels, self.target).items() if mask.any()}
+                seen |= {name for name, mask in true_masks(labels, self.target).items() if mask.any()}
             if seen.issuperset(self.target.foreground):
                 return
         missing = [name for name in self.target.foreground if name not in seen]
@@ -138,13 +154,20 @@ def gather(
     for place, dataset in enumerate(datasets):
         store = _store(settings, place, dataset, say, progress)
         first = sources[0].store.card if sources else store.card
+        if store.card.recipe != first.recipe:
+            raise BadInput(
+                f"{dataset.name}: its store was prepared otherwise than that of {datasets[0].name}",
+                hint="segue data prepare, with the same --spacing and --window for both.",
+            )
         if (store.card.channels, store.card.dtype) != (first.channels, first.dtype):
             raise BadInput(
                 f"{dataset.name}: {store.card.dtype} with channels {', '.join(store.card.channels)}, but "
                 f"{datasets[0].name} has {first.dtype} with {', '.join(first.channels)}"
             )
         sources.append(_source(settings, dataset, store, say))
-    material = Material(tuple(sources), target, dict(settings.same))
+    if settings.neighbours and sources[0].store.card.recipe is None:
+        raise BadInput(f"neighbours: {names[0]} holds pictures, which have no slices beside them")
+    material = Material(tuple(sources), target, dict(settings.same), settings.neighbours)
     if not material.train:
         raise BadInput(f"{', '.join(names)}: no training case has a mask")
     material.demand_classes()
@@ -223,7 +246,9 @@ def canvas(settings: TrainSettings, material: Material, *, longest: int) -> tupl
     """(height, width): what was asked for, or the shape that most training images have, in steps of 32."""
     if isinstance(settings.size, tuple):
         return settings.size
-    sizes = [example.store.places[example.number].fit.stored for example in material.train]
+    sizes = [example.size for example in material.train]
+    if material.slices is not None:
+        return _slice_canvas(settings.size, sizes, longest)
     side = settings.size if isinstance(settings.size, int) else min(longest, max(max(size) for size in sizes))
     aspect = float(np.median([height / width for height, width in sizes]))
     height, width = (side, side / aspect) if aspect > 1 else (side * aspect, side)
@@ -231,3 +256,12 @@ def canvas(settings: TrainSettings, material: Material, *, longest: int) -> tupl
     # The shorter side upwards: rounded down, it would make the whole image smaller than was asked for.
     short = max(STEP, math.ceil(long * min(height, width) / max(height, width) / STEP - _SLACK) * STEP)
     return (long, short) if height > width else (short, long)
+
+
+def _slice_canvas(asked: int | str, sizes: Sequence[tuple[int, int]], longest: int) -> tuple[int, int]:
+    """Slices are not scaled: a canvas that most of them fit into; of larger ones a part is seen at a time."""
+    height, width = (
+        min(asked if isinstance(asked, int) else longest, float(np.quantile([size[axis] for size in sizes], _MOST)))
+        for axis in (0, 1)
+    )
+    return (math.ceil(height / STEP) * STEP, math.ceil(width / STEP) * STEP)

@@ -32,6 +32,7 @@ class TrainSettings(Settings):
 
     size: tuple[int, int] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"  # canvas; one number: its long side
     padding: Literal["constant", "reflect", "ignore"] = "constant"
+    neighbours: Annotated[int, Field(ge=0, le=8)] = 0  # volumes: slices on either side that are seen as channels
     balance: Annotated[float, Field(gt=0, lt=1)] | None = None  # share of images with foreground in a batch
     epochs: Positive | None = None  # passes over the training cases; or loop.steps; or minutes
     minutes: Positive | None = None  # turned into steps before the first one

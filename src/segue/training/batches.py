@@ -18,8 +18,8 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from segue.data.case import IGNORE
-from segue.data.store import Store
 from segue.step import Batch, View
+from segue.training.examples import Example
 from segue.variations import opencv
 from segue.variations.address import Address
 from segue.variations.drawn import Drawn
@@ -27,27 +27,6 @@ from segue.variations.padding import Padding
 from segue.variations.variation import Variation
 
 _AHEAD = 4  # batches that a worker has ready
-
-
-@dataclass(frozen=True)
-class Example:
-    """A case in a store, and what its class ids mean to the network."""
-
-    case: str
-    store: Store
-    number: int
-    lookup: npt.NDArray[np.uint8] | None  # class id -> channel or code; None: its mask is not looked at
-
-    def levels(self) -> list[npt.NDArray[np.generic]]:
-        return [self.store.image(self.number, level) for level in range(len(self.store.levels(self.number)))]
-
-    def labels(self) -> npt.NDArray[np.uint8] | None:
-        ids = self.store.mask(self.number) if self.lookup is not None else None
-        return None if ids is None or self.lookup is None else np.asarray(cv2.LUT(ids, self.lookup), np.uint8)
-
-    def has_foreground(self) -> bool:
-        labels = self.labels()
-        return labels is not None and bool(((labels > 0) & (labels != IGNORE)).any())
 
 
 @dataclass(frozen=True)
@@ -138,11 +117,12 @@ class Batches(Dataset[Parcel]):
 
     def _drawn(self, variation: Variation, examples: Sequence[Example], key: Sequence[Address], view: int) -> Stored:
         drawn = variation.draw(self.size, [replace(address, view=view) for address in key])
-        first = examples[0].store
-        images = np.empty((len(examples), *self.size, len(first.card.channels)), np.dtype(first.card.dtype))
+        first = examples[0]
+        images = np.empty((len(examples), *self.size, first.channels), np.dtype(first.dtype))
         target = np.empty((len(examples), *self.size), np.uint8)
         for index, example in enumerate(examples):
-            done = opencv.render(drawn, index, example.levels(), example.labels(), self.size, self.padding)
+            onto = example.place(self.size, key[index])
+            done = opencv.render(drawn, index, example.levels(), example.labels(), self.size, self.padding, onto=onto)
             images[index] = done.image
             target[index] = IGNORE if done.labels is None else done.labels
         opencv.paste(drawn, images, target)  # mixing needs the whole batch

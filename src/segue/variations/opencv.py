@@ -45,12 +45,14 @@ def render(
     size: tuple[int, int],
     padding: Padding = CONSTANT,
     *,
+    onto: warp.Floats | None = None,
     out: Rendered | None = None,
 ) -> Rendered:
     """Sample `index` of `drawn` done to one case: its pyramid (height, width, channels), the full size first, and its
-    labels. Everything but mixing, which needs a partner: `paste` does it to a batch of these."""
+    labels. Everything but mixing, which needs a partner: `paste` does it to a batch of these. `onto` says which place of the
+    case each relative place on the canvas is; without it the whole case is letterboxed."""
     source = _size(levels[0])
-    box = warp.letterbox(source, size)
+    box = warp.letterbox(source, size) if onto is None else onto
     level = _level(levels, warp.shrinking(box @ warp.matrix(drawn, index), size))
     where = warp.forward(drawn, index, size, warp.between(source, _size(level)) @ box)
     # Labels are read at full size, at the same places.

@@ -48,6 +48,12 @@ def letterbox(source: tuple[int, int], canvas: tuple[int, int]) -> Floats:
     return np.array([[half, 0, source[1] / 2 - 0.5], [0, half, source[0] / 2 - 0.5], [0, 0, 1]])
 
 
+def at_corner(canvas: tuple[int, int], corner: tuple[int, int]) -> Floats:
+    """Relative place on the canvas -> pixel index of a source that is neither scaled nor interpolated: `corner` (row, column)
+    of it lies at the canvas's first pixel, and may lie outside."""
+    return np.array([[1, 0, corner[1]], [0, 1, corner[0]], [0, 0, 1]]) @ to_pixels(canvas)
+
+
 def between(source: tuple[int, int], other: tuple[int, int]) -> Floats:
     """Pixel index of a grid -> pixel index of another grid over the same area."""
     y, x = other[0] / source[0], other[1] / source[1]

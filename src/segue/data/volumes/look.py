@@ -16,23 +16,21 @@ from segue.data.copies.fingerprint import digest, thumbnail
 from segue.data.labels import Labels
 from segue.data.volumes import files
 from segue.data.volumes.grid import Grid
+from segue.data.volumes.recipe import DTYPE
 from segue.data.volumes.volume import Volume, as_labels
 from segue.errors import BadInput, named
 
 APART = 0.1  # of the smallest spacing: by so much the corners of an image and its mask may differ
-DTYPE = "float16"  # of a store of volumes
 
 
 def look(root: Path, case: Case, told: Labels | None) -> dict[str, Any]:
     channels = read_channels(root, case.images)
     first = channels[0]
     shape, spacing = first.turned.shape, first.grid.turned().spacing
-    small = thumbnail(_as_bytes(first.turned[shape[0] // 2]))
-    # As numbers of one kind, in one order: the same volume in another format has the same digest.
-    voxels = np.stack([one.turned for one in channels], axis=-1).astype(np.float32)
+    seen, small = digest_of(channels)
     found: dict[str, Any] = {
         "depth": shape[0], "height": shape[1], "width": shape[2], "spacing": [*spacing[1:], spacing[0]],
-        "channels": len(channels), "dtype": DTYPE, "digest": digest(voxels, small), "thumbnail": small.tobytes(),
+        "channels": len(channels), "dtype": DTYPE, "digest": seen, "thumbnail": small.tobytes(),
         "doubts": sorted({doubt for path in case.images for doubt in files.doubts(root / path, first.grid)}),
     }  # fmt: skip
     if case.mask:
@@ -41,6 +39,14 @@ def look(root: Path, case: Case, told: Labels | None) -> dict[str, Any]:
         with named(case.mask):
             found |= rules.measured(told, flat)
     return found
+
+
+def digest_of(channels: Sequence[Volume]) -> tuple[str, npt.NDArray[np.uint8]]:
+    """And the thumbnail: of the slice in the middle."""
+    small = thumbnail(_as_bytes(channels[0].turned[channels[0].turned.shape[0] // 2]))
+    # As numbers of one kind, in one order: the same volume in another format has the same digest.
+    voxels = np.stack([one.turned for one in channels], axis=-1).astype(np.float32)
+    return digest(voxels, small), small
 
 
 def read_channels(root: Path, paths: Sequence[str]) -> list[Volume]:

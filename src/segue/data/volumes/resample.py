@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,16 @@ def resized(voxels: Array, shape: Shape) -> Floats:
         if found.shape[axis] != shape[axis]:
             found = _along(found, axis, _weights(found.shape[axis], shape[axis]))
     return found
+
+
+def resized_part(voxels: Array, shape: Shape, start: int, stop: int) -> Floats:
+    """Slices `start` to `stop` of what `resized` would give, made of those alone that they hang on."""
+    weights = _weights(len(voxels), shape[0])[start:stop]
+    used = np.flatnonzero(weights.any(axis=0))
+    low, high = int(used[0]), int(used[-1]) + 1
+    part = np.asarray(voxels[low:high], np.float32)
+    whole = _along(part, 0, np.ascontiguousarray(weights[:, low:high])) if len(voxels) != shape[0] else part
+    return resized(whole, (stop - start, shape[1], shape[2]))
 
 
 def resized_labels(ids: Array, shape: Shape) -> npt.NDArray[np.uint8]:
@@ -74,8 +85,8 @@ def _nearest(have: int, want: int) -> npt.NDArray[np.intp]:
     return np.minimum((np.arange(want) * 2 + 1) * have // (2 * want), have - 1)
 
 
-def typical(values: list[float]) -> float:
+def typical(values: Sequence[float]) -> float:
     """The middle of several spacings, rounded to what a person would write."""
     middle = sorted(values)[len(values) // 2]
-    digits = 2 - math.floor(math.log10(middle)) if middle > 0 else 0
+    digits = 4 - math.floor(math.log10(middle)) if middle > 0 else 0
     return round(middle, max(digits, 0))

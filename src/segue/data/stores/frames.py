@@ -1,6 +1,5 @@
-"""The prepared store: every image at its working size in one memory-mapped file, its mask in another.
+"""The store of frames: every image at its working size in one memory-mapped file, its mask in another.
 
-    store.yaml   format, settings, classes, what it was made from
     index.csv    case, native and stored size, where its bytes begin
     images.bin   for each case its pyramid: (height, width, channels) at full stored size, then each level
     masks.bin    class ids, 255 = does not count
@@ -12,37 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 
-from segue.config import Strict, read_yaml, validate
-from segue.data.case import read_table, write_rows
+from segue.data.case import write_rows
 from segue.data.geometry import Fit
+from segue.data.stores.store import INDEX, Store, StoreCard, read_index
 from segue.errors import BadInput
 from segue.files import atomic
 
-FORMAT = 1
-CARD, INDEX, IMAGES, MASKS = "store.yaml", "index.csv", "images.bin", "masks.bin"
-
-
-class StoreCard(Strict):
-    format: int = FORMAT
-    dataset: str
-    dataset_folder: str
-    size: int  # cap of the long side
-    channels: tuple[str, ...]
-    classes: dict[int, str]
-    dtype: Literal["uint8", "uint16"]
-    cases: int
-    labelled: int
-    made_from: str  # hash of settings, labels and sources
-    sources: str  # hash of the source files alone
-    left_out: dict[str, str] = Field(default_factory=dict)  # case -> why, with skip_bad
+IMAGES, MASKS = "images.bin", "masks.bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +56,10 @@ class Layout:
         return cls(tuple(places), image, mask)
 
 
-class Store:
-    """Read a store. Arrays are views of the file: copy before you change them (they are read-only)."""
-
+class FrameStore(Store):
     def __init__(self, folder: Path, card: StoreCard, places: Sequence[Place]) -> None:
-        self.folder, self.card, self.places = folder, card, tuple(places)
+        super().__init__(folder, card)
+        self.places = tuple(places)
         self._dtype = np.dtype(card.dtype)
         self._images = self._mapped(folder / IMAGES, self._dtype)
         self._masks = self._mapped(folder / MASKS, np.dtype(np.uint8))
@@ -97,28 +77,17 @@ class Store:
             if place.image < 0 or end > len(self._images) or place.mask + self._area(place) > len(self._masks):
                 raise BadInput(f"{folder}: {place.case!r} lies outside of its files; prepare again")
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return Store.open, (self.folder,)  # a worker process maps the files itself, instead of being sent them
+    @classmethod
+    def read(cls, folder: Path, card: StoreCard) -> FrameStore:
+        return cls(folder, card, read_index(folder, card, _place))
+
+    @property
+    def cases(self) -> list[str]:
+        return [place.case for place in self.places]
 
     @staticmethod
     def _area(place: Place) -> int:
         return place.fit.stored[0] * place.fit.stored[1] if place.mask >= 0 else 0
-
-    @classmethod
-    def open(cls, where: Path | str) -> Store:
-        folder = Path(where)
-        if not (folder / CARD).is_file():
-            raise BadInput(f"{folder}: is not a prepared store", hint="segue data prepare DATASET makes one.")
-        given = read_yaml(folder / CARD)
-        if given.get("format") != FORMAT:
-            raise BadInput(
-                f"{folder}: format {given.get('format')} is not the one this version reads ({FORMAT}); prepare again"
-            )
-        card = validate(StoreCard, given, where=str(folder / CARD))
-        places = read_index(folder / INDEX)
-        if len(places) != card.cases:
-            raise BadInput(f"{folder / INDEX}: has {len(places)} cases, {CARD} says {card.cases}; prepare again")
-        return cls(folder, card, places)
 
     def _mapped(self, path: Path, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         try:
@@ -129,16 +98,12 @@ class Store:
         except (OSError, ValueError) as error:
             raise BadInput(f"{path}: cannot be read ({error}); prepare again") from None
 
-    def __len__(self) -> int:
-        return len(self.places)
-
-    @cached_property
-    def numbers(self) -> dict[str, int]:
-        """Case -> its number in the store."""
-        return {place.case: number for number, place in enumerate(self.places)}
-
     def levels(self, number: int) -> list[tuple[int, int]]:
         return [shape[:2] for _, shape in self._levels[number]]
+
+    def pyramid(self, number: int) -> list[npt.NDArray[Any]]:
+        """All levels, the stored size first."""
+        return [self.image(number, level) for level in range(len(self._levels[number]))]
 
     def image(self, number: int, level: int = 0) -> npt.NDArray[Any]:
         """(height, width, channels)."""
@@ -164,23 +129,13 @@ def _offsets(place: Place, depth: int, itemsize: int) -> list[tuple[int, tuple[i
     return found
 
 
-def write_index(path: Path, places: Sequence[Place]) -> None:
-    with atomic(path) as file:
+def write_index(folder: Path, places: Sequence[Place]) -> None:
+    with atomic(folder / INDEX) as file:
         head = ["case", "native_height", "native_width", "height", "width", "image", "mask"]
         rows = ([place.case, *place.fit.native, *place.fit.stored, place.image, place.mask] for place in places)
         write_rows(file, [head, *rows])
 
 
-def read_index(path: Path) -> list[Place]:
-    try:
-        return [
-            Place(
-                row["case"],
-                Fit((int(row["native_height"]), int(row["native_width"])), (int(row["height"]), int(row["width"]))),
-                int(row["image"]),
-                int(row["mask"]),
-            )
-            for row in read_table(path)
-        ]
-    except (KeyError, ValueError) as error:
-        raise BadInput(f"{path}: is not the index of a store ({error}); prepare again") from None
+def _place(row: dict[str, str]) -> Place:
+    native, stored = (int(row["native_height"]), int(row["native_width"])), (int(row["height"]), int(row["width"]))
+    return Place(row["case"], Fit(native, stored), int(row["image"]), int(row["mask"]))

@@ -1,0 +1,1 @@
+"""How cases come into a store: frames, and volumes. `segue.data.prepare` is the verb."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class View:
     """A batch of images as one of a method's variations shows them."""
 
-    images: Tensor  # (n, channels, height, width), 0 to 1
+    images: Tensor  # (n, channels, height, width), 0 to 1; of patches (n, channels, slice, row, column)
     target: (
         Tensor  # (n, height, width) channels, or (n, regions, height, width) 0 and 1; IGNORE where it does not count
     )

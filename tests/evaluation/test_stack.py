@@ -20,7 +20,7 @@ from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.evaluation.decision import Decision, decide, filled, without_small
 from segue.evaluation.folder import Written, predict_file, predict_files, predict_folder
-from segue.evaluation.frame import Frame, Slices
+from segue.evaluation.frame import Frame, Seen
 from segue.evaluation.predict import predict_tagged
 from segue.evaluation.stack import Stack
 from tests.data.volumes.test_grid import SPACINGS, WAYS, affine
@@ -37,7 +37,7 @@ def frame(recipe: Recipe = AS_IT_IS, neighbours: int = 0, **given: Any) -> Frame
         "dtype": "uint16",
         "tight": True,
     }
-    return Frame(**{**known, **given}, slices=Slices(recipe, neighbours))
+    return Frame(**{**known, **given}, volumes=Seen(recipe, neighbours))
 
 
 def stack(voxels: npt.NDArray[Any]) -> Stack:
@@ -227,9 +227,9 @@ def test_regions_are_files_of_their_own(tmp_path: Path) -> None:
     assert not nifti.read(one.masks[1]).voxels.any()
 
 
-def test_a_frame_of_slices_is_written_and_read() -> None:
+def test_a_frame_of_volumes_is_written_and_read() -> None:
     for recipe, neighbours in itertools.product((AS_IT_IS, Recipe(spacing=(0, 1.5, 1.5), n4=True)), (0, 2)):
         one = frame(recipe, neighbours, views=("flips",))
         assert Frame.from_json(one.as_json()) == one
     with pytest.raises(BadInput, match="cannot be understood"):
-        Frame.from_json({**frame().as_json(), "slices": {"recipe": {"spacing": [0, 1, 1]}}})
+        Frame.from_json({**frame().as_json(), "volumes": {"recipe": {"spacing": [0, 1, 1]}}})

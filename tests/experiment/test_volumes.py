@@ -45,7 +45,7 @@ def test_a_run_of_slices(learnt: Trained) -> None:
     about = learnt.run.about
     assert about["train"] == 6 * 9  # slices
     assert about["validation_cases"] == 3  # volumes
-    assert about["frame"]["slices"]["recipe"]["spacing"] == [0, 0.9, 0.9]
+    assert about["frame"]["volumes"]["recipe"]["spacing"] == [0, 0.9, 0.9]
     assert learnt.run.config["size"] == [32, 32]
     first, *_, last = [json.loads(line) for line in (learnt.run.folder / "metrics.jsonl").read_text().splitlines()]
     assert last["loss"] < 0.7 * first["loss"]
@@ -117,3 +117,43 @@ def test_what_does_not_fit_is_told(heads: Path, tmp_path: Path) -> None:
     segue.scan(tmp_path / "north", tmp_path / "datasets/north", workers=0)
     with pytest.raises(BadInput, match="neighbours: north holds pictures"):
         train(tmp_path / "datasets/north", tmp_path / "r", neighbours=1, **TINY)
+
+
+# Patches
+
+PATCHES: dict[str, Any] = {
+    "network": {"architecture": "unet-3d", "depth": 3, "stages": {"width": 8}},
+    "loop": {"steps": 80, "epoch_steps": 20, "batch": 2, "rate": 1e-2},
+    "machine": {"device": "cpu", "threads": 1, "precision": "32-true", "layout": "channels-first"},
+}
+
+
+@pytest.fixture(scope="module")
+def patched(heads: Path) -> Trained:
+    return train("datasets/heads", "runs/patched", **PATCHES)
+
+
+def test_a_run_of_patches(patched: Trained, heads: Path) -> None:
+    config, about = patched.run.config, patched.run.about
+    assert about["train"] == 6
+    assert about["frame"]["volumes"]["patch"] == config["size"]
+    assert len(config["size"]) == 3
+    # Thick slices: at first nothing is convolved across them.
+    assert config["network"]["stages"]["kernels"][0] == [1, 3, 3]
+    first, *_, last = [json.loads(line) for line in (patched.run.folder / "metrics.jsonl").read_text().splitlines()]
+    assert last["loss"] < 0.8 * first["loss"]
+    found = segue.evaluate("runs/patched", "datasets/heads").sets[0]
+    assert {row.scores.unit for row in found.table} == {"mm"}
+    row = next(row for row in found.table if row.class_name == "class 1")
+    written = segue.predict("runs/patched", heads / f"raw/images/{row.case}.nii.gz", heads / "out3").written[0]
+    mask, truth = nifti.read(written.masks[0]), nifti.read(heads / f"raw/labels/{row.case}.nii.gz")
+    ours, theirs = mask.voxels == 1, truth.voxels == 1
+    assert 2 * (ours & theirs).sum() / max(1, ours.sum() + theirs.sum()) == pytest.approx(row.scores.dice)
+
+
+def test_patches_twice_are_the_same_to_the_byte(heads: Path) -> None:
+    given = {**PATCHES, "loop": {"steps": 4, "epoch_steps": 2, "batch": 2}}
+    one = train("datasets/heads", "runs/one", **given).run
+    two = train("datasets/heads", "runs/two", **{**given, "machine": {**PATCHES["machine"], "workers": 2}}).run
+    weights = [(run.weights / "last.safetensors").read_bytes() for run in (one, two)]
+    assert weights[0] == weights[1]

@@ -8,6 +8,7 @@ import pytest
 
 from segue.networks import NetworkSettings
 from segue.networks.architectures import ARCHITECTURES
+from segue.networks.settings import Stages
 from segue.testing import check_network
 from tests.networks.small import NARROW, SMALL, VIT
 
@@ -27,6 +28,7 @@ PARTS = {
     "dpt": "DPTDecoder",
     "triunet": "TriUnet",
     "stacked-unet": "Stacked",
+    "unet-3d": "VolumeUnet",
     "dd-deeplabv3+": "DualDecoder",
 }
 
@@ -39,6 +41,11 @@ def test_every_name_is_listed_here() -> None:
 def test_architecture(name: str) -> None:
     usual: dict[object, Any] = {"levels": NARROW, "none": "auto"}
     channels = usual.get(ARCHITECTURES[name].decoder, 32)
+    if name == "unet-3d":
+        stages = Stages(kernels=((1, 3, 3), (3, 3, 3), (3, 3, 3)), strides=((1, 1, 1), (1, 2, 2), (2, 2, 2)), width=4)
+        for encoder in ("plain-3d", "residual-3d"):
+            check_network(NetworkSettings(architecture=name, encoder=encoder, stages=stages), part=PARTS[name])
+        return
     encoder = VIT if name == "dpt" else SMALL
     check_network(NetworkSettings(architecture=name, encoder=encoder, decoder_channels=channels), part=PARTS[name])
 

@@ -70,7 +70,7 @@ def _deaf_to_features(self: SegmentationNetwork, x: Tensor, *, features: Any = F
 
 def _mirrored(self: SegmentationNetwork, x: Tensor) -> Tensor:
     x = (x - self.colour_mean) / self.colour_std
-    down, right = (self._missing(size) for size in x.shape[-2:])
+    down, right = (self._missing(size, axis) for axis, size in enumerate(x.shape[-2:]))
     return F.pad(x, (0, right, 0, down), mode="reflect") if down or right else x
 
 

@@ -69,7 +69,7 @@ def test_a_slice_stands_in_its_canvas_unscaled(store: VolumeStore) -> None:
         number
         for number, one in enumerate(some)
         if np.array_equal(
-            one.levels()[0][..., 0], np.rint(view.images[0, 0].numpy()[there].reshape(height, width) * 65535)
+            one.picture()[..., 0], np.rint(view.images[0, 0].numpy()[there].reshape(height, width) * 65535)
         )
     ]
     assert len(numbers) == 1  # that very slice, to the last digit
@@ -94,8 +94,8 @@ def test_of_a_larger_slice_any_part_is_seen(store: VolumeStore) -> None:
 def test_neighbours_are_channels(store: VolumeStore) -> None:
     one, volume = examples(store, 1)[4], store.image(0)
     assert one.channels == 3
-    assert np.array_equal(one.levels()[0], np.moveaxis(volume[3:6, ..., 0], 0, -1))
-    assert np.array_equal(examples(store, 1)[0].levels()[0][..., 0], volume[0, ..., 0])
+    assert np.array_equal(one.picture(), np.moveaxis(volume[3:6, ..., 0], 0, -1))
+    assert np.array_equal(examples(store, 1)[0].picture()[..., 0], volume[0, ..., 0])
     assert batch(store, (32, 32), neighbours=1).views[0].images.shape == (4, 3, 32, 32)
 
 

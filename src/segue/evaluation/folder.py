@@ -25,7 +25,7 @@ from segue.data.volumes.look import read_channels
 from segue.data.volumes.recipe import Floats, Triple, ready
 from segue.errors import BadInput, SegueError
 from segue.evaluation.decision import PLAIN, Decision, masks
-from segue.evaluation.frame import Frame, Slices
+from segue.evaluation.frame import Frame, Seen
 from segue.evaluation.inputs import Inputs, listed, places
 from segue.evaluation.predict import BATCH, Picture, Predictor, ahead, picture_of, predict_tagged
 from segue.evaluation.probabilities import Maps, Probabilities
@@ -74,7 +74,7 @@ def predict_files(
 
     def read(path: Path) -> tuple[tuple[Path, str], Picture | Stack | None]:
         try:
-            given = _picture(path, frame) if frame.slices is None else _stack(path, frame.slices, frame.channels)
+            given = _picture(path, frame) if frame.volumes is None else _stack(path, frame.volumes, frame.channels)
             return (path, ""), given
         except SegueError as error:
             return (path, error.message if str(path) in error.message else f"{path}: {error.message}"), None
@@ -94,18 +94,18 @@ def _picture(path: Path, frame: Frame) -> Picture:
     return picture_of(images.read_image(path), frame, str(path))
 
 
-def _stack(path: Path, slices: Slices, seen: int) -> Stack:
+def _stack(path: Path, how: Seen, channels: int) -> Stack:
     if path.is_file() and suffix(path.name) not in VOLUMES:
         raise BadInput("is no volume, and the network was trained on volumes")
-    channels = read_channels(path.parent, [path.name])
-    wanted = seen // (1 + 2 * slices.neighbours)
-    if len(channels) != wanted:
-        raise BadInput(f"has {len(channels)} channels, the network sees {wanted}")
+    there = read_channels(path.parent, [path.name])
+    wanted = channels // (1 + 2 * how.neighbours)
+    if len(there) != wanted:
+        raise BadInput(f"has {len(there)} channels, the network sees {wanted}")
 
     def without_bias(_: int, voxels: Floats, spacing: Triple) -> Floats:
         return corrected(voxels, spacing, BiasSettings())
 
-    made = ready(channels, slices.recipe, corrected=without_bias)
+    made = ready(there, how.recipe, corrected=without_bias)
     return Stack(made.voxels, made.placement, str(path))
 
 
@@ -123,7 +123,7 @@ def predict_folder(
     """A mask for each image, under `out` as the images lie under what was given. Pictures: 0 and 255 for one class, channel
     numbers (0 the background) for several, a file of 0 and 255 for each region. Volumes: numbers, of regions a file of 0 and
     1 for each. Inputs are looked at now, predicted as the results are taken."""
-    volumes = frame.slices is not None
+    volumes = frame.volumes is not None
     where = places(listed(inputs, volumes=volumes, besides=Path(out)), Path(out), target, volumes=volumes)
 
     def results() -> Iterator[Written]:

@@ -28,12 +28,17 @@ DTYPES = ("uint8", "uint16")
 
 
 @dataclass(frozen=True)
-class Slices:
-    """Of a network that sees volumes slice by slice: how a volume is prepared, and how many slices on either side of one
-    are seen with it, as channels."""
+class Seen:
+    """How a network sees volumes: how these are prepared, and whether slice by slice or in patches."""
 
     recipe: Recipe
-    neighbours: int = 0
+    neighbours: int = 0  # slices on either side of one that are seen with it, as channels
+    patch: tuple[int, int, int] | None = None  # slices, rows and columns; None: slice by slice
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any], *, where: str) -> Seen:
+        patch = given.get("patch")
+        return cls(validate(Recipe, given["recipe"], where=where), int(given["neighbours"]), patch and tuple(patch))
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class Frame:
     tiles: str = "auto"
     zoom: float = 1.0  # how much larger than letterboxed the network has seen images in training; 1: whole images only
     tight: bool = False
-    slices: Slices | None = None  # of volumes; None: of pictures
+    volumes: Seen | None = None  # None: it sees pictures
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(int(side) for side in self.size))
@@ -76,7 +81,7 @@ class Frame:
 
     def ahead(self, batch: int) -> int:
         """How many cases may be read before their turn."""
-        return 1 if self.slices is not None else batch
+        return 1 if self.volumes is not None else batch
 
     def fit(self, native: tuple[int, int]) -> Fit:
         return Fit.capped(*native, self.long_side)
@@ -93,10 +98,10 @@ class Frame:
         return [_converted(level, self.channels, self.dtype) for level in levels]
 
     def as_json(self) -> dict[str, Any]:
-        found = asdict(replace(self, slices=None))
-        if self.slices is not None:
-            recipe = self.slices.recipe.model_dump(mode="json")
-            found["slices"] = {"recipe": recipe, "neighbours": self.slices.neighbours}
+        found = asdict(replace(self, volumes=None))
+        if self.volumes is not None:
+            recipe = self.volumes.recipe.model_dump(mode="json")
+            found["volumes"] = {**asdict(replace(self.volumes, recipe=None)), "recipe": recipe}  # type: ignore[arg-type]
         return found
 
     @classmethod
@@ -108,10 +113,9 @@ class Frame:
         try:
             padding = given.get("padding") or {}
             made = Padding(padding.get("mode", "constant"), tuple(padding.get("colour", ())))
-            slices = given.get("slices")
-            if slices is not None:
-                slices = Slices(validate(Recipe, slices["recipe"], where=where), int(slices["neighbours"]))
-            return cls(**{**given, "padding": made, "slices": slices})
+            seen = given.get("volumes")
+            volumes = None if seen is None else Seen.from_json(seen, where=where)
+            return cls(**{**given, "padding": made, "volumes": volumes})
         except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise BadInput(f"{where}: cannot be understood ({error})") from None
 

@@ -20,6 +20,7 @@ from segue.data.geometry import Fit
 from segue.data.target import Target
 from segue.errors import BadInput, Failed
 from segue.evaluation.frame import Frame, Levels
+from segue.evaluation.patches import PatchJob
 from segue.evaluation.probabilities import Maps, Probabilities, both
 from segue.evaluation.stack import Stack, StackJob
 from segue.evaluation.tiles import Blend, tiling
@@ -127,7 +128,10 @@ class _Job(Protocol):
 
 
 def _job(given: Picture | Stack, frame: Frame, target: Target) -> _Job:
-    return _PictureJob(given, frame, target) if isinstance(given, Picture) else StackJob(given, frame, target)
+    if isinstance(given, Picture):
+        return _PictureJob(given, frame, target)
+    patches = frame.volumes is not None and frame.volumes.patch is not None
+    return PatchJob(given, frame, target) if patches else StackJob(given, frame, target)
 
 
 class _PictureJob:
@@ -179,7 +183,7 @@ def _run(predictor: Predictor, windows: Sequence[_Window], frame: Frame, target:
 
     def checked(seen: npt.NDArray[Any]) -> Maps:
         maps = np.asarray(predictor(seen), np.float32)
-        wanted = (len(seen), len(target.names), *seen.shape[1:3])
+        wanted = (len(seen), len(target.names), *seen.shape[1:-1])
         if maps.shape != wanted:
             raise BadInput(
                 f"the model gives maps of shape {maps.shape}, where {wanted} belong to the classes "

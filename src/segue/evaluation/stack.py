@@ -20,7 +20,7 @@ from segue.variations import warp
 from segue.variations.drawn import Drawn
 from segue.variations.opencv import render
 
-_WHOLE = 65535  # probabilities are kept as whole numbers: half the memory, and far finer than they are true
+WHOLE = 65535  # probabilities are kept as whole numbers: half the memory, and far finer than they are true
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,38 @@ class Stack:
     placement: Placement
     name: str = "the volume"
 
+    def back(self, maps: npt.NDArray[np.uint16], target: Target) -> Probabilities:
+        """Of what was kept of the stored voxels, onto the native grid: interpolate first, decide after."""
+        two = only_foreground(target)
+        # Where nothing was there to be seen, there is nothing.
+        beyond = [0.0] * len(maps)
+        if target.exclusive and not two:
+            beyond[0] = WHOLE
+
+        def parts() -> Iterator[Maps]:
+            for part in self.placement.parts_back(maps, tuple(beyond)):
+                part *= np.float32(1 / WHOLE)
+                yield both(part) if two else part
+
+        return Probabilities(self.placement.native, parts)
+
+
+def only_foreground(target: Target) -> bool:
+    """Of two exclusive classes one tells both."""
+    return target.exclusive and target.logits == 1
+
 
 class StackJob:
     def __init__(self, stack: Stack, frame: Frame, target: Target) -> None:
-        assert frame.slices is not None
+        assert frame.volumes is not None
         self.stack, self.frame, self.name, self.target = stack, frame, stack.name, target
+        self.neighbours = frame.volumes.neighbours
         self.size = (stack.voxels.shape[1], stack.voxels.shape[2])
         self.plan = slice_tiling(self.size, frame)
         self.tile = self.plan.tile
         down, across = ((have - there) // 2 for have, there in zip(self.size, self.plan.canvas, strict=True))
         self.corner = (down, across)
-        self.two = target.exclusive and target.logits == 1
+        self.two = only_foreground(target)
         classes = 1 if self.two else len(target.names)
         self.maps = np.empty((classes, len(stack.voxels), *self.size), np.uint16)
         self.blends: dict[int, Blend] = {}
@@ -53,13 +74,12 @@ class StackJob:
 
     def windows(self) -> Iterator[npt.NDArray[Any]]:
         """Slice by slice."""
-        assert self.frame.slices is not None
         height, width = self.plan.tile
         canvas, nothing = self.plan.canvas, Drawn.identity(1, self.plan.canvas)
         for number in range(len(self.stack.voxels)):
-            seen = stacked(self.stack.voxels, number, self.frame.slices.neighbours)
+            seen = stacked(self.stack.voxels, number, self.neighbours)
             onto = warp.at_corner(canvas, self.corner)
-            rendered = render(nothing, 0, self.frame.accept([seen]), None, canvas, self.frame.padding, onto=onto)
+            rendered = render(nothing, 0, [seen], None, canvas, self.frame.padding, onto=onto)
             for top, left in self.plan.windows:
                 yield rendered.image[top : top + height, left : left + width]
 
@@ -71,19 +91,9 @@ class StackJob:
         down, across = (-place for place in self.corner)  # where the slice begins on its canvas
         found = blend.maps[1:] if self.two else blend.maps
         shown = found[:, down : down + self.size[0], across : across + self.size[1]]
-        self.maps[:, slice_] = np.rint(shown * np.float32(_WHOLE))
+        self.maps[:, slice_] = np.rint(shown * np.float32(WHOLE))
         del self.blends[slice_]
         self.left -= 1
 
     def found(self) -> Probabilities:
-        """On the native grid: interpolate first, decide after."""
-
-        def parts() -> Iterator[Maps]:
-            # Where nothing was there to be seen, there is nothing.
-            beyond = (0.0,) if self.two or not self.target.exclusive else (1.0, *(0.0,) * len(self.target.foreground))
-            beyond = beyond if self.target.exclusive else beyond * len(self.target.names)
-            for part in self.stack.placement.parts_back(self.maps, tuple(_WHOLE * value for value in beyond)):
-                part *= np.float32(1 / _WHOLE)
-                yield both(part) if self.two else part
-
-        return Probabilities(self.stack.placement.native, parts)
+        return self.stack.back(self.maps, self.target)

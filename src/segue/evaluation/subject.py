@@ -31,7 +31,9 @@ from segue.evaluation.frame import Frame
 from segue.evaluation.predict import Picture
 from segue.evaluation.stack import Stack
 
-Labels = npt.NDArray[np.uint8]  # in the case's own form: channels or codes of the target, IGNORE where it does not count
+Labels = npt.NDArray[
+    np.uint8
+]  # in the case's own form: channels or codes of the target, IGNORE where it does not count
 
 KEPT = 256 << 20  # bytes of packed truths that a judge keeps in memory; the others are read again
 
@@ -50,11 +52,14 @@ class Subject:
         return target.annotated(self.lookup)
 
     def picture(self, frame: Frame) -> Picture | Stack:
-        if self.case.volume != (frame.slices is not None):
+        if self.case.volume != (frame.volumes is not None):
             kind, other = ("a volume", "pictures") if self.case.volume else ("a picture", "volumes")
             raise BadInput(f"is {kind}, and the network was trained on {other}")
-        if frame.slices is not None:
-            return self._stack(frame.slices.recipe)
+        if frame.volumes is not None:
+            there, wanted = len(self.dataset.card.channels), frame.channels // (1 + 2 * frame.volumes.neighbours)
+            if there != wanted:
+                raise BadInput(f"has {there} channels, the network sees {wanted}")
+            return self._stack(frame.volumes.recipe)
         stored = self._stored(frame)
         if stored is not None:
             return stored

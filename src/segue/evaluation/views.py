@@ -60,6 +60,8 @@ def seen_through(
     """(n, height, width, channels) to (n, classes, height, width): the mean over the views, where they are valid."""
     first, *others = matrices(names)
     del first  # the image as it is
+    if others and images.ndim == 5:
+        return _volumes_seen_through(predict, images, names, padding)
     plain = predict(images)
     if not others:
         return plain
@@ -72,3 +74,17 @@ def seen_through(
         total += np.where(valid[:, None], back, 0)
         count += valid[:, None]
     return (total / count).astype(np.float32)
+
+
+def _volumes_seen_through(
+    predict: Callable[[npt.NDArray[Any]], Maps], volumes: npt.NDArray[Any], names: Sequence[str], padding: Padding
+) -> Maps:
+    """(n, slice, row, column, channel): every slice moves as a picture would."""
+    n, depth = volumes.shape[:2]
+
+    def of_slices(slices: npt.NDArray[Any]) -> Maps:
+        said = predict(slices.reshape(volumes.shape))
+        return np.ascontiguousarray(said.swapaxes(1, 2)).reshape(n * depth, said.shape[1], *said.shape[3:])
+
+    found = seen_through(of_slices, volumes.reshape(n * depth, *volumes.shape[2:]), names, padding)
+    return np.ascontiguousarray(found.reshape(n, depth, *found.shape[1:]).swapaxes(1, 2))

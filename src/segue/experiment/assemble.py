@@ -16,6 +16,7 @@ from segue.methods import METHODS
 from segue.networks import SegmentationNetwork
 from segue.step import Method
 from segue.training.batches import Batches, Order
+from segue.training.machine import channels_last
 from segue.variations.padding import Padding
 
 
@@ -35,7 +36,7 @@ def network(settings: TrainSettings, target: Target, channels: int) -> tuple[Seg
         built = networks.build(settings.network, target, channels)
     told = str(networks.load_weights(built, settings.init)) if settings.init else ""
     if settings.machine.layout == "channels-last":
-        built = built.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        channels_last(built)
     return built, told
 
 
@@ -80,7 +81,7 @@ def parts(
 
 def order(settings: TrainSettings, material: Material) -> Order:
     examples, seed = material.train, settings.loop.seed
-    if settings.balance is None:
+    if settings.balance is None or material.patches:  # patches are balanced within their volumes
         return Order(len(examples), seed)
     has = tuple(number for number, example in enumerate(examples) if example.has_foreground())
     if not has or len(has) == len(examples):

@@ -57,8 +57,9 @@ class Judges:
 def frame_of(settings: TrainSettings, material: Material, network: SegmentationNetwork) -> Frame:
     assert isinstance(settings.size, tuple)
     return Frame(
-        size=settings.size, long_side=material.long_side, channels=material.channels, dtype=material.dtype,
-        padding=assemble.padding(settings, network), tight=not network.knows_places, slices=material.slices,
+        size=(settings.size[-2], settings.size[-1]), long_side=material.long_side,
+        channels=material.channels, dtype=material.dtype,
+        padding=assemble.padding(settings, network), tight=not network.knows_places, volumes=material.seen(settings.size),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from segue.errors import BadInput
 from segue.evaluation.frame import Frame
 from segue.experiment.predictor import Predictor
 from segue.losses import probabilities
-from segue.training.machine import best_device
+from segue.training.machine import best_device, channels_last
 from segue.training.run import Run
 
 FOLDS = "fold-*"
@@ -53,7 +53,7 @@ class Model(nn.Module):
         layout = settings["layout"] if chosen.type == "cpu" else "channels-last"
         self.to(chosen).eval()
         if layout == "channels-last":
-            self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+            channels_last(self)
         same = chosen.type == settings["device"]
         return Predictor(self, self.target, chosen, settings["precision"] if same else "32-true")
 

@@ -5,17 +5,16 @@ Here the promises about test cases are kept: nothing that fits anything ever get
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from segue import networks
 from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.data.prepare import prepare
-from segue.data.propose import STEP
 from segue.data.split import Split, split
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import Store
@@ -23,13 +22,11 @@ from segue.data.stores.volumes import VolumeStore
 from segue.data.target import BACKGROUND, Target
 from segue.errors import BadInput
 from segue.evaluation.decision import true_masks
-from segue.evaluation.frame import Slices
+from segue.evaluation.frame import Seen
 from segue.experiment.settings import TrainSettings
 from segue.training.examples import Example, FrameExample, SliceExample
+from segue.training.patches import FOREGROUND, PatchExample
 from segue.words import some
-
-_SLACK = 0.1  # of a step that may be missing
-_MOST = 0.9  # of the slices fit onto their canvas
 
 
 @dataclass(frozen=True)
@@ -49,6 +46,8 @@ class Material:
     target: Target
     same: dict[str, str]
     neighbours: int = 0  # of volumes: slices on either side that are seen as channels
+    patches: bool = False  # volumes are seen in patches, not slice by slice
+    foreground: float = FOREGROUND  # share of patches that stand on a voxel of some class
 
     @cached_property
     def train(self) -> list[Example]:
@@ -58,11 +57,20 @@ class Material:
     def channels(self) -> int:
         return len(self.sources[0].store.card.channels) * (1 + 2 * self.neighbours)
 
-    @property
-    def slices(self) -> Slices | None:
-        """How volumes are seen; None: these are pictures."""
+    def seen(self, size: tuple[int, ...]) -> Seen | None:
+        """How volumes are seen on a canvas of this size; None: these are pictures."""
         recipe = self.sources[0].store.card.recipe
-        return None if recipe is None else Slices(recipe, self.neighbours)
+        if recipe is None:
+            return None
+        return Seen(recipe, self.neighbours, (size[0], size[1], size[2]) if self.patches else None)
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Of the volumes, as they usually are."""
+        stores = [source.store for source in self.sources if isinstance(source.store, VolumeStore)]
+        steps = [place.spacing for store in stores for place in store.places]
+        one, two, three = (float(np.median([step[axis] for step in steps])) for axis in range(3))
+        return one, two, three
 
     @property
     def dtype(self) -> str:
@@ -88,6 +96,8 @@ class Material:
         if isinstance(store, FrameStore):
             return [FrameExample(name, store, number, lookup) for name, number in there]
         assert isinstance(store, VolumeStore)
+        if self.patches:
+            return [PatchExample(name, store, number, lookup, self.foreground) for name, number in there]
         return [
             SliceExample(name, store, number, slice_, self.neighbours, lookup)
             for name, number in there
@@ -165,13 +175,33 @@ def gather(
                 f"{datasets[0].name} has {first.dtype} with {', '.join(first.channels)}"
             )
         sources.append(_source(settings, dataset, store, say))
-    if settings.neighbours and sources[0].store.card.recipe is None:
-        raise BadInput(f"neighbours: {names[0]} holds pictures, which have no slices beside them")
-    material = Material(tuple(sources), target, dict(settings.same), settings.neighbours)
+    patches = settings.network.architecture == networks.VOLUMES
+    _demand_fitting(settings, names[0], pictures=sources[0].store.card.recipe is None, patches=patches)
+    material = Material(
+        tuple(sources), target, dict(settings.same), settings.neighbours, patches,
+        FOREGROUND if settings.balance is None else settings.balance,
+    )  # fmt: skip
     if not material.train:
         raise BadInput(f"{', '.join(names)}: no training case has a mask")
     material.demand_classes()
     return material
+
+
+def _demand_fitting(settings: TrainSettings, name: str, *, pictures: bool, patches: bool) -> None:
+    """Pictures, slices and patches have each their settings."""
+    three = isinstance(settings.size, tuple) and len(settings.size) == 3
+    if patches and pictures:
+        raise BadInput(f"{networks.VOLUMES} is for volumes, and {name} holds pictures")
+    if patches and settings.size != "auto" and not three:
+        raise BadInput("size: of patches it has three numbers: slices x rows x columns, such as 40x56x40")
+    if three and not patches:
+        raise BadInput(
+            "size: three numbers are a patch of a volume, and the network sees pictures",
+            hint=f"--architecture {networks.VOLUMES} sees patches.",
+        )
+    if settings.neighbours and (pictures or patches):
+        what = f"{name} holds pictures" if pictures else "patches hold them already"
+        raise BadInput(f"neighbours: {what}, so there are no slices to see beside one")
 
 
 def _classes(dataset: Dataset) -> dict[int, str]:
@@ -240,28 +270,3 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
     return Source(
         dataset, store, parts, tuple(by_name[case] for case in train), tuple(by_name[case] for case in validation)
     )
-
-
-def canvas(settings: TrainSettings, material: Material, *, longest: int) -> tuple[int, int]:
-    """(height, width): what was asked for, or the shape that most training images have, in steps of 32."""
-    if isinstance(settings.size, tuple):
-        return settings.size
-    sizes = [example.size for example in material.train]
-    if material.slices is not None:
-        return _slice_canvas(settings.size, sizes, longest)
-    side = settings.size if isinstance(settings.size, int) else min(longest, max(max(size) for size in sizes))
-    aspect = float(np.median([height / width for height, width in sizes]))
-    height, width = (side, side / aspect) if aspect > 1 else (side * aspect, side)
-    long = max(STEP, round(max(height, width) / STEP) * STEP)
-    # The shorter side upwards: rounded down, it would make the whole image smaller than was asked for.
-    short = max(STEP, math.ceil(long * min(height, width) / max(height, width) / STEP - _SLACK) * STEP)
-    return (long, short) if height > width else (short, long)
-
-
-def _slice_canvas(asked: int | str, sizes: Sequence[tuple[int, int]], longest: int) -> tuple[int, int]:
-    """Slices are not scaled: a canvas that most of them fit into; of larger ones a part is seen at a time."""
-    height, width = (
-        min(asked if isinstance(asked, int) else longest, float(np.quantile([size[axis] for size in sizes], _MOST)))
-        for axis in (0, 1)
-    )
-    return (math.ceil(height / STEP) * STEP, math.ceil(width / STEP) * STEP)

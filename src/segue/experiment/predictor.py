@@ -16,8 +16,8 @@ from segue.losses import probabilities
 
 @dataclass(frozen=True)
 class Predictor:
-    """(n, height, width, channels) stored pixels to (n, classes, height, width). The network gives logits, or
-    probabilities at once."""
+    """(n, height, width, channels) stored pixels to (n, classes, height, width); of patches of volumes with an axis more. The
+    network gives logits, or probabilities at once."""
 
     network: nn.Module
     target: Target
@@ -26,7 +26,7 @@ class Predictor:
 
     def __call__(self, images: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         whole = float(np.iinfo(images.dtype).max)
-        given = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).to(self.device).float().div_(whole)
+        given = torch.from_numpy(np.ascontiguousarray(images)).movedim(-1, 1).to(self.device).float().div_(whole)
         half = torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16-mixed")
         with torch.inference_mode(), half:
             found = self.network(given)

@@ -13,8 +13,9 @@ import torch
 
 from segue.errors import BadInput
 from segue.experiment import assemble
+from segue.experiment.canvas import with_canvas
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.material import Material, canvas
+from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
 from segue.training.devices import fabric_of
@@ -26,7 +27,6 @@ from segue.training.memory import fitting_batch
 from segue.training.run import Run
 from segue.training.settings import LoopSettings
 
-_ON_CPU, _ON_GPU = 256, 512  # long side of the canvas, where nothing else is asked for
 _FEWEST, _MOST = 1000, 20_000  # steps, where neither steps nor epochs nor minutes are given
 _PASSES = 100
 _JUDGEMENTS = 40  # at most, over the whole run
@@ -44,15 +44,16 @@ class Resolved:
 
 def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
     _demand_one_length(settings)
-    built, _ = assemble.network(settings, material.target, material.channels)
     machine = settings.machine.resolve(device=best_device())
-    size = canvas(settings, material, longest=_ON_CPU if machine.device == "cpu" else _ON_GPU)
+    settings = with_canvas(settings.model_copy(update={"machine": machine}), material)
+    assert isinstance(settings.size, tuple)
+    built, _ = assemble.network(settings, material.target, material.channels)
     if machine.device == "cpu" and (told := crowd()):
         say(f"! {told}")
-    machine = resolve_machine(machine, built, channels=material.channels, size=size)
-    loop = _batched(settings, material, built, machine, size, say)
+    machine = resolve_machine(machine, built, channels=material.channels, size=settings.size)
+    loop = _batched(settings, material, built, machine, settings.size, say)
     started = bool(settings.init) or settings.network.weights != "none"
-    found = settings.model_copy(update={"size": size, "machine": machine, "loop": loop})
+    found = settings.model_copy(update={"machine": machine, "loop": loop})
     finder = None
     if loop.rate == "find":
         finder = find_rate(_trial(_rated(found, 1.0, started), material)[0])
@@ -64,7 +65,7 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
 
 def _batched(
     settings: TrainSettings, material: Material, built: SegmentationNetwork, machine: MachineSettings,
-    size: tuple[int, int], say: Callable[[str], None],
+    size: tuple[int, ...], say: Callable[[str], None],
 ) -> LoopSettings:  # fmt: skip
     """A step's images; where memory does not hold them at once, the step is cut into micro-batches."""
     loop = settings.loop

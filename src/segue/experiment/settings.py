@@ -12,6 +12,7 @@ from segue.training.machine import MachineSettings
 from segue.training.settings import LoopSettings
 
 Positive = Annotated[float, Field(gt=0)]
+Side = Annotated[int, Field(ge=1, le=4096)]
 
 
 class TrainSettings(Settings):
@@ -30,7 +31,8 @@ class TrainSettings(Settings):
     network: NetworkSettings = NetworkSettings()
     init: str = ""  # a run or a .safetensors file to start from
 
-    size: tuple[int, int] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"  # canvas; one number: its long side
+    # Canvas: height and width; one number: its long side; three: a patch of a volume (slices, rows, columns).
+    size: tuple[Side, Side] | tuple[Side, Side, Side] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"
     padding: Literal["constant", "reflect", "ignore"] = "constant"
     neighbours: Annotated[int, Field(ge=0, le=8)] = 0  # volumes: slices on either side that are seen as channels
     balance: Annotated[float, Field(gt=0, lt=1)] | None = None  # share of images with foreground in a batch
@@ -52,7 +54,7 @@ class TrainSettings(Settings):
     @classmethod
     def _canvas(cls, given: object) -> object:
         if isinstance(given, str) and "x" in given:
-            return tuple(given.split("x"))  # height x width
+            return tuple(given.split("x"))
         return given
 
     @field_validator("labels", mode="before")

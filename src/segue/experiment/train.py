@@ -164,14 +164,23 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, secon
     from segue.words import count
 
     loop, machine = settings.loop, settings.machine
-    height, width = settings.size if isinstance(settings.size, tuple) else (0, 0)
+    size = "x".join(map(str, reversed(settings.size))) if isinstance(settings.size, tuple) else ""
     device = f"{machine.device} ({count(int(machine.threads), 'thread')}, {machine.precision}, {machine.layout})"
     return (
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
-        f"{width}x{height} px",
-        f"{count(len(material.train), 'training image')}, {count(material.validates, 'validation image')}; "
-        f"{int(loop.steps):,} steps of {loop.batch} on {device}: {duration(seconds)} or so",
+        f"{size} {'voxels' if material.patches else 'px'}",
+        f"{_counted(material)}; {int(loop.steps):,} steps of {loop.batch} on {device}: {duration(seconds)} or so",
     )
+
+
+def _counted(material: Material) -> str:
+    from segue.words import count
+
+    volumes = sum(len(source.train) for source in material.sources)
+    if material.seen((1, 1, 1)) is None:
+        return f"{count(volumes, 'training image')}, {count(material.validates, 'validation image')}"
+    slices = "" if material.patches else f" ({count(len(material.train), 'slice')})"
+    return f"{count(volumes, 'training volume')}{slices}, {count(material.validates, 'validation volume')}"
 
 
 def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = _silent) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from torch import Tensor, nn
 
+from segue.methods.levels import at_all_levels
 from segue.step import Batch, Loss
 from segue.variations.variation import Variation
 
@@ -27,8 +28,8 @@ class Supervised:
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         (view,) = batch.views
-        logits = self.networks["segmenter"](view.images).logits
-        yield Loss("segmenter", self.loss(logits, view.target), view.counted)
+        found = self.networks["segmenter"](view.images)
+        yield Loss("segmenter", at_all_levels(self.loss, found, view.target), view.counted)
 
     def predictor(self) -> str:
         return "segmenter"

@@ -16,5 +16,7 @@ from segue.networks.outputs import Outputs as Outputs
 from segue.networks.saved import load_exactly as load_exactly
 from segue.networks.saved import restore as restore
 from segue.networks.saved import save as save
+from segue.networks.settings import VOLUMES as VOLUMES
 from segue.networks.settings import NetworkSettings as NetworkSettings
+from segue.networks.volumetric import planned as planned
 from segue.networks.weights import load_weights as load_weights

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from segue.errors import BadInput
+from segue.networks import volumetric
 from segue.networks.bodies import DualDecoder, SmpBody, Stacked, TriUnet
 from segue.networks.encoders import Encoder
 from segue.networks.network import Body
 from segue.networks.operators import smp
-from segue.networks.settings import NetworkSettings
+from segue.networks.settings import VOLUMES, NetworkSettings
 from segue.networks.vit import DptBody, Pyramid
 
 Channels = tuple[int, ...] | int | Literal["auto"]
@@ -52,6 +53,12 @@ def usual_channels(parts: Parts) -> Channels:
 
 def _unet(parts: Parts, channels: int | None = None) -> SmpBody:
     return SmpBody(_model("Unet", parts, channels=channels, **_levelled(parts), **_attention(parts)))
+
+
+def _volume_unet(parts: Parts) -> Body:
+    if parts.encoder.kind != "volume":
+        raise BadInput(f"{VOLUMES} has encoders of its own: {', '.join(volumetric.ENCODERS)}")
+    return volumetric.VolumeUnet(parts.encoder.name, parts.channels, parts.classes, parts.settings.stages)
 
 
 def _unet_plus_plus(parts: Parts) -> Body:
@@ -141,6 +148,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "stacked-unet": Architecture(
         "a second U-Net sees the image and the first one's mask", _stacked, "levels", attention=True
     ),
+    VOLUMES: Architecture("of volumes: convolutions along all three axes", _volume_unet, "none"),
     "dd-deeplabv3+": Architecture("deeplabv3+ with a second decoder that gives the image back", _dual, 256),
 }
 
@@ -155,6 +163,8 @@ def _attention(parts: Parts) -> dict[str, Any]:
 
 def _model(name: str, parts: Parts, *, channels: int | None = None, classes: int | None = None, **told: Any) -> Any:
     channels = parts.channels if channels is None else channels
+    if parts.encoder.kind == "volume":
+        raise BadInput(f"the encoder {parts.encoder.name} is of {VOLUMES}")
     if parts.encoder.kind == "timm":
         told.update(parts.encoder.options)
     with _registered(parts.encoder, channels) as key:

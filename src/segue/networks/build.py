@@ -13,7 +13,7 @@ from segue.networks.cut import cut, trial
 from segue.networks.encoders import Encoder
 from segue.networks.enlarging import fold_enlarging
 from segue.networks.network import Body, SegmentationNetwork
-from segue.networks.settings import NetworkSettings
+from segue.networks.settings import VOLUMES, NetworkSettings, Stages
 from segue.networks.sources import source
 from segue.networks.weights import load_weights
 
@@ -38,10 +38,27 @@ def assemble(settings: NetworkSettings, target: Target, channels: int) -> Segmen
     encoder = demand_known(settings)
     parts = Parts(encoder, settings, channels, target.logits)
     settings = settings.resolve(decoder_channels=usual_channels(parts))
+    if settings.architecture == VOLUMES:
+        settings = _of_volumes(settings)
+    elif settings.stages != Stages():
+        raise BadInput(f"stages: are of {VOLUMES}, and this is {settings.architecture}")
     _check_decoder(settings)
     body = _body(replace(parts, settings=settings))
     mean, std = encoder.colours(channels)
     return SegmentationNetwork(body, settings=settings, target=target, channels=channels, mean=mean, std=std)
+
+
+def _of_volumes(settings: NetworkSettings) -> NetworkSettings:
+    """All stages written out; where nobody has planned them, every axis is halved at each."""
+    for name, usual in (("norm", "batch"), ("tune", "full")):
+        if getattr(settings, name) != usual:
+            raise BadInput(f"{name}: {VOLUMES} has instance norms, and learns as a whole")
+    stages, deeper = settings.stages, settings.depth
+    if "auto" in (stages.kernels, stages.strides):
+        stages = stages.resolve(kernels=((3, 3, 3),) * (deeper + 1), strides=((1, 1, 1), *((2, 2, 2),) * deeper))
+    if len(stages.kernels) != len(stages.strides) or len(stages.strides) < 2:
+        raise BadInput(f"stages: {len(stages.kernels)} kernels and {len(stages.strides)} strides; as many, from 2")
+    return settings.model_copy(update={"stages": stages})
 
 
 def demand_known(settings: NetworkSettings) -> Encoder:
@@ -87,12 +104,12 @@ def _body(parts: Parts) -> Body:
             norms.steady(body)
         fold_enlarging(body)
         image = trial(body, parts.channels)
-        found = cut(body, image)
+        found = cut(body, image) if body.dims == 2 else body(image)
     except BadInput:
         raise
     except (ValueError, TypeError, RuntimeError, AssertionError, KeyError, IndexError, AttributeError) as error:
         raise BadInput(f"{trouble}: {_reason(error)}", hint=hint) from error
-    if found.logits.shape[-2:] != image.shape[-2:]:
+    if found.logits.shape[2:] != image.shape[2:]:
         raise BadInput(f"{trouble}: masks would not have the size of their images", hint=hint)
     return body
 

@@ -37,6 +37,8 @@ def _parameters(name: str) -> int | None:
     try:
         encoder = _encoders.find(name)
         with torch.device("meta"):
+            if encoder.kind == "volume":
+                return None  # a width makes it small or large
             if encoder.kind == "smp":
                 model = smp().encoders.get_encoder(encoder.key, weights=None)
             else:

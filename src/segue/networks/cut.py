@@ -6,6 +6,7 @@ without random numbers, tells which parameters its outputs hang on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import torch
@@ -44,6 +45,10 @@ def cut(body: Body, x: Tensor) -> Outputs:
 
 def trial(body: Body, channels: int) -> Tensor:
     """A small image, not square, of sizes that fit."""
+    if not isinstance(body.divisor, int):
+        sizes = [2 * side for side in body.divisor]
+        return torch.linspace(-2, 2, channels * math.prod(sizes)).view(1, channels, *sizes)
+    assert isinstance(body.smallest, int)
     small = max(body.smallest, -(-64 // body.divisor) * body.divisor)
     return torch.linspace(-2, 2, channels * small * (small + body.divisor)).view(
         1, channels, small, small + body.divisor

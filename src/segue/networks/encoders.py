@@ -17,6 +17,7 @@ import torch
 
 from segue.errors import BadInput, nearest
 from segue.networks.operators import smp, timm
+from segue.networks.volumetric import ENCODERS
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
@@ -34,7 +35,7 @@ class Encoder:
     """One encoder; `key` is what segmentation-models-pytorch or timm calls it."""
 
     name: str
-    kind: Literal["smp", "timm", "vit"]
+    kind: Literal["smp", "timm", "vit", "volume"]
     key: str
     mean: tuple[float, ...] = IMAGENET[0]
     std: tuple[float, ...] = IMAGENET[1]
@@ -57,6 +58,8 @@ def names(like: str = "*") -> list[str]:
 
 
 def find(name: str) -> Encoder:
+    if name in ENCODERS:
+        return Encoder(name, "volume", name, *_HALF)
     if name in _own():
         mean, std = next((colours for start, colours in _COLOURS.items() if name.startswith(start)), IMAGENET)
         return Encoder(name, "smp", name, mean, std)
@@ -99,4 +102,4 @@ def _own() -> list[str]:
 
 @lru_cache(maxsize=1)
 def _all_names() -> tuple[str, ...]:
-    return tuple(sorted({*_own(), *timm().list_models()}))
+    return tuple(sorted({*ENCODERS, *_own(), *timm().list_models()}))

@@ -6,6 +6,7 @@ A body is one module with one forward, `body(x, maps)`, which gives Outputs with
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Self
 
@@ -24,9 +25,11 @@ from segue.networks.settings import NetworkSettings
 class Body(nn.Module):
     """What an architecture must be; `trunks` are the parts that pre-trained weights fill, by name."""
 
-    divisor: int
-    """Sizes must be a multiple of it ..."""
-    smallest: int
+    dims: int = 2
+    """Axes of an image."""
+    divisor: int | tuple[int, ...]
+    """Sizes must be a multiple of it, along all axes or each ..."""
+    smallest: int | tuple[int, ...]
     """... and no smaller than this."""
 
     def trunks(self) -> Mapping[str, nn.Module]:
@@ -66,6 +69,11 @@ class SegmentationNetwork(nn.Module):
         self._batch_normed = any(has_batch_norm(trunk) for trunk in body.trunks().values())
 
     @property
+    def dims(self) -> int:
+        """Axes of an image: 3 of a volume."""
+        return self.body.dims
+
+    @property
     def mean(self) -> tuple[float, ...]:
         """The colour (0..1, a number per channel) that normalisation maps to zero."""
         return tuple(float(value) for value in self.colour_mean.flatten())
@@ -92,45 +100,57 @@ class SegmentationNetwork(nn.Module):
         return self
 
     def forward(self, x: Tensor, *, features: bool | Sequence[Tensor] = False) -> Outputs:
-        if x.ndim != 4 or x.shape[1] != self.channels:
+        if x.ndim != 2 + self.dims or x.shape[1] != self.channels:
+            axes = "h, w" if self.dims == 2 else "d, h, w"
             raise BadInput(
-                f"the network expects images of shape (n, {self.channels}, h, w), got {tuple(x.shape)}",
+                f"the network expects images of shape (n, {self.channels}, {axes}), got {tuple(x.shape)}",
                 hint="A network is built for a number of channels: build(settings, target, channels).",
             )
-        height, width = x.shape[-2:]
+        whole = (slice(None), slice(None), *(slice(side) for side in x.shape[2:]))
         fitting = self._fitting(x)
         if self._lost_in_one_pixel(fitting):
             raise BadInput(
-                f"batch norm cannot learn from a single image of {height}x{width}: its deepest map is one pixel",
+                f"batch norm cannot learn from a single image of {x.shape[2]}x{x.shape[3]}: its deepest map is one pixel",
                 hint="Larger images, a larger batch, or network.norm=group.",
             )
         found = self.body(fitting, None if isinstance(features, bool) else features)
 
         def cropped(y: Tensor) -> Tensor:
-            return y[..., :height, :width]
+            return y[whole]
 
         again = found.reconstruction
         return Outputs(
             cropped(found.logits),
             tuple(cropped(each) for each in found.deep),
+            tuple(found.coarse),
             tuple(found.features) if features is not False else (),
             None if again is None else cropped(self._colours(again)),
         )
 
     def _fitting(self, x: Tensor) -> Tensor:
-        """Normalised, padded below and to the right by the mean colour, which is zero by then."""
-        x = (x - self.colour_mean) / self.colour_std
-        down, right = (self._missing(size) for size in x.shape[-2:])
-        if down or right:
-            x = F.pad(x, (0, right, 0, down))
+        """Normalised, padded at the far end of each axis by the mean colour, which is zero by then."""
+        x = (x - self._shaped(self.colour_mean)) / self._shaped(self.colour_std)
+        missing = [self._missing(size, axis) for axis, size in enumerate(x.shape[2:])]
+        if any(missing):
+            x = F.pad(x, [pad for more in reversed(missing) for pad in (0, more)])
         return x
 
     def _lost_in_one_pixel(self, x: Tensor) -> bool:
         learns = self.training and self._batch_normed and self.settings.tune == "full"
-        return learns and x.shape[0] * x.shape[2] * x.shape[3] == self.body.divisor**2
+        return learns and x.shape[0] * x.shape[2:].numel() == math.prod(
+            _along(self.body.divisor, axis) for axis in range(self.dims)
+        )
 
-    def _missing(self, size: int) -> int:
-        return -size % self.body.divisor if size > self.body.smallest else self.body.smallest - size
+    def _missing(self, size: int, axis: int) -> int:
+        divisor, smallest = _along(self.body.divisor, axis), _along(self.body.smallest, axis)
+        return -size % divisor if size > smallest else smallest - size
 
     def _colours(self, y: Tensor) -> Tensor:
-        return y * self.colour_std + self.colour_mean
+        return y * self._shaped(self.colour_std) + self._shaped(self.colour_mean)
+
+    def _shaped(self, colours: Tensor) -> Tensor:
+        return colours if self.dims == 2 else colours.unsqueeze(-1)
+
+
+def _along(number: int | tuple[int, ...], axis: int) -> int:
+    return number if isinstance(number, int) else number[axis]

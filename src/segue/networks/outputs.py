@@ -14,6 +14,9 @@ class Outputs(NamedTuple):
     """(n, target.logits, h, w), before softmax or sigmoid."""
     deep: tuple[Tensor, ...] = ()
     """Further logits of inner networks, for a loss on each (TriUnet's first two, the stack's first)."""
+    coarse: tuple[Tensor, ...] = ()
+    """Logits of coarser levels of the decoder, finest first, each side a whole part of the image's: while it learns, for
+    networks that are asked for the mask at several levels."""
     features: tuple[Tensor, ...] = ()
     """The encoder's maps, finest first, where asked for."""
     reconstruction: Tensor | None = None

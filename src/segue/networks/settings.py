@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from segue.config import Auto, Settings
 
+VOLUMES = "unet-3d"  # the architecture
+
 Width = Annotated[int, Field(ge=1, le=4096)]
+
+
+Triple = tuple[int, int, int]
+
+
+class Stages(Settings):
+    """Of a network for volumes. Kernels and strides (slice, row, column) of each stage, found from patch and spacing."""
+
+    kernels: tuple[Triple, ...] | Auto = "auto"
+    strides: tuple[Triple, ...] | Auto = "auto"
+    width: Annotated[int, Field(ge=2, le=512)] = 32  # channels of the first stage; each further one has twice as many
+    deep: bool = True  # coarser stages are asked for the mask too while it learns
 
 
 class NetworkSettings(Settings):
@@ -29,3 +44,13 @@ class NetworkSettings(Settings):
     """What of the encoder learns: all, nothing, or low-rank adapters on its linear layers and convolutions."""
     rank: Annotated[int, Field(ge=1, le=256)] = 8
     """Of the adapters."""
+    stages: Stages = Stages()
+    """Of unet-3d."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_volumes(cls, given: Any) -> Any:
+        """A network for volumes has encoders of its own, and one that is usual."""
+        if isinstance(given, Mapping) and given.get("architecture") == VOLUMES and "encoder" not in given:
+            return {**given, "encoder": "plain-3d"}
+        return given

@@ -21,7 +21,8 @@ from segue.testing.demand import demand
 Build = Callable[[NetworkSettings, Target, int], SegmentationNetwork]
 
 TARGET = Target(("background", "lesion", "vessel"))
-_ODD = (97, 131)
+_ODD = {2: (97, 131), 3: (13, 18, 21)}
+_EVEN = {2: (64, 64), 3: (16, 16, 24)}
 _STIRS = (0.1, 1.0, 1.0, 2.0) * 4  # in units of what is stirred
 
 
@@ -60,8 +61,8 @@ def _built(build: Build, settings: NetworkSettings, target: Target, channels: in
     return build(settings, target, channels)
 
 
-def _image(network: SegmentationNetwork, n: int = 2, size: tuple[int, int] = (64, 64)) -> Tensor:
-    return torch.rand(n, network.channels, *size)
+def _image(network: SegmentationNetwork, n: int = 2, *, odd: bool = False) -> Tensor:
+    return torch.rand(n, network.channels, *(_ODD if odd else _EVEN)[network.dims])
 
 
 @torch.no_grad()
@@ -75,12 +76,12 @@ def _close(one: Tensor, other: Tensor) -> bool:
 
 
 def _check_sizes(network: SegmentationNetwork, target: Target, channels: int) -> None:
-    x = torch.rand(1, channels, *_ODD)
+    x = _image(network, 1, odd=True)
     before = x.clone()
     with torch.no_grad():
         found = network.eval()(x)
     demand(isinstance(found, Outputs), f"forward gives a {type(found).__name__}, not Outputs")
-    wanted = (1, target.logits, *_ODD)
+    wanted = (1, target.logits, *x.shape[2:])
     demand(found.logits.shape == wanted, f"logits of {tuple(x.shape)} are {tuple(found.logits.shape)}, not {wanted}")
     demand(torch.equal(x, before), "the image that went in is changed")
     for deep in found.deep:
@@ -97,7 +98,7 @@ def _check_sizes(network: SegmentationNetwork, target: Target, channels: int) ->
         raise AssertionError(f"it cannot learn from a batch of one: {error}") from None
     demand(alone.isfinite().all(), "in training, a batch of one gives logits that are no numbers")
     try:
-        network(torch.rand(1, channels + 1, *_ODD))
+        network(torch.cat([x, x[:, :1]], 1))
     except BadInput:
         pass
     else:
@@ -139,14 +140,20 @@ def _check_features(network: SegmentationNetwork) -> None:
 
 
 def _check_padding(network: SegmentationNetwork) -> None:
-    x = _image(network, 1, _ODD)
-    divisor, smallest = network.body.divisor, network.body.smallest
-    down, right = (max(-(-size // divisor) * divisor, smallest) - size for size in _ODD)
-    mean = torch.tensor(network.mean).view(1, -1, 1, 1)
-    padded = F.pad(x - mean, (0, right, 0, down)) + mean
-    cropped = _logits(network, padded)[..., : _ODD[0], : _ODD[1]]
+    x = _image(network, 1, odd=True)
+    sizes = x.shape[2:]
+    divisors, smallest = (
+        [each] * network.dims if isinstance(each, int) else each
+        for each in (network.body.divisor, network.body.smallest)
+    )
+    missing = [
+        max(-(-size // by) * by, least) - size for size, by, least in zip(sizes, divisors, smallest, strict=True)
+    ]
+    mean = torch.tensor(network.mean).view(1, -1, *[1] * network.dims)
+    padded = F.pad(x - mean, [pad for more in reversed(missing) for pad in (0, more)]) + mean
+    cropped = _logits(network, padded)[(slice(None), slice(None), *(slice(size) for size in sizes))]
     same = _close(_logits(network, x), cropped)
-    demand(same, "an odd size is not padded by the mean colour below and to the right, and cropped again")
+    demand(same, "an odd size is not padded by the mean colour at the far end of each axis, and cropped again")
 
 
 def _check_logits(network: SegmentationNetwork) -> None:
@@ -190,12 +197,17 @@ def _check_gradients(network: SegmentationNetwork) -> None:
 def _score(network: SegmentationNetwork, x: Tensor) -> Tensor:
     """A number that every output has a part in, each pixel with a weight of its own."""
     found = network(x)
-    outputs = [found.logits, *found.deep, *([] if found.reconstruction is None else [found.reconstruction])]
+    outputs = [
+        found.logits,
+        *found.deep,
+        *found.coarse,
+        *([] if found.reconstruction is None else [found.reconstruction]),
+    ]
     return torch.stack([(each * torch.randn_like(each)).mean() for each in outputs]).sum()
 
 
 def _check_file(network: SegmentationNetwork) -> None:
-    x = _image(network, 1, _ODD)
+    x = _image(network, 1, odd=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.safetensors"
         networks.save(network, path)

@@ -70,8 +70,8 @@ def _shuffled(seed: int, purpose: str, which: int, count: int) -> npt.NDArray[np
 class Stored:
     """One view of a batch as it leaves the CPU: small numbers, the images' own layout."""
 
-    images: npt.NDArray[np.generic]  # (n, height, width, channels)
-    target: npt.NDArray[np.uint8]  # (n, height, width): channels, or codes of regions
+    images: npt.NDArray[np.generic]  # (n, height, width, channels), of patches of volumes with an axis more
+    target: npt.NDArray[np.uint8]  # the same without channels: channels of the network, or codes of regions
     drawn: Drawn
     regions: int = 0  # that a code tells of; 0: channels
 
@@ -88,7 +88,7 @@ class Batches(Dataset[Parcel]):
         order: Order,
         views: Sequence[Variation],
         *,
-        size: tuple[int, int],
+        size: tuple[int, ...],
         batch: int,
         padding: Padding,
         regions: int = 0,
@@ -116,13 +116,12 @@ class Batches(Dataset[Parcel]):
         return tuple(example.case for example in examples), stored
 
     def _drawn(self, variation: Variation, examples: Sequence[Example], key: Sequence[Address], view: int) -> Stored:
-        drawn = variation.draw(self.size, [replace(address, view=view) for address in key])
+        drawn = variation.draw((self.size[-2], self.size[-1]), [replace(address, view=view) for address in key])
         first = examples[0]
         images = np.empty((len(examples), *self.size, first.channels), np.dtype(first.dtype))
         target = np.empty((len(examples), *self.size), np.uint8)
         for index, example in enumerate(examples):
-            onto = example.place(self.size, key[index])
-            done = opencv.render(drawn, index, example.levels(), example.labels(), self.size, self.padding, onto=onto)
+            done = example.render(drawn, index, self.size, self.padding, key[index])
             images[index] = done.image
             target[index] = IGNORE if done.labels is None else done.labels
         opencv.paste(drawn, images, target)  # mixing needs the whole batch
@@ -154,10 +153,10 @@ def on_device(parcel: Parcel, device: torch.device) -> Batch:
 def _view(stored: Stored, device: torch.device) -> View:
     whole = float(np.iinfo(stored.images.dtype).max)  # type: ignore[type-var]
     # Stored pixels stand channel by channel: turned, that is the layout that convolutions like best.
-    images = torch.from_numpy(stored.images).permute(0, 3, 1, 2).to(device, non_blocking=True)
+    images = torch.from_numpy(stored.images).movedim(-1, 1).to(device, non_blocking=True)
     target = torch.from_numpy(stored.target).to(device, non_blocking=True)
     if stored.regions:
-        bits = torch.arange(stored.regions, device=device, dtype=torch.uint8).view(1, -1, 1, 1)
+        bits = torch.arange(stored.regions, device=device, dtype=torch.uint8).view(1, -1, *[1] * (target.ndim - 1))
         codes = target.unsqueeze(1)
         target = torch.where(codes == IGNORE, codes, codes >> bits & 1)
     return View(images.float().div_(whole), target, stored.drawn)

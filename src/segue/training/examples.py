@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -14,8 +13,10 @@ from segue.data.case import IGNORE
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.volumes import VolumeStore
 from segue.data.volumes.slices import stacked
-from segue.variations import warp
+from segue.variations import opencv, warp
 from segue.variations.address import Address, Numbers
+from segue.variations.drawn import Drawn
+from segue.variations.padding import Padding
 
 Labels = npt.NDArray[np.uint8]
 Size = tuple[int, int]
@@ -26,7 +27,7 @@ class Example(Protocol):
     def case(self) -> str: ...
 
     @property
-    def size(self) -> Size: ...  # as stored
+    def size(self) -> tuple[int, ...]: ...  # as stored
 
     @property
     def channels(self) -> int: ...
@@ -34,16 +35,13 @@ class Example(Protocol):
     @property
     def dtype(self) -> str: ...
 
-    def levels(self) -> Sequence[npt.NDArray[Any]]:
-        """(height, width, channels), the stored size first."""
-
     def labels(self) -> Labels | None:
         """Channels or codes of the target; None: no mask, or one that is not looked at."""
 
     def has_foreground(self) -> bool: ...
 
-    def place(self, canvas: Size, address: Address) -> warp.Floats | None:
-        """Which part of it the canvas shows; None: all, letterboxed."""
+    def render(self, drawn: Drawn, index: int, size: Any, padding: Padding, address: Address) -> opencv.Rendered:
+        """Sample `index` of `drawn` done to it, on a canvas of `size`; where there is a choice, the address makes it."""
 
 
 @dataclass(frozen=True)
@@ -65,9 +63,6 @@ class FrameExample:
     def dtype(self) -> str:
         return self.store.card.dtype
 
-    def levels(self) -> Sequence[npt.NDArray[Any]]:
-        return self.store.pyramid(self.number)
-
     def labels(self) -> Labels | None:
         return _looked_up(self.store.mask(self.number), self.lookup)
 
@@ -75,8 +70,8 @@ class FrameExample:
         labels = self.labels()
         return labels is not None and bool(((labels > 0) & (labels != IGNORE)).any())
 
-    def place(self, canvas: Size, address: Address) -> None:
-        return None
+    def render(self, drawn: Drawn, index: int, size: Size, padding: Padding, address: Address) -> opencv.Rendered:
+        return opencv.render(drawn, index, self.store.pyramid(self.number), self.labels(), size, padding)
 
 
 @dataclass(frozen=True)
@@ -103,8 +98,9 @@ class SliceExample:
     def dtype(self) -> str:
         return self.store.card.dtype
 
-    def levels(self) -> Sequence[npt.NDArray[Any]]:
-        return [stacked(self.store.image(self.number), self.slice, self.neighbours)]
+    def picture(self) -> npt.NDArray[Any]:
+        """(row, column, channel)."""
+        return stacked(self.store.image(self.number), self.slice, self.neighbours)
 
     def labels(self) -> Labels | None:
         ids = self.store.mask(self.number)
@@ -115,6 +111,10 @@ class SliceExample:
         return self.lookup is not None and any(
             0 < self.lookup[value] < IGNORE and self.slice in numbers for value, numbers in there.items()
         )
+
+    def render(self, drawn: Drawn, index: int, size: Size, padding: Padding, address: Address) -> opencv.Rendered:
+        onto = self.place(size, address)
+        return opencv.render(drawn, index, [self.picture()], self.labels(), size, padding, onto=onto)
 
     def place(self, canvas: Size, address: Address) -> warp.Floats:
         """The middle of a slice that the canvas holds; of a larger one any part, each as likely as the others."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import math
 import os
 import platform
 import time
@@ -25,7 +26,7 @@ from segue.executors.local import cores
 Precision = Literal["32-true", "bf16-mixed"]
 Layout = Literal["channels-first", "channels-last"]
 
-_FEW, _SMALLER = 2, 128  # images of a first step, and their longest side
+_FEW, _SMALLER, _SMALLEST = 2, 128, 32  # images of a first step, and their longest side; of volumes
 _PIXELS, _TURNS = 2 * 256 * 256, 2  # pixels of a real one, and how many of these
 _HOPELESS = 3.0  # times the best first step
 _CLEARLY = 0.97  # of the first form's time, or the first form stays
@@ -53,7 +54,7 @@ def keep_memory() -> bool:
     return bool(mallopt(mmap, largest) and mallopt(trim, largest) and mallopt(top_pad, 256 << 20))
 
 
-def resolve(settings: MachineSettings, network: nn.Module, *, channels: int, size: tuple[int, int]) -> MachineSettings:
+def resolve(settings: MachineSettings, network: nn.Module, *, channels: int, size: tuple[int, ...]) -> MachineSettings:
     settings = settings.resolve(device=best_device())
     on_cpu = settings.device == "cpu"
     settings = settings.resolve(
@@ -74,6 +75,13 @@ def best_device() -> Literal["cpu", "cuda", "mps"]:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
+def channels_last(network: nn.Module) -> nn.Module:
+    """In the memory layout that keeps a pixel's, or a voxel's, channels together. In place."""
+    volumes = any(parameter.ndim == 5 for parameter in network.parameters())
+    form = torch.channels_last_3d if volumes else torch.channels_last
+    return network.to(memory_format=form)  # type: ignore[call-overload]  # torch's stubs lack it
+
+
 def crowd() -> str:
     """A sentence where others keep this machine busy: threads that wait for each other then wait for strangers."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
@@ -84,27 +92,29 @@ def crowd() -> str:
     )
 
 
-def sensible_batch(size: tuple[int, int]) -> int:
+def sensible_batch(size: tuple[int, ...]) -> int:
     """Images of a step, for what they are worth; memory may allow fewer at once."""
-    return 16 if size[0] * size[1] <= _SMALL else 8
+    if len(size) == 3:
+        return 2  # as many voxels as pictures have pixels, and instance norms do not mind
+    return 16 if math.prod(size) <= _SMALL else 8
 
 
 def _fastest(
-    settings: MachineSettings, network: nn.Module, *, channels: int, size: tuple[int, int]
+    settings: MachineSettings, network: nn.Module, *, channels: int, size: tuple[int, ...]
 ) -> tuple[Precision, Layout]:
     """In turns, so that a slow moment of the machine slows all alike. Where two are equal, the first is taken."""
     precisions: list[Precision] = ["32-true", "bf16-mixed"] if settings.precision == "auto" else [settings.precision]
     layouts: list[Layout] = ["channels-last", "channels-first"] if settings.layout == "auto" else [settings.layout]
     device = torch.device(str(settings.device))
     # As many pixels as a real step has, or nearly: small batches have other favourites.
-    count = max(_FEW, min(16, _PIXELS // (size[0] * size[1])))
+    count = max(_FEW, min(16, _PIXELS // math.prod(size)))
 
-    def step(form: tuple[Precision, Layout], images: int, size: tuple[int, int]) -> Callable[[], float]:
+    def step(form: tuple[Precision, Layout], images: int, size: tuple[int, ...]) -> Callable[[], float]:
         return _step(network, device, *form, images=images, channels=channels, size=size)
 
     with untouched_randomness():
         # Half precision without units for it takes minutes for a real batch; two small images tell that it is hopeless.
-        small = min(size[0], _SMALLER), min(size[1], _SMALLER)
+        small = tuple(min(side, _SMALLER if len(size) == 2 else _SMALLEST) for side in size)
         first: dict[tuple[Precision, Layout], float] = {}
         for precision in precisions:
             for layout in layouts:
@@ -129,14 +139,14 @@ def _step(
     *,
     images: int,
     channels: int,
-    size: tuple[int, int],
+    size: tuple[int, ...],
 ) -> Callable[[], float]:
     """Takes a step of a twin, and says how many seconds it took."""
     twin = copy.deepcopy(network).to(device).train()
     batch = torch.rand((images, channels, *size), generator=torch.Generator().manual_seed(0)).to(device)
     if layout == "channels-last":
-        twin = twin.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-        batch = batch.contiguous(memory_format=torch.channels_last)
+        twin = channels_last(twin)
+        batch = batch.contiguous(memory_format=torch.channels_last if batch.ndim == 4 else torch.channels_last_3d)
 
     def step() -> float:
         _wait(device)

@@ -15,7 +15,7 @@ _SHARE = 0.8  # of what is free
 
 
 def fitting_batch(
-    network: nn.Module, device: torch.device, *, channels: int, size: tuple[int, int], views: int, processes: int
+    network: nn.Module, device: torch.device, *, channels: int, size: tuple[int, ...], views: int, processes: int
 ) -> int:
     """The most images of a micro-batch, as far as can be told; at least one."""
     weights = _COPIES * sum(p.numel() * p.element_size() for p in network.parameters())
@@ -24,7 +24,7 @@ def fitting_batch(
     return max(1, int((_SHARE * free - weights) / image))
 
 
-def kept_for_gradients(network: nn.Module, *, channels: int, size: tuple[int, int]) -> float:
+def kept_for_gradients(network: nn.Module, *, channels: int, size: tuple[int, ...]) -> float:
     """Bytes an image. The network runs on tensors without memory, which costs no time and none either."""
     twin = copy.deepcopy(network).to("meta").train()
     kept: dict[int, Tensor] = {}  # by storage; held, so that no other takes its place

@@ -71,16 +71,17 @@ class Drawn:
 
     def geometric(self) -> Self:
         """Only the warp."""
-        return self._only(True)
+        return self.only([name for name in self.parts if PARTS[name].geometric])
 
     def photometric(self) -> Self:
         """Everything but the warp."""
-        return self._only(False)
+        return self.without([name for name in self.parts if PARTS[name].geometric])
 
-    def _only(self, geometric: bool) -> Self:
-        return type(self)(
-            self.n, self.shape, {name: part for name, part in self.parts.items() if PARTS[name].geometric == geometric}
-        )
+    def only(self, names: Sequence[str]) -> Self:
+        return type(self)(self.n, self.shape, {name: part for name, part in self.parts.items() if name in names})
+
+    def without(self, names: Sequence[str]) -> Self:
+        return self.only([name for name in self.parts if name not in names])
 
     def __len__(self) -> int:
         return self.n

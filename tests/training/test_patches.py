@@ -26,7 +26,7 @@ def example(store: VolumeStore) -> PatchExample:
     return PatchExample("a", store, 0, TARGET.table(store.card.classes, where="a test"), foreground=0.0)
 
 
-def corners(example: PatchExample, count: int = 600) -> np.ndarray:  # type: ignore[type-arg]
+def corners(example: PatchExample, count: int = 600) -> np.ndarray:
     return np.array([example.corner(PATCH, address(position=n)) for n in range(count)])
 
 
@@ -43,7 +43,7 @@ def test_anywhere_in_the_volume(example: PatchExample) -> None:
 def test_on_the_foreground_as_often_as_asked(example: PatchExample) -> None:
     labels = example.labels()
     certain = replace(example, foreground=1.0)
-    values = Counter()
+    values: Counter[int] = Counter()
     for corner in corners(certain):
         inside = labels[tuple(slice(at, at + side) for at, side in zip(corner, PATCH, strict=True))]
         assert (inside > 0).any()

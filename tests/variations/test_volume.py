@@ -44,7 +44,7 @@ def test_geometry_is_that_of_each_slice(text: str, channels: int) -> None:
     onto = warp.at_corner(SIZE, (8, 8))
     for number in range(6):
         one = opencv.render(drawn(text), 0, [voxels[number]], labels[number], SIZE, onto=onto)
-        assert np.array_equal(found.labels[number], one.labels)
+        assert np.array_equal(found.labels[number], np.asarray(one.labels))
         assert np.array_equal(found.valid[number], one.valid)
         # To the accuracy of OpenCV's weights, which are coarser for less than four channels.
         assert np.abs(found.image[number].astype(int) - one.image).max() <= 65535 / 40
@@ -54,7 +54,7 @@ def test_nothing_is_the_identity() -> None:
     voxels, labels = patch(1)
     found = done("none", voxels, labels)
     assert np.array_equal(found.image, voxels[:, 8:32, 8:40])
-    assert np.array_equal(found.labels, labels[:, 8:32, 8:40])
+    assert np.array_equal(np.asarray(found.labels), labels[:, 8:32, 8:40])
     assert found.valid.all()
 
 

@@ -62,8 +62,8 @@ class SegmentationNetwork(nn.Module):
         """What was found of the weights that the settings name."""
         self.colour_mean: Tensor
         self.colour_std: Tensor
-        self.register_buffer("colour_mean", torch.tensor(tuple(mean)).view(1, -1, 1, 1))
-        self.register_buffer("colour_std", torch.tensor(tuple(std)).view(1, -1, 1, 1))
+        self.register_buffer("colour_mean", self._colours_of(mean))
+        self.register_buffer("colour_std", self._colours_of(std))
         self.knows_places = any(getattr(part, "knows_places", False) for part in body.modules())
         """It has learnt the places of a canvas by heart, so that another canvas is another thing to it."""
         self._batch_normed = any(has_batch_norm(trunk) for trunk in body.trunks().values())
@@ -80,8 +80,11 @@ class SegmentationNetwork(nn.Module):
 
     def set_colours(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """What images are normalised with: what the weights have been trained with."""
-        self.colour_mean.copy_(torch.tensor(tuple(mean)).view(1, -1, 1, 1))
-        self.colour_std.copy_(torch.tensor(tuple(std)).view(1, -1, 1, 1))
+        self.colour_mean.copy_(self._colours_of(mean))
+        self.colour_std.copy_(self._colours_of(std))
+
+    def _colours_of(self, numbers: Sequence[float]) -> Tensor:
+        return torch.tensor(tuple(numbers)).view(1, -1, *[1] * self.dims)
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         """All parameters: the encoder's, and everything else."""
@@ -129,7 +132,7 @@ class SegmentationNetwork(nn.Module):
 
     def _fitting(self, x: Tensor) -> Tensor:
         """Normalised, padded at the far end of each axis by the mean colour, which is zero by then."""
-        x = (x - self._shaped(self.colour_mean)) / self._shaped(self.colour_std)
+        x = (x - self.colour_mean) / self.colour_std
         missing = [self._missing(size, axis) for axis, size in enumerate(x.shape[2:])]
         if any(missing):
             x = F.pad(x, [pad for more in reversed(missing) for pad in (0, more)])
@@ -146,10 +149,7 @@ class SegmentationNetwork(nn.Module):
         return -size % divisor if size > smallest else smallest - size
 
     def _colours(self, y: Tensor) -> Tensor:
-        return y * self._shaped(self.colour_std) + self._shaped(self.colour_mean)
-
-    def _shaped(self, colours: Tensor) -> Tensor:
-        return colours if self.dims == 2 else colours.unsqueeze(-1)
+        return y * self.colour_std + self.colour_mean
 
 
 def _along(number: int | tuple[int, ...], axis: int) -> int:

@@ -29,7 +29,7 @@ class Task:
 
 def look(task: Task) -> dict[str, Any]:
     case = task.case
-    if any(suffix(path) in VOLUMES for path in case.images):
+    if any(suffix(path) in VOLUMES or (task.root / path).is_dir() for path in case.images):
         return volumes.look(task.root, case, task.labels)
     planes, headers = [], []
     for path in case.images:

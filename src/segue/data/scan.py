@@ -18,6 +18,7 @@ from segue.config import read_yaml, validate
 from segue.data import labels as rules
 from segue.data import leaks as copies
 from segue.data.adapters import ADAPTERS, Adapter, Reading
+from segue.data.adapters.pairing import is_picture
 from segue.data.adapters.template import from_templates
 from segue.data.alone import alone
 from segue.data.case import Case, write_rows
@@ -26,7 +27,7 @@ from segue.data.dataset import CARD, DUPLICATES, SKIPPED, TABLE, THUMBNAILS, Car
 from segue.data.doubts import doubts
 from segue.data.look import Task, look
 from segue.data.stamp import stamp
-from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
+from segue.data.tree import IMAGES, VOLUMES, Tree
 from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
 from segue.files import atomic
@@ -156,7 +157,7 @@ def scan(
             classes=classes,
             labels=rule,
             dtype=_dtype([found[key][1]["dtype"] for key in order]),
-            patients_from=adapter.patients_from if patients(cases) else "",
+            patients_from=_patients_from(adapter, reading.cases, cases),
             sites_from=adapter.sites_from if any(case.site for case in cases) else "",
             licence=adapter.known.licence if adapter.known else "",
             citation=adapter.known.citation if adapter.known else "",
@@ -178,7 +179,7 @@ def scan(
                 (folder / _WORK / part).replace(folder / part)
         shutil.rmtree(folder / _WORK, ignore_errors=True)
         used = {path for case in reading.cases for path in (*case.images, case.mask)} | {file for file, _ in bad}
-        pictures = {file.path for file in tree.files if suffix(file.name) in IMAGES + VOLUMES}
+        pictures = {file.path for file in tree.files if is_picture(file)}
         return Scan(
             root=root,
             layout=adapter.name,
@@ -230,7 +231,7 @@ def _adapter(tree: Tree, layout: str | None, image: str | None, mask: str | None
 
 
 def _no_images(root: Path) -> BadInput:
-    return BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES)}.")
+    return BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES + VOLUMES)} and folders of DICOM slices.")
 
 
 def _told_labels(adapter: Adapter, reading: Reading, words: str | None) -> tuple[rules.Labels, rules.Classes] | None:
@@ -311,7 +312,16 @@ def _measured(case: Case, seen: dict[str, Any], rule: rules.Labels | None) -> Ca
     if foreground is not None:
         foreground = float(f"{foreground:.6g}")  # as the table will hold it: a split must not differ before and after
     size = {"height": seen["height"], "width": seen["width"], "depth": seen.get("depth", 0)}
-    return case.with_(**size, spacing=tuple(seen.get("spacing", ())), digest=seen["digest"], foreground=foreground)
+    return case.with_(
+        **size, spacing=tuple(seen.get("spacing", ())), digest=seen["digest"], foreground=foreground,
+        patient=case.patient or seen.get("patient", ""), modality=case.modality or seen.get("modality", ""),
+    )  # fmt: skip
+
+
+def _patients_from(adapter: Adapter, given: Sequence[Case], measured: Sequence[Case]) -> str:
+    if patients(given):
+        return adapter.patients_from
+    return "ids in DICOM headers, made unreadable" if patients(measured) else ""
 
 
 def _classes_in(rule: rules.Labels | None, seen: dict[str, Any]) -> set[int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from segue.data.case import Case
+from segue.data.tree import series_stat
 
 
 def stamp(files: Iterable[tuple[str, int, int]]) -> str:
@@ -20,8 +21,10 @@ def stamp_now(root: Path, case: Case) -> str:
     files = []
     for path in (*case.images, *([case.mask] if case.mask else [])):
         try:
-            about = (root / path).stat()
+            where = root / path
+            about = where.stat()
+            size, changed = series_stat(where) if where.is_dir() else (about.st_size, about.st_mtime_ns)
         except OSError:
             return ""
-        files.append((path, about.st_size, about.st_mtime_ns))
+        files.append((path, size, changed))
     return stamp(files)

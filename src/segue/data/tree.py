@@ -1,6 +1,6 @@
 """What lies under a folder: one walk, sorted, links followed but never in circles, pipes and rubbish left out.
 
-Adapters look at this listing, not at the disk.
+Adapters look at this listing, not at the disk. A folder of DICOM slices is one entry, as the volume that it is.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from pathlib import Path, PurePosixPath
 from segue.errors import BadInput
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
-VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".dcm")
+VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+SLICES = (".dcm", ".ima")  # one of many files that are a volume together
+_MAGIC = b"DICM"  # behind 128 bytes, in slices that exports have left without an ending
 _RUBBISH = {"thumbs.db", "desktop.ini", "__macosx"}  # and whatever starts with a dot
 _DEEPEST = 100  # folders in folders
 _WAYS = 16  # by which links may lead to one folder
@@ -45,6 +47,12 @@ class File:
     path: str  # relative to the root, forward slashes
     size: int
     changed: int  # nanoseconds
+    series: bool = False  # a folder of DICOM slices: all of it
+
+    @property
+    def stem(self) -> str:
+        """The name without its ending, where it has one: a series may be called 1.2.840."""
+        return stem(self.name) if not self.series else self.name if self.path != "." else "series"
 
     @property
     def folder(self) -> str:
@@ -81,6 +89,7 @@ class Tree:
         files: list[File] = []
         left_out: list[tuple[str, str]] = []
         _walk(root, "", files, left_out, frozenset(), Counter())
+        files = _folded(root, files)
         files.sort(key=lambda file: file.path)
         return cls(root, tuple(files), tuple(sorted(left_out)))
 
@@ -106,6 +115,34 @@ class Tree:
         for folder in self.by_folder:
             if tuple(part.lower() for part in PurePosixPath(folder).parts[-len(wanted) :]) == wanted:
                 yield folder
+
+
+def _folded(root: Path, files: list[File]) -> list[File]:
+    """Folders with slices in them become one entry each, with all that lies directly in them."""
+    with_slices = {file.folder for file in files if suffix(file.name) in SLICES}
+    # A look at the first bytes, at one file of a folder, where names say nothing.
+    seen: dict[str, bool] = {}
+    for file in files:
+        ending = suffix(file.name)[1:]
+        if file.folder not in with_slices and (not ending or ending.isdigit()) and not seen.get(file.folder):
+            seen[file.folder] = _is_slice(root / file.path)
+    with_slices |= {folder for folder, found in seen.items() if found}
+    rest = [file for file in files if file.folder not in with_slices]
+    return [*rest, *(File(folder or ".", *series_stat(root / folder), series=True) for folder in with_slices)]
+
+
+def series_stat(folder: Path) -> tuple[int, int]:
+    """Bytes of all files that lie directly in a folder, and when the last of them was changed."""
+    about = [entry.stat() for entry in os.scandir(folder) if not entry.name.startswith(".") and entry.is_file()]
+    return sum(one.st_size for one in about), max((one.st_mtime_ns for one in about), default=0)
+
+
+def _is_slice(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == _MAGIC
+    except OSError:
+        return False
 
 
 def _walk(

@@ -14,8 +14,6 @@ from segue.errors import BadInput
 
 Inputs = Sequence[Path | str] | Path | str
 
-_SLICE = ".dcm"  # one of many that are one volume: the folder of a series
-
 
 def listed(inputs: Inputs, *, volumes: bool = False, besides: Path | None = None) -> list[tuple[Path, str]]:
     """(image, its path under what was given). Of folders all pictures, or all volumes, at any depth, but those that look like
@@ -53,16 +51,12 @@ def listed(inputs: Inputs, *, volumes: bool = False, besides: Path | None = None
 
 def _inside(folder: Path, volumes: bool) -> Iterator[str]:
     """Images under a folder, and folders that are one: a series of DICOM slices ('' is the folder itself)."""
-    series: set[str] = set()
     for file in Tree.read(folder).files:
-        ending = suffix(file.name)
         if sounds_like_mask(file) or any(part.lower() in MASK_FOLDERS for part in file.folder.split("/")):
             continue
-        if volumes and ending == _SLICE:
-            if file.folder not in series:
-                series.add(file.folder)
-                yield file.folder
-        elif ending in (VOLUMES if volumes else IMAGES):
+        if volumes and file.series:
+            yield file.path if file.path != "." else ""
+        elif suffix(file.name) in (VOLUMES if volumes else IMAGES):
             yield file.path
 
 
@@ -70,7 +64,7 @@ def places(
     found: Sequence[tuple[Path, str]], out: Path, target: Target, *, volumes: bool = False
 ) -> dict[Path, tuple[Path, ...]]:
     """Where the masks of each image go. Images that differ only in their ending keep it: a.jpg.png, a.tif.png."""
-    bare = {path: name[: -len(suffix(name))] if suffix(name) else name for path, name in found}
+    bare = {path: name if path.is_dir() or not suffix(name) else name[: -len(suffix(name))] for path, name in found}
     times = Counter(bare.values())
     marks = [""] if target.exclusive else [f"_{_plain(name)}" for name in target.names]
     ending = ".nii.gz" if volumes else ".png"

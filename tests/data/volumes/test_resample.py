@@ -79,7 +79,7 @@ def test_a_single_voxel_survives() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given_", "wanted"), [([1.5625, 1.3672, 1.5625], 1.56), ([10.0], 10.0), ([0.39063, 0.4, 0.7], 0.4)]
+    ("given_", "wanted"), [([1.5625, 1.3672, 1.5625], 1.5625), ([10.0], 10.0), ([0.39063, 0.4, 0.7], 0.4)]
 )
 def test_a_typical_spacing(given_: list[float], wanted: float) -> None:
     assert typical(given_) == wanted

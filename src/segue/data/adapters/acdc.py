@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from segue.data.adapters.adapter import Adapter, Known, Reading
 from segue.data.adapters.pairing import pair, without
 from segue.data.case import Case
-from segue.data.tree import File, Tree, stem, suffix
+from segue.data.tree import File, Tree, suffix
 
 CLASSES = {"background": 0, "right ventricle": 1, "myocardium": 2, "left ventricle": 3}
 _FRAME = re.compile(r"(patient\d{3})_frame(\d{2})(|_gt|_scribble)", re.IGNORECASE)
@@ -27,7 +27,7 @@ def frames(tree: Tree, kind: str) -> list[File]:
     """'' the images, _gt or _scribble."""
     return [
         file for file in tree.files
-        if suffix(file.name) in (".nii", ".nii.gz") and (found := _FRAME.fullmatch(stem(file.name)))
+        if suffix(file.name) in (".nii", ".nii.gz") and (found := _FRAME.fullmatch(file.stem))
         and found[3].lower() == kind
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ import re
 
 from segue.data.adapters.adapter import Adapter, Known, Reading
 from segue.data.adapters.pairing import join, pair, pictures, trail
-from segue.data.tree import File, Tree, stem
+from segue.data.tree import File, Tree
 
 _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
@@ -19,7 +19,7 @@ _ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 def _in(tree: Tree, name: str) -> list[File]:
     """Pictures with an ID for a name in folders of this name."""
     folders = [folder for folder in tree.by_folder if trail(tree, folder)[-1] == name]
-    return [file for folder in folders for file in pictures(tree, folder) if _ID.fullmatch(stem(file.name))]
+    return [file for folder in folders for file in pictures(tree, folder) if _ID.fullmatch(file.stem)]
 
 
 def recognise(tree: Tree) -> str | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from segue.data.adapters.adapter import Adapter, Reading
 from segue.data.adapters.pairing import join, pair, pictures, side_by_side
-from segue.data.tree import File, Tree, stem
+from segue.data.tree import File, Tree
 
 FOLDERS = {"imagestr": "train", "imagests": "test"}
 _NUMBERED = re.compile(r"(.+)_(\d{4})", re.DOTALL)
@@ -20,7 +20,7 @@ _NUMBERED = re.compile(r"(.+)_(\d{4})", re.DOTALL)
 
 def _numbered(file: File) -> tuple[str, int] | None:
     """(case, channel) of a file's name."""
-    match = _NUMBERED.fullmatch(stem(file.name))
+    match = _NUMBERED.fullmatch(file.stem)
     return (match[1], int(match[2])) if match else None
 
 
@@ -32,8 +32,8 @@ def _parts(tree: Tree) -> Iterator[tuple[str, str, str]]:
             files = pictures(tree, images)
             numbers = [_numbered(file) for file in files]
             first = any(number and number[1] == 0 for number in numbers)
-            masked = {stem(file.name) for file in pictures(tree, masks)} if masks else set()
-            if first and all(numbers) and masked.isdisjoint(stem(file.name) for file in files):
+            masked = {file.stem for file in pictures(tree, masks)} if masks else set()
+            if first and all(numbers) and masked.isdisjoint(file.stem for file in files):
                 yield above, images, masks
 
 

@@ -11,7 +11,7 @@ from bisect import bisect_right
 
 from segue.data.adapters.adapter import Adapter, Known, Reading
 from segue.data.adapters.pairing import called, pair, pictures, side_by_side, trail
-from segue.data.tree import Tree, stem
+from segue.data.tree import Tree
 
 # First frame of each sequence. Looked at in the pictures: at every one of these numbers the scene changes.
 STARTS = (
@@ -34,7 +34,7 @@ def _found(tree: Tree, *, told: bool = False) -> tuple[str, str] | None:
     pairs = []
     for above, images, masks in side_by_side(tree, ["original"], ["ground truth", "groundtruth", "ground_truth"]):
         ours = told or called(tree, above, "cvc", "clinicdb") or trail(tree, above)[-1] in ("tif", "png")
-        if masks and ours and all(sequence(stem(file.name)) for file in pictures(tree, images)):
+        if masks and ours and all(sequence(file.stem) for file in pictures(tree, images)):
             pairs.append((images, masks))
     return max(pairs, key=lambda pair: len(pictures(tree, pair[0])), default=None)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from segue.data.adapters.adapter import Adapter, Known, Reading
 from segue.data.adapters.pairing import join, pair, pictures, side_by_side
-from segue.data.tree import VOLUMES, Tree, stem, suffix
+from segue.data.tree import VOLUMES, Tree, suffix
 
 _MR = ("mr", "t1", "t2", "flair", "adc", "pd")
 
@@ -22,8 +22,8 @@ def _folders(tree: Tree) -> list[tuple[str, str, str]]:
     """(folder above, images, masks) where dataset.json lies above, and files are volumes without a channel's number."""
     found = []
     for above, images, masks in side_by_side(tree, ["imagestr"], ["labelstr"]):
-        names = {stem(file.name) for file in pictures(tree, images) if suffix(file.name) in VOLUMES}
-        same = masks and names & {stem(file.name) for file in pictures(tree, masks)}
+        names = {file.stem for file in pictures(tree, images) if suffix(file.name) in VOLUMES}
+        same = masks and names & {file.stem for file in pictures(tree, masks)}
         if same and (f"{above}/dataset.json" if above else "dataset.json") in tree.paths:
             found.append((above, images, masks))
     return found

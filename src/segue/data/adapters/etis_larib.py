@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from segue.data.adapters.adapter import Adapter, Known, Reading
 from segue.data.adapters.pairing import called, pair, pictures, side_by_side
-from segue.data.tree import File, Tree, stem
+from segue.data.tree import File, Tree
 
 IMAGE_FOLDERS = ("etis-laribpolypdb", "images", "original")
 MASK_FOLDERS = ("ground truth", "groundtruth", "ground_truth", "masks")
@@ -24,14 +24,14 @@ def _found(tree: Tree) -> tuple[str, str] | None:
         if pictures(tree, masks.rpartition("/")[0])
     ]
     for images, masks in beside + around:
-        numbered = all(stem(file.name).isdigit() for file in pictures(tree, images))
+        numbered = all(file.stem.isdigit() for file in pictures(tree, images))
         if numbered and called(tree, images, "etis"):
             return images, masks
     return None
 
 
 def _number(file: File) -> str:
-    return stem(file.name).lower().removeprefix("p")
+    return file.stem.lower().removeprefix("p")
 
 
 def recognise(tree: Tree) -> str | None:

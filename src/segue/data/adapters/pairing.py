@@ -7,20 +7,20 @@ from pathlib import PurePosixPath
 
 from segue.data.adapters.adapter import Reading
 from segue.data.case import Case
-from segue.data.tree import IMAGES, VOLUMES, File, Tree, stem, suffix
+from segue.data.tree import IMAGES, VOLUMES, File, Tree, suffix
 
 Key = Callable[[File], str | None]
 
 
 def by_stem(file: File) -> str:
-    return stem(file.name)
+    return file.stem
 
 
 def without(*, prefix: str = "", ending: str = "") -> Key:
     """The stem less a prefix and an ending (any case of letters); None when the file has them not."""
 
     def key(file: File) -> str | None:
-        name = stem(file.name)
+        name = file.stem
         if not name.lower().startswith(prefix.lower()) or not name.lower().endswith(ending.lower()):
             return None
         return name[len(prefix) : len(name) - len(ending)] or None
@@ -61,7 +61,7 @@ def join(parts: Iterable[tuple[str, Reading]]) -> Reading:
 
 
 def is_picture(file: File) -> bool:
-    return suffix(file.name) in IMAGES + VOLUMES
+    return file.series or suffix(file.name) in IMAGES + VOLUMES
 
 
 def pictures(tree: Tree, folder: str) -> list[File]:

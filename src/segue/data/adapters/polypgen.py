@@ -18,7 +18,7 @@ import re
 from segue.data.adapters.adapter import Adapter, Known, Reading
 from segue.data.adapters.pairing import join, pair, pictures, without
 from segue.data.case import Case
-from segue.data.tree import File, Tree, stem
+from segue.data.tree import File, Tree
 
 _IMAGES = re.compile(r"(?:.*/)?images_(c[1-6]|seq\d+)", re.IGNORECASE)
 _NEGATIVE = re.compile(r"(?:.*/)?negativeonly/(seq\d+_neg)", re.IGNORECASE)
@@ -26,7 +26,7 @@ _EXAMINATION = re.compile(r"(\d+)OLCV1_")
 
 
 def _key(file: File) -> str:
-    return stem(file.name).rstrip("_")
+    return file.stem.rstrip("_")
 
 
 def _parts(tree: Tree) -> list[tuple[str, str, str]]:

@@ -16,7 +16,7 @@ from segue.data.adapters import folders
 from segue.data.adapters.adapter import Adapter, Reading
 from segue.data.adapters.pairing import Key, by_stem, is_picture, join, pair, without
 from segue.data.case import Case
-from segue.data.tree import File, Tree, stem
+from segue.data.tree import File, Tree
 
 _MASK_WORDS = "masks?|segmentations?|segmented|seg|gt|ground[_-]?truth|labels?|annotations?|lesion|scribbles?"
 _IMAGE_WORDS = "images?|img|original|orig|photo"
@@ -52,7 +52,7 @@ _MASK, _IMAGE = _pattern(_MASK_WORDS), _pattern(_IMAGE_WORDS)
 
 
 def _marker(file: File, words: re.Pattern[str]) -> Marker:
-    match = words.search(stem(file.name))
+    match = words.search(file.stem)
     if match is None:
         return PLAIN
     return Marker("", match[0].lower()) if match.start() else Marker(match[0].lower(), "")

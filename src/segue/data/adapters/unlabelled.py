@@ -18,7 +18,7 @@ def _is_image(file: File) -> bool:
 
 
 def _path(file: File) -> str:
-    return file.path[: -len(suffix(file.name))]
+    return file.path if file.series else file.path[: -len(suffix(file.name))]
 
 
 def recognise(tree: Tree) -> str | None:

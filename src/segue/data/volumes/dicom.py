@@ -5,6 +5,7 @@ Of a header only what is needed is read, by an allow-list: no name, no birth dat
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,20 @@ def listed(folder: Path, files: Sequence[Path] | None = None) -> list[Series]:
             with named(path):
                 by_series.setdefault(key, []).extend(_slices(path, header))
     return [Series(uid, modality, _in_order(folder, slices)) for (uid, modality), slices in sorted(by_series.items())]
+
+
+def about(folder: Path) -> dict[str, str]:
+    """Modality and patient of a folder's first slice: the patient's id as a digest, which tells patients apart and nobody's
+    name."""
+    for path in sorted(each for each in folder.iterdir() if each.is_file()):
+        try:
+            header = pydicom().dcmread(path, stop_before_pixels=True, specific_tags=["Modality", "PatientID"])
+        except Exception:  # noqa: S112  another file may be a slice
+            continue
+        said = str(header.get("PatientID", "") or "").strip()
+        patient = hashlib.blake2b(said.encode(), digest_size=5, person=b"segue patient").hexdigest() if said else ""
+        return {"modality": str(header.get("Modality", "") or ""), "patient": patient}
+    return {}
 
 
 def read(folder: Path, *, series: str = "") -> Volume:

@@ -14,7 +14,7 @@ from segue.data import labels as rules
 from segue.data.case import Case
 from segue.data.copies.fingerprint import digest, thumbnail
 from segue.data.labels import Labels
-from segue.data.volumes import files
+from segue.data.volumes import dicom, files
 from segue.data.volumes.grid import Grid
 from segue.data.volumes.recipe import DTYPE
 from segue.data.volumes.volume import Volume, as_labels
@@ -33,6 +33,8 @@ def look(root: Path, case: Case, told: Labels | None) -> dict[str, Any]:
         "channels": len(channels), "dtype": DTYPE, "digest": seen, "thumbnail": small.tobytes(),
         "doubts": sorted({doubt for path in case.images for doubt in files.doubts(root / path, first.grid)}),
     }  # fmt: skip
+    if (root / case.images[0]).is_dir():
+        found |= dicom.about(root / case.images[0])
     if case.mask:
         raw = read_mask(root, case, first.grid)
         flat = raw.reshape(-1, raw.shape[-1])

@@ -296,9 +296,11 @@ def parse(words: str) -> tuple[Labels, Classes]:
     return _from_pairs(names.items())
 
 
-def from_names(named: Mapping[str, int | str]) -> tuple[Labels, Classes]:
-    """Class name -> raw value or colour; 'background' is class 0 and 'ignore' does not count, whatever their order."""
-    return _from_pairs((value, name) for name, value in named.items())
+def from_names(named: Mapping[str, int | str | tuple[int, ...]]) -> tuple[Labels, Classes]:
+    """Class name -> raw value, values, or colour; 'background' is class 0 and 'ignore' does not count, whatever their
+    order."""
+    several = ((value if isinstance(value, tuple) else (value,), name) for name, value in named.items())
+    return _from_pairs((value, name) for values, name in several for value in values)
 
 
 def _from_pairs(pairs: Iterable[tuple[int | str, str]]) -> tuple[Labels, Classes]:

@@ -27,7 +27,7 @@ from segue.data.dataset import CARD, DUPLICATES, SKIPPED, TABLE, THUMBNAILS, Car
 from segue.data.doubts import doubts
 from segue.data.look import Task, look
 from segue.data.stamp import stamp
-from segue.data.tree import IMAGES, VOLUMES, Tree
+from segue.data.tree import IMAGES, VOLUMES, Tree, series_stat
 from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
 from segue.files import atomic
@@ -179,7 +179,7 @@ def scan(
                 (folder / _WORK / part).replace(folder / part)
         shutil.rmtree(folder / _WORK, ignore_errors=True)
         used = {path for case in reading.cases for path in (*case.images, case.mask)} | {file for file, _ in bad}
-        pictures = {file.path for file in tree.files if is_picture(file)}
+        pictures = {file.path for file in tree.files if is_picture(file) and file.folder not in used}
         return Scan(
             root=root,
             layout=adapter.name,
@@ -231,7 +231,9 @@ def _adapter(tree: Tree, layout: str | None, image: str | None, mask: str | None
 
 
 def _no_images(root: Path) -> BadInput:
-    return BadInput(f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES + VOLUMES)} and folders of DICOM slices.")
+    return BadInput(
+        f"{root}: holds no images", hint=f"Read are {', '.join(IMAGES + VOLUMES)} and folders of DICOM slices."
+    )
 
 
 def _told_labels(adapter: Adapter, reading: Reading, words: str | None) -> tuple[rules.Labels, rules.Classes] | None:
@@ -288,6 +290,8 @@ def _look_at_all(
             case = tasks[outcome.key].case
             if outcome.error is None and outcome.value is not None:
                 files = [about[path] for path in (*case.images, case.mask) if path in about]
+                if case.mask and case.mask not in about:  # a folder of pictures
+                    files.append((case.mask, *series_stat(tree.root / case.mask)))
                 found[outcome.key] = (case.with_(stamp=stamp(files)), outcome.value)
             else:
                 bad.append(_named(case, outcome.error or "", tree.root))

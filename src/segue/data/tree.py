@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from segue.errors import BadInput
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
-VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha")
+VOLUMES = (".nii", ".nii.gz", ".nrrd", ".mha", ".mgz")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 SLICES = (".dcm", ".ima")  # one of many files that are a volume together
 _MAGIC = b"DICM"  # behind 128 bytes, in slices that exports have left without an ending

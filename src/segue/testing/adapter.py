@@ -84,11 +84,12 @@ def _check_cases(adapter: Adapter, cases: list[Case], tree: Tree) -> None:
     masks = Counter(case.mask for case in cases if case.mask)
     for path in [*images, *masks]:
         demand(not path.startswith("/") and "\\" not in path, f"{path!r} is not relative with forward slashes")
-        demand(path in tree.paths, f"{path!r} is not in the tree")
+        demand(path in tree.paths or path in tree.by_folder, f"{path!r} is not in the tree")
     demand(all(case.images for case in cases), "a case has no image")
     demand(not (images & masks), f"{sorted(images & masks)} is an image and a mask")
     for kind, counted in (("image", images), ("mask", masks)):
-        twice = [path for path, count in counted.items() if count > 1]
+        # A folder of pictures may be the mask of several series on one grid.
+        twice = [path for path, count in counted.items() if count > 1 and path in tree.paths]
         demand(not twice, f"{kind} {twice} is used twice")
 
     for column, source in (("patient", adapter.patients_from), ("site", adapter.sites_from)):

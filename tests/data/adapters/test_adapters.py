@@ -45,7 +45,11 @@ def test_a_partial_copy_is_recognised(made: Made, tmp_path: Path) -> None:
     one = _labelled(made)[0]
     assert isinstance(one["images"], tuple)
     helpers = tuple(path for path in made.files if path.endswith(".json"))
-    part = replace(made, files=(*one["images"], str(one["mask"]), *helpers))
+    wanted = (*one["images"], str(one["mask"]))
+    files = tuple(
+        path for path in made.files if path.startswith(tuple(f"{each}/" for each in wanted)) or path in wanted
+    )
+    part = replace(made, files=(*files, *helpers))
     tree = Tree.read(part.build(tmp_path))
     assert next(adapter.name for adapter in ADAPTERS.values() if adapter.recognise(tree)) == made.adapter
     assert len(made.of.read(tree).cases) == 1

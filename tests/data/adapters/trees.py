@@ -412,6 +412,128 @@ PUBLISHED = (
         },
     ),
     Made(
+        "mmwhs",
+        "MM-WHS",
+        (
+            "ct_train/ct_train_1001_image.nii.gz",
+            "ct_train/ct_train_1001_label.nii.gz",
+            "mr_train/mr_train_1001_image.nii.gz",
+            "mr_train/mr_train_1001_label.nii.gz",
+            "mr_train/mr_train_1002_label.nii.gz",
+            "mr_test/mr_test_2001_image.nii.gz",
+        ),
+        {
+            "ct_train_1001": has(
+                "ct_train/ct_train_1001_image.nii.gz",
+                "ct_train/ct_train_1001_label.nii.gz",
+                modality="CT",
+                part="train",
+                patient="ct_train_1001",
+            ),
+            "mr_train_1001": {"modality": "MR", "patient": "mr_train_1001"},  # another person than the CT's 1001
+            "mr_test_2001": has("mr_test/mr_test_2001_image.nii.gz", part="test"),
+        },
+        bad=("mr_train/mr_train_1002_label.nii.gz",),
+    ),
+    Made(
+        "mscmrseg",
+        "mscmrseg19",
+        (
+            "c0t2lge/patient1_C0.nii.gz",
+            "c0t2lge/patient1_LGE.nii.gz",
+            "c0t2lge/patient1_T2.nii.gz",
+            "c0gt/patient1_C0_manual.nii.gz",
+            "lgegt/patient2_LGE_manual.nii.gz",
+            "c0t2lge/patient2_LGE.nii.gz",
+        ),
+        {
+            "patient1_c0": has(
+                "c0t2lge/patient1_C0.nii.gz",
+                "c0gt/patient1_C0_manual.nii.gz",
+                patient="patient1",
+                extra={"sequence": "bSSFP"},
+            ),
+            "patient1_t2": has("c0t2lge/patient1_T2.nii.gz", patient="patient1"),
+            "patient1_lge": has("c0t2lge/patient1_LGE.nii.gz"),
+            "patient2_lge": {"patient": "patient2", "mask": "lgegt/patient2_LGE_manual.nii.gz"},
+        },
+    ),
+    Made(
+        "chaos-mr",
+        "CHAOS",
+        (
+            "Train_Sets/MR/1/T1DUAL/DICOM_anon/InPhase/IMG-0004-00002.dcm",
+            "Train_Sets/MR/1/T1DUAL/DICOM_anon/InPhase/IMG-0004-00004.dcm",
+            "Train_Sets/MR/1/T1DUAL/DICOM_anon/OutPhase/IMG-0004-00001.dcm",
+            "Train_Sets/MR/1/T1DUAL/Ground/IMG-0004-00002.png",
+            "Train_Sets/MR/1/T2SPIR/DICOM_anon/IMG-0002-00001.dcm",
+            "Train_Sets/MR/1/T2SPIR/Ground/IMG-0002-00001.png",
+            "Test_Sets/MR/3/T2SPIR/DICOM_anon/IMG-0002-00001.dcm",
+            "Train_Sets/CT/1/DICOM_anon/i0000,0000b.dcm",
+        ),
+        {
+            "MR 1 T1 in phase": has(
+                "Train_Sets/MR/1/T1DUAL/DICOM_anon/InPhase",
+                "Train_Sets/MR/1/T1DUAL/Ground",
+                patient="MR 1",
+                modality="MR",
+                part="train",
+                extra={"sequence": "T1 in phase"},
+            ),
+            "MR 1 T1 out of phase": {"mask": "Train_Sets/MR/1/T1DUAL/Ground"},
+            "MR 1 T2": has("Train_Sets/MR/1/T2SPIR/DICOM_anon", "Train_Sets/MR/1/T2SPIR/Ground"),
+            "MR 3 T2": has("Test_Sets/MR/3/T2SPIR/DICOM_anon", part="test"),
+        },
+    ),
+    Made(
+        "chaos-ct",
+        "CHAOS",
+        (
+            "Train_Sets/CT/1/DICOM_anon/i0000,0000b.dcm",
+            "Train_Sets/CT/1/Ground/liver_GT_000.png",
+            "Train_Sets/CT/2/DICOM_anon/i0000,0000b.dcm",
+        ),
+        {
+            "CT 1": has(
+                "Train_Sets/CT/1/DICOM_anon",
+                "Train_Sets/CT/1/Ground",
+                patient="CT 1",
+                modality="CT",
+                part="",
+                extra={},
+            ),
+            "CT 2": has("Train_Sets/CT/2/DICOM_anon"),
+        },
+    ),
+    Made(
+        "freesurfer",
+        "abide",
+        (
+            "Caltech_0051456/mri/orig.mgz",
+            "Caltech_0051456/mri/brain.mgz",
+            "Caltech_0051456/mri/aseg.mgz",
+            "Caltech_0051456/surf/lh.white",
+            "UCLA_1_0051201/mri/brain.mgz",
+            "100307/T1w/T1w_acpc_dc_restore.nii.gz",
+            "100307/T1w/aparc+aseg.nii.gz",
+        ),
+        {
+            "Caltech_0051456": has(
+                "Caltech_0051456/mri/orig.mgz",
+                "Caltech_0051456/mri/aseg.mgz",
+                patient="Caltech_0051456",
+                site="Caltech",
+            ),
+            "UCLA_1_0051201": has("UCLA_1_0051201/mri/brain.mgz", site="UCLA_1"),
+            "100307": has(
+                "100307/T1w/T1w_acpc_dc_restore.nii.gz",
+                "100307/T1w/aparc+aseg.nii.gz",
+                patient="100307",
+                site="",
+            ),
+        },
+    ),
+    Made(
         "decathlon",
         "Task05_Prostate",
         (

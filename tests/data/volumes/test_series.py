@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,7 +15,7 @@ from segue.data.dataset import Dataset
 from segue.data.tree import Tree
 from segue.data.volumes import dicom, files, nifti
 from segue.evaluation.inputs import listed, places
-from tests.data.volumes.test_dicom import SECRET, SLICES, stack, write
+from tests.data.volumes.test_dicom import NAMES, SECRET, SLICES, stack, write
 from tests.evaluation.fakes import POLYP
 
 
@@ -123,3 +124,27 @@ def test_ids_are_digests(hospital: Path) -> None:
     assert len(about["patient"]) == 10
     assert about == dicom.about(hospital / "images/1.2.840.2")
     assert dicom.about(hospital / "labels") == {}
+
+
+def test_masks_that_are_a_picture_for_each_slice(tmp_path: Path) -> None:
+    """As CHAOS has them: in the order of the slices' names, which is not that of their places."""
+    root = tmp_path / "CHAOS/Train_Sets/CT"
+    wanted = {}
+    for patient in (1, 2):
+        folder = root / f"{patient}/DICOM_anon"
+        folder.parent.mkdir(parents=True)
+        pixels = stack(patient)
+        write(folder, pixels)
+        wanted[f"CT {patient}"] = liver = pixels > 1000
+        (root / f"{patient}/Ground").mkdir()
+        by_name = sorted(range(SLICES), key=lambda number: NAMES[number])
+        for place, number in enumerate(by_name):
+            cv2.imwrite(str(root / f"{patient}/Ground/liver_GT_{place:03}.png"), liver[number].astype(np.uint8) * 255)
+    found = scanned(tmp_path / "CHAOS", tmp_path / "d")
+    assert (found.card.layout, found.card.classes) == ("chaos-ct", {0: "background", 1: "liver"})
+    for case in found.cases:
+        assert np.array_equal(found.mask(case) == 1, wanted[case.case])
+    assert len(segue.prepare(found, tmp_path / "s", workers=0).store) == 2
+    (root / "2/Ground/liver_GT_004.png").unlink()
+    bad = dict(segue.scan(tmp_path / "CHAOS", tmp_path / "e", workers=0).bad)
+    assert "holds 4 pictures for 5 slices" in next(iter(bad.values()))

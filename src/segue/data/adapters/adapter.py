@@ -44,8 +44,9 @@ class Adapter:
     modality: str = ""
     anatomy: str = ""
     channels: tuple[str, ...] = ()
-    # Class name -> the raw value (0..65535) or colour ("#ff0000") that stands for it; empty: taken from the masks.
-    classes: Mapping[str, int | str] = field(default_factory=dict)
+    # Class name -> the raw value (0..65535), or several, or the colour ("#ff0000") that stands for it; empty: taken from
+    # the masks.
+    classes: Mapping[str, int | str | tuple[int, ...]] = field(default_factory=dict)
     foreground: str = ""  # what to call the one class of a plain 0/255 mask: "polyp"
     patients_from: str = ""  # how patients are known, in words; empty: they are not
     sites_from: str = ""

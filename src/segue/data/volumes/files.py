@@ -12,7 +12,7 @@ from segue.data.volumes.grid import Grid
 from segue.data.volumes.volume import Volume
 from segue.errors import BadInput
 
-_BY_ENDING: dict[str, ModuleType] = {".nii": nifti, ".nii.gz": nifti, ".nrrd": itk, ".mha": itk}
+_BY_ENDING: dict[str, ModuleType] = {".nii": nifti, ".nii.gz": nifti, ".mgz": nifti, ".nrrd": itk, ".mha": itk}
 
 
 def read(path: Path, *, channel: int | None = None) -> Volume:
@@ -33,7 +33,7 @@ def grid(path: Path) -> Grid:
 
 def doubts(path: Path, grid: Grid) -> Iterator[str]:
     """What one has to know of where it lies, and cannot be seen from its voxels."""
-    if path.is_file() and _reader(path) is nifti:
+    if suffix(path.name) in (".nii", ".nii.gz"):
         yield from nifti.doubts(path)
     if grid.sheared:
         yield "its axes do not stand upright on each other, as of a tilted gantry"

@@ -14,7 +14,7 @@ from segue.data import labels as rules
 from segue.data.case import Case
 from segue.data.copies.fingerprint import digest, thumbnail
 from segue.data.labels import Labels
-from segue.data.volumes import dicom, files
+from segue.data.volumes import dicom, files, pictures
 from segue.data.volumes.grid import Grid
 from segue.data.volumes.recipe import DTYPE
 from segue.data.volumes.volume import Volume, as_labels
@@ -63,7 +63,12 @@ def read_channels(root: Path, paths: Sequence[str]) -> list[Volume]:
 
 def read_mask(root: Path, case: Case, image: Grid) -> npt.NDArray[np.uint16]:
     """(slice, row, column) of the raw values, on the image's own grid."""
-    mask = files.read(root / case.mask)
+    where = root / case.mask
+    if where.is_dir():
+        with named(case.mask):
+            mask = pictures.read(where, root / case.images[0])
+    else:
+        mask = files.read(where)
     _same_grid(case.images[0], image, case.mask, mask.grid)
     with named(case.mask):
         return np.ascontiguousarray(image.turn.apply(as_labels(mask.voxels)))

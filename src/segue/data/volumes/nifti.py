@@ -1,4 +1,5 @@
-"""NIfTI files, which nobody has checked: the header is believed only as far as the file can hold what it says.
+"""NIfTI files, and FreeSurfer's MGZ, which nobody has checked: the header is believed only as far as the file can hold
+what it says.
 
 The fourth axis is time or modality; which, the dataset's card says, and `channel` picks one of it. A file whose two
 affines contradict each other, or that has none, is read as most tools read it, and `doubts` says so.
@@ -107,7 +108,7 @@ def _opened(path: Path) -> Any:
         raise BadInput(f"{path}: cannot be read ({in_words(error)})") from None
     except (library.spatialimages.HeaderDataError, ValueError, OverflowError) as error:
         raise BadInput(f"{path}: has a damaged header ({in_words(error)})") from None
-    room = size * (_DEFLATE if path.name.lower().endswith(".gz") else 1)
+    room = size * (_DEFLATE if path.name.lower().endswith((".gz", ".mgz")) else 1)
     if claimed > room:
         raise BadInput(
             f"{path}: its header promises {claimed / 2**30:,.1f} GiB, which {size / 2**20:,.1f} MiB cannot hold"

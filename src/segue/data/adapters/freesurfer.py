@@ -64,21 +64,16 @@ def recognise(tree: Tree) -> str | None:
 
 
 def read(tree: Tree) -> Reading:
+    found = _subjects(tree)
+    names = {folder: folder.rpartition("/")[0].rpartition("/")[2] or tree.root.resolve().name for folder in found}
+    unique = len(set(names.values())) == len(names)
     cases = []
-    for folder, (image, mask) in _subjects(tree).items():
-        above = folder.rpartition("/")[0]
-        subject = above.rpartition("/")[2] or tree.root.resolve().name
+    for folder, (image, mask) in found.items():
+        subject, path = names[folder], mask.path if mask else ""
         site = _SITE.fullmatch(subject)
-        cases.append(
-            Case(
-                above or subject,
-                (image.path,),
-                mask.path if mask else "",
-                patient=subject,
-                site=site[1] if site else "",
-            )
-        )
-    return Reading(cases, [])
+        name = subject if unique else folder.rpartition("/")[0]
+        cases.append(Case(name, (image.path,), path, patient=subject, site=site[1] if site else ""))
+    return Reading(sorted(cases, key=lambda case: case.case), [])
 
 
 ADAPTER = Adapter(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from segue.checkup import doctor as doctor
     from segue.data.dataset import Dataset as Dataset
     from segue.data.explore import explore as explore
+    from segue.data.export import export as export
     from segue.data.leaks import leaks as leaks
     from segue.data.prepare import prepare as prepare
     from segue.data.scan import scan as scan
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from segue.demonstration import demo as demo
     from segue.experiment.compare import compare as compare
     from segue.experiment.evaluate import evaluate as evaluate
+    from segue.experiment.judge import judge as judge
     from segue.experiment.load import load as load
     from segue.experiment.predict import predict as predict
     from segue.experiment.report import report as report
@@ -43,6 +45,8 @@ _HOME = {
     "doctor": "segue.checkup",
     "evaluate": "segue.experiment.evaluate",
     "explore": "segue.data.explore",
+    "export": "segue.data.export",
+    "judge": "segue.experiment.judge",
     "leaks": "segue.data.leaks",
     "load": "segue.experiment.load",
     "predict": "segue.experiment.predict",

@@ -332,6 +332,36 @@ def prepare(
 
 
 @app.command()
+def export(
+    dataset: Dataset,
+    out: Annotated[Path, typer.Option(help="Where to write it: of nnU-Net, the folder nnUNet_raw.")],
+    to: Annotated[str, typer.Option(help="For whom: nnunet.")] = "nnunet",
+    number: Annotated[int, typer.Option(help="Of the dataset there.")] = 1,
+    split: Annotated[str, typer.Option(help="By which split.")] = "split",
+    workers: tell.Workers = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """The dataset as another tool wants it. Its predictions are judged by `segue judge`."""
+    with tell.errors_told(json, debug):
+        from segue.data.export import FORMATS
+        from segue.data.export import export as write
+        from segue.errors import BadInput, nearest
+
+        if to not in FORMATS:
+            raise BadInput(f"--to {to!r} is not known: {nearest(to, FORMATS)}")
+        done = write(dataset, out, number=number, split=split, workers=workers, progress=not json)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        tell.say(
+            f"{count(done.training, 'case')} to train on, {count(done.test, 'case')} to test on", f"Written: {done.folder}",
+            "splits_final.json goes to nnUNet_preprocessed, so that both learn from the same cases.",
+        )  # fmt: skip
+        tell.next_command(f"segue judge PREDICTIONS --on {tell.quoted(dataset)}")
+
+
+@app.command()
 def explore(
     dataset: Dataset,
     out: Annotated[Path | None, typer.Option(help="The page.", show_default="DATASET/explore.html")] = None,

@@ -12,14 +12,17 @@ from segue.cli import tell
 from segue.words import count
 
 if TYPE_CHECKING:
-    from segue.experiment.evaluate import Evaluated
+    from collections.abc import Sequence
+
+    from segue.experiment.evaluate import Evaluation
+    from segue.experiment.judge import Judged
     from segue.experiment.settings import TrainSettings
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
 
 def add_to(app: typer.Typer) -> None:
-    for verb in (train, evaluate, compare, predict, networks):
+    for verb in (train, evaluate, judge, compare, predict, networks):
         app.command()(verb)
 
 
@@ -157,17 +160,17 @@ def evaluate(
         if json:
             tell.as_json(done.as_json())
             return
-        _tell_sets(done)
+        _tell_sets(done.sets)
         for sentence in done.gaps:
             tell.say("", *tell.wrapped(sentence))
         tell.say("", f"Written: {done.page}")
         tell.next_command(f"segue compare {tell.quoted(run)} ANOTHER-RUN")
 
 
-def _tell_sets(done: Evaluated) -> None:
+def _tell_sets(sets: Sequence[Evaluation | Judged]) -> None:
     head = ["set", "class", "mean over", "Dice", "95 %", "IoU", "HD95", "failed", "found where none"]
     rows = []
-    for one in done.sets:
+    for one in sets:
         for summary in one.summaries:
             who = count(summary.present_patients, summary.whom)
             unit = f" {summary.unit}"
@@ -195,6 +198,29 @@ def _between(bounds: tuple[float, float]) -> str:
 
 def _percent(value: float) -> str:
     return "-" if value != value else f"{100 * value:.0f} %"
+
+
+def judge(
+    masks: Annotated[Path, typer.Argument(metavar="MASKS", help="A folder of masks, called as their cases are.")],
+    on: Annotated[Path, typer.Option(metavar="DATASET", help="Whose cases they are.")],
+    part: Annotated[
+        str, typer.Option(help="train, validation, test or all.", show_default="test, where there is a split")
+    ] = "auto",
+    out: Annotated[Path | None, typer.Option(help="Where to write.", show_default="MASKS")] = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Masks that any tool has made, judged as a run's are. `segue compare` takes the folder as it takes a run."""
+    with tell.errors_told(json, debug):
+        from segue.experiment.judge import judge as weigh
+
+        done = weigh(masks, on, part=part, out=out, progress=not json, say=(lambda line: None) if json else tell.say)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        _tell_sets([done])
+        tell.say("", f"Written: {done.folder}")
+        tell.next_command(f"segue compare RUN {tell.quoted(out or masks)}")
 
 
 def compare(

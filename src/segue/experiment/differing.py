@@ -21,6 +21,8 @@ _ASIDE = (
 def differing(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
     """Setting -> side -> value; of the settings that are not the same on all sides."""
     flat = {side: [dict(_flat(_config(run))) for run in runs] for side, runs in sides.items()}
+    # Of masks that another tool has made, nobody knows the settings.
+    flat = {side: configs for side, configs in flat.items() if any(configs)}
     keys = dict.fromkeys(key for configs in flat.values() for config in configs for key in config)
     found = {}
     for key in keys:

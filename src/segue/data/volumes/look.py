@@ -64,13 +64,18 @@ def read_channels(root: Path, paths: Sequence[str]) -> list[Volume]:
 def read_mask(root: Path, case: Case, image: Grid) -> npt.NDArray[np.uint16]:
     """(slice, row, column) of the raw values, on the image's own grid."""
     where = root / case.mask
-    if where.is_dir():
-        with named(case.mask):
-            mask = pictures.read(where, root / case.images[0])
-    else:
-        mask = files.read(where)
-    _same_grid(case.images[0], image, case.mask, mask.grid)
+    if not where.is_dir():
+        return read_mask_on(where, image, case.images[0], name=case.mask)
     with named(case.mask):
+        mask = pictures.read(where, root / case.images[0])
+        return np.ascontiguousarray(image.turn.apply(as_labels(mask.voxels)))
+
+
+def read_mask_on(path: Path, image: Grid, of: str, *, name: str = "") -> npt.NDArray[np.uint16]:
+    """(slice, row, column) of a file that must lie on the grid of the image `of`; called `name` where that is given."""
+    mask, called = files.read(path), name or str(path)
+    _same_grid(of, image, called, mask.grid)
+    with named(called):
         return np.ascontiguousarray(image.turn.apply(as_labels(mask.voxels)))
 
 

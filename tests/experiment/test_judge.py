@@ -55,7 +55,7 @@ def test_what_does_not_fit_is_told(there: Path, tmp_path: Path) -> None:
     assert not told
     segue.judge(masks, "datasets/north", say=told.append)
     assert "more masks are of cases that are not judged" in told[0]
-    first = next(case for case in dataset.cases if case.labelled)
+    first = next(case for case in dataset.cases if case.foreground)
     cv2.imwrite(str(masks / f"{first.case}.png"), dataset.mask(first) * 7)
     with pytest.raises(BadInput, match="holds 7; known are 0 = background"):
         segue.judge(masks, "datasets/north", part="all")

@@ -96,12 +96,6 @@ class Dataset:
             )
         return root
 
-    def demand_frames(self, what: str) -> None:
-        """Volumes can be scanned, searched for copies and split by now."""
-        volume = next((case.case for case in self.cases if case.volume), None)
-        if volume is not None:
-            raise BadInput(f"{self.folder}: holds volumes ({volume}), which this version cannot {what} yet")
-
     @cached_property
     def skipped(self) -> tuple[tuple[str, str], ...]:
         """(file, reason): what the scan has left out."""

@@ -14,7 +14,7 @@ from segue.data.case import IGNORE, Case
 from segue.data.dataset import DUPLICATES, Dataset, as_dataset, patients
 from segue.data.doubts import doubts
 from segue.data.measure import Look, Survey, largest, survey
-from segue.data.propose import LARGEST, working_size
+from segue.data.propose import LARGEST, working_size, working_spacing
 from segue.errors import BadInput
 from segue.files import atomic
 from segue.report import figures
@@ -40,7 +40,9 @@ def explore(
     found = as_dataset(dataset)
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
-    found.demand_frames("draw")
+    volumes = sum(case.volume for case in found.cases)
+    if 0 < volumes < len(found.cases):
+        raise BadInput(f"{found.folder}: holds frames and volumes; scan them apart")
     if sample < 1:
         raise BadInput(f"sample {sample}: at least one image must be measured")
     written = _composed(survey(found, sample, workers, progress)).html()
@@ -58,8 +60,9 @@ def _composed(found: Survey) -> Page:
     _pictures(page, found)
     _labels(page, found)
     _foreground(page, found)
-    _sizes(page, found)
+    _grids(page, found) if found.cases[0].volume else _sizes(page, found)
     _colour(page, found)
+    _brightness(page, found)
     _sites(page, found)
     _copies(page, found)
     _unreadable(page, found)
@@ -245,6 +248,52 @@ def _or_all(site: str, sites: Mapping[str, object]) -> str:
 
 def _cap(shown: Sequence[object], sites: Mapping[str, object]) -> str:
     return f" Shown are the {len(shown)} largest of {len(sites):,} sites." if len(shown) < len(sites) else ""
+
+
+def _grids(page: Page, found: Survey) -> None:
+    """Of volumes: shapes and spacings, and at which they would be prepared."""
+    cases = found.cases
+    for title, told in (
+        ("Sizes", lambda case: f"{case.width} × {case.height} × {case.depth}"),
+        ("Spacings", lambda case: " × ".join(f"{step:g}" for step in reversed(case.steps)) + " mm"),
+    ):
+        frequent = Counter(map(told, cases)).most_common()
+        section = page.section(title, frequent[0][0] if len(frequent) == 1 else f"{len(frequent):,} of them")
+        note = f"The 10 most frequent of {len(frequent):,}." if len(frequent) > 10 else "All of them."
+        rows = [(name, number, Percent(number / len(cases))) for name, number in frequent[:10]]
+        section.table(("columns × rows × slices", "volumes", "share"), rows, note)
+    between, *plane = working_spacing(cases)
+    slices = f"slices of {between:g} mm" if between else "slices as they are, because they are thick"
+    section.heading("Proposed spacing", f"{plane[0]:g} mm").text(
+        f"The middle one of all, within slices and between them: {slices}. `segue data prepare` takes it unless told "
+        "another."
+    )
+
+
+def _brightness(page: Page, found: Survey) -> None:
+    """Of volumes, site by site."""
+    by_site: dict[str, list[tuple[float, float, float]]] = {}
+    for case in found.cases:
+        seen = found.seen.get(case.case)
+        if seen is not None and seen.percentiles is not None:
+            by_site.setdefault(case.site or measure.NO_SITE, []).append(seen.percentiles)
+    if not by_site:
+        return
+    unit = (
+        "Hounsfield units"
+        if found.dataset.card.modality.upper() == "CT"
+        else "no unit: each volume is scaled by its own"
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for site, inside in sorted(by_site.items()):
+        values = np.array(inside)
+        told = [f"{low:.4g} to {high:.4g}" for low, high in zip(values.min(axis=0), values.max(axis=0), strict=True)]
+        rows.append((site, len(inside), *told))
+    every = sum(map(len, by_site.values()))
+    section = page.section("Brightness", count(every, "volume"))
+    section.table(
+        ("site", "volumes", "1st percentile", "median", "99th percentile"), rows, f"Of the first channel; {unit}."
+    )
 
 
 def _sizes(page: Page, found: Survey) -> None:

@@ -15,10 +15,12 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from segue.data.case import IGNORE, Case
 from segue.data.dataset import Dataset
 from segue.data.leaks import Pair, read_pairs
+from segue.data.volumes import cuts
 from segue.executors import LocalExecutor, Needs
 from segue.report import figures
 
@@ -31,6 +33,7 @@ SHEET, PAIRS, SITE_ROWS, ROW = 48, 24, 12, 6  # pictures: on the contact sheet, 
 _FINE = 1024  # bins of 16 bits, until it is known how many of them are used
 _SMALL = 256  # long side of what is measured
 _SHOWN = 224  # and of what is shown
+_PERCENTILES = (1, 50, 99)
 _SPECK = 1e-4  # of the picture: smaller components are specks, not lesions
 
 Floats = npt.NDArray[np.float64]
@@ -64,6 +67,7 @@ class Colour:
 class Seen:
     channels: int
     colour: Colour | None = None
+    percentiles: tuple[float, float, float] | None = None  # of a volume
     pixels: Mapping[int, int] | None = None  # class -> pixels that count
     components: int = 0
     specks: int = 0
@@ -71,6 +75,52 @@ class Seen:
 
 
 def see(task: Task, dataset: Dataset) -> Seen:
+    return _see_volume(task, dataset) if task.case.volume else _see_frame(task, dataset)
+
+
+def _see_volume(task: Task, dataset: Dataset) -> Seen:
+    """Brightness is told by percentiles: of MR it has no unit, of CT it is in Hounsfield units."""
+    image = dataset.image(task.case)[..., 0]
+    mask = dataset.mask(task.case) if task.case.labelled and (task.mask or task.picture) else None
+    channels = len(dataset.card.channels)
+    found: dict[str, Any] = {"channels": channels}
+    if task.colour:
+        few = image.reshape(-1)[:: max(1, image.size >> 20)]
+        found["percentiles"] = tuple(np.percentile(few, _PERCENTILES).tolist())
+    if mask is not None and task.mask:
+        ids, counts = np.unique(mask[mask != IGNORE], return_counts=True)
+        found["pixels"] = {int(number): int(count) for number, count in zip(ids, counts, strict=True)}
+        numbers, _ = ndimage.label((mask != 0) & (mask != IGNORE), np.ones((3, 3, 3)))
+        areas = np.bincount(numbers.ravel())[1:]
+        found["specks"] = int((areas < _SPECK * mask.size).sum())
+        found["components"] = len(areas) - found["specks"]
+    if task.picture:
+        found["picture"] = figures.jpeg(_montage(image, mask, task.case.steps))
+    return Seen(**found)
+
+
+def _montage(image: npt.NDArray[Any], mask: npt.NDArray[np.uint8] | None, steps: tuple[float, ...]) -> figures.Bytes:
+    shown = cuts.grey(image)
+    there = np.zeros(image.shape, np.bool_) if mask is None else (mask != 0) & (mask != IGNORE)
+    rows = []
+    for several in (cuts.slices_through(there)[1:2] or cuts.slices_through(there), cuts.cuts_across(there)):
+        drawn = []
+        for cut in several:
+            down, across = cuts.steps_of(steps, cut)
+            flat = cuts.plane(shown, cut)
+            scale = _SHOWN / max(flat.shape[0] * down, flat.shape[1] * across)
+            size = (max(1, round(flat.shape[1] * across * scale)), max(1, round(flat.shape[0] * down * scale)))
+            picture = np.asarray(cv2.resize(flat, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+            drawn.append(_coloured(_picture(picture[..., None], None if mask is None else cuts.plane(mask, cut))))
+        rows.append(cuts.beside(drawn, _SHOWN * 3 // 2, _SHOWN))
+    return cuts.below(rows)
+
+
+def _coloured(picture: figures.Bytes) -> figures.Bytes:
+    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+
+
+def _see_frame(task: Task, dataset: Dataset) -> Seen:
     image = dataset.image(task.case)
     first = image[..., :3] if image.shape[2] >= 3 else image[..., :1]
     mask = dataset.mask(task.case) if task.case.labelled and (task.mask or task.picture) else None

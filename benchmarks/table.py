@@ -238,14 +238,38 @@ def quality() -> Iterator[str]:
             dice = [epoch["dice"] for epoch in row["validation"]]
             shown = ", ".join(f"{one:.2f}" for one in dice[:: max(1, len(dice) // 12)])
             yield (
-                f"`long` is what this network, from nothing and at this size, reaches here in {row['length']['minutes']:g} "
-                f"minutes: Dice on validation along the way {shown}, and {max(dice):.3f} at its best.\n"
+                f"`long` is what this network, from nothing and at this size, reaches here in the steps that were reckoned to take "
+                f"{row['length']['minutes']:g} minutes ({row['seconds'] / 60:.0f} beside other work): Dice on validation along the way {shown}, and {max(dice):.3f} at its best.\n"
             )
     for kind, by_set in (read("quality") or {}).get("said", {}).items():
         yield f"For equal {kind}:\n"
         for name, said in by_set.items():
             yield f"* {name}: {said['sentence']}"
         yield ""
+
+
+def volumes() -> Iterator[str]:
+    found = {path.stem: json.loads(path.read_text()) for path in sorted((RESULTS / "volumes").glob("*.json"))}
+    if not found:
+        return
+    yield (
+        "## Volumes\n\n`volumes`: whole volumes of held-back patients (hippocampus: images, no patient is known), on their own "
+        "grids. Mean Dice with the interval of its mean; minutes of training by the log's own speed.\n"
+    )
+    cells = []
+    for name, row in found.items():
+        scores = [
+            f"{title} {one['means']['dice']:.3f} ({one['intervals']['dice'][0]:.3f} to {one['intervals']['dice'][1]:.3f})"
+            for title, one in row["classes"].items()
+        ]
+        minutes = f"{row['curve'][-1]['minutes']:.0f}" if row["curve"] else "-"
+        cells.append(
+            [name, row["told"], f"{row['parameters'] / 1e6:.1f} M", minutes, str(row["cases"]), "<br>".join(scores)]
+        )
+    yield from rows(["row", "what", "parameters", "minutes", "test volumes", "Dice"], cells)
+    for name, row in found.items():
+        along = ", ".join(f"{point['minutes']:.0f} min {point['dice']:.3f}" for point in row["curve"])
+        yield f"`{name}`, validation Dice along the way: {along}.\n"
 
 
 def phantoms() -> Iterator[str]:
@@ -275,7 +299,7 @@ def _false(site: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    text = "\n".join([HEAD, *marks(), *speed(), *quality(), *details(), *phantoms()])
+    text = "\n".join([HEAD, *marks(), *speed(), *quality(), *volumes(), *details(), *phantoms()])
     path = Path(__file__).parent / "README.md"
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
     print(f"Written: {path}")

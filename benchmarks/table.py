@@ -237,9 +237,11 @@ def quality() -> Iterator[str]:
         if row["kind"] == "long":
             dice = [epoch["dice"] for epoch in row["validation"]]
             shown = ", ".join(f"{one:.2f}" for one in dice[:: max(1, len(dice) // 12)])
+            minutes, taken = row["length"]["minutes"], row["seconds"] / 60
             yield (
-                f"`long` is what this network, from nothing and at this size, reaches here in the steps that were reckoned to take "
-                f"{row['length']['minutes']:g} minutes ({row['seconds'] / 60:.0f} beside other work): Dice on validation along the way {shown}, and {max(dice):.3f} at its best.\n"
+                "`long` is what this network, from nothing and at this size, reaches here in the steps that were reckoned to "
+                f"take {minutes:g} minutes ({taken:.0f} beside other work): Dice on validation along the way {shown}, and "
+                f"{max(dice):.3f} at its best.\n"
             )
     for kind, by_set in (read("quality") or {}).get("said", {}).items():
         yield f"For equal {kind}:\n"
@@ -253,8 +255,8 @@ def volumes() -> Iterator[str]:
     if not found:
         return
     yield (
-        "## Volumes\n\n`volumes`: whole volumes of held-back patients (hippocampus: images, no patient is known), on their own "
-        "grids. Mean Dice with the interval of its mean; minutes of training by the log's own speed.\n"
+        "## Volumes\n\n`volumes`: whole volumes of held-back patients (hippocampus: images, no patient is known), on their "
+        "own grids. Mean Dice with the interval of its mean; minutes of training by the log's own speed.\n"
     )
     cells = []
     for name, row in found.items():

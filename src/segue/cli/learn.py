@@ -186,6 +186,9 @@ def _tell_sets(sets: Sequence[Evaluation | Judged]) -> None:
         "", "  Of images that have the class; 95 %: the interval of Dice's mean; failed: Dice below .5; found where none:",
         "  share of images without it in which it was found all the same.",
     )  # fmt: skip
+    for one in sets:
+        if one.amounts:
+            tell.say("", f"{one.name}:", *(f"  {line}" for amount in one.amounts for line in tell.wrapped(amount.told)))
 
 
 def _number(value: float, digits: int = 3, unit: str = "") -> str:
@@ -276,6 +279,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="Where the masks go.")] = Path("predictions"),
     views: Annotated[list[str] | None, typer.Option(help="Average over test-time variations: flips, rot90.")] = None,
     threshold: Annotated[float, typer.Option(help="A pixel is of the class from here on.")] = 0.5,
+    dicom: Annotated[
+        bool, typer.Option("--dicom-seg", help="Of DICOM series: a DICOM-SEG instead of a NIfTI file.")
+    ] = False,
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
@@ -284,14 +290,15 @@ def predict(
         from segue.evaluation.decision import Decision
         from segue.experiment.predict import predict as draw
 
-        done = draw(run, images, out, views=views or [], decision=Decision(threshold=threshold), progress=not json)
+        decision = Decision(threshold=threshold)
+        done = draw(run, images, out, views=views or [], decision=decision, dicom=dicom, progress=not json)
         if json:
             tell.as_json(done.as_json())
             return
         for written in done.written:
             if written.error:
                 tell.warn(written.error)
-        tell.say(f"{done.count:,} masks", *([f"Written: {out}"] if done.count else []))
+        tell.say(count(done.count, "mask"), *([f"Written: {out}"] if done.count else []))
         if done.count < len(done.written):
             raise typer.Exit(1)
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from segue.data import images
 from segue.data.target import Target
 from segue.data.tree import VOLUMES, suffix
-from segue.data.volumes import files, nifti
+from segue.data.volumes import dicom_seg, files, nifti
 from segue.data.volumes.bias import BiasSettings, corrected
 from segue.data.volumes.look import read_channels
 from segue.data.volumes.recipe import Floats, Triple, ready
@@ -117,14 +117,23 @@ def predict_folder(
     frame: Frame,
     target: Target,
     decision: Decision = PLAIN,
+    dicom: bool = False,
     batch: int = BATCH,
     progress: bool = True,
 ) -> Iterator[Written]:
     """A mask for each image, under `out` as the images lie under what was given. Pictures: 0 and 255 for one class, channel
     numbers (0 the background) for several, a file of 0 and 255 for each region. Volumes: numbers, of regions a file of 0 and
-    1 for each. Inputs are looked at now, predicted as the results are taken."""
+    1 for each; with `dicom`, series of slices get a DICOM-SEG instead. Inputs are looked at now, predicted as the results
+    are taken."""
     volumes = frame.volumes is not None
-    where = places(listed(inputs, volumes=volumes, besides=Path(out)), Path(out), target, volumes=volumes)
+    if dicom and not volumes:
+        raise BadInput("DICOM-SEG is for series of slices, and the network was trained on pictures")
+    given = listed(inputs, volumes=volumes, besides=Path(out))
+    if dicom and not all(path.is_dir() for path, _ in given):
+        raise BadInput(
+            f"{next(path for path, _ in given if not path.is_dir())}: is no DICOM series, to write a DICOM-SEG of"
+        )
+    where = places(given, Path(out), target, ending=".dcm" if dicom else ".nii.gz" if volumes else ".png")
 
     def results() -> Iterator[Written]:
         for one in predict_files(predictor, where, frame=frame, target=target, batch=batch, progress=progress):
@@ -135,7 +144,7 @@ def predict_folder(
             shares = {name: float(mask.mean()) for name, mask in masks(labels, target).items()}
             litres: dict[str, float] = {}
             if volumes:
-                litres = _write_volumes(one.path, write_to, labels, target)
+                litres = _write_volumes(one.path, write_to, labels, target, dicom)
             else:
                 for path, plane in zip(write_to, _planes(labels, target), strict=True):
                     write_png(path, plane)
@@ -145,11 +154,18 @@ def predict_folder(
 
 
 def _write_volumes(
-    image: Path, write_to: tuple[Path, ...], labels: npt.NDArray[np.uint8], target: Target
+    image: Path, write_to: tuple[Path, ...], labels: npt.NDArray[np.uint8], target: Target, dicom: bool
 ) -> dict[str, float]:
     """Onto the grid of the image's own file. Returns millilitres by class."""
     grid = files.grid(image)
-    for path, volume in zip(write_to, [labels] if target.exclusive else list(labels), strict=True):
+    if dicom:
+        turned = [grid.turn.undo(each) for each in ([labels] if target.exclusive else labels)]
+        dicom_seg.write(
+            write_to[0], turned[0] if target.exclusive else np.stack(turned, axis=-1), target.foreground, image
+        )
+        write_to = ()
+    several = [labels] if target.exclusive else list(labels)
+    for path, volume in zip(write_to, several, strict=not dicom):
         nifti.write(path, np.ascontiguousarray(grid.turn.undo(volume)), grid)
     millilitre = abs(float(np.linalg.det(grid.matrix[:3, :3]))) / 1000
     return {name: int(np.count_nonzero(mask)) * millilitre for name, mask in masks(labels, target).items()}

@@ -61,13 +61,12 @@ def _inside(folder: Path, volumes: bool) -> Iterator[str]:
 
 
 def places(
-    found: Sequence[tuple[Path, str]], out: Path, target: Target, *, volumes: bool = False
+    found: Sequence[tuple[Path, str]], out: Path, target: Target, *, ending: str = ".png"
 ) -> dict[Path, tuple[Path, ...]]:
     """Where the masks of each image go. Images that differ only in their ending keep it: a.jpg.png, a.tif.png."""
     bare = {path: name if path.is_dir() or not suffix(name) else name[: -len(suffix(name))] for path, name in found}
     times = Counter(bare.values())
-    marks = [""] if target.exclusive else [f"_{_plain(name)}" for name in target.names]
-    ending = ".nii.gz" if volumes else ".png"
+    marks = [""] if target.exclusive or ending == ".dcm" else [f"_{_plain(name)}" for name in target.names]
     where: dict[Path, tuple[Path, ...]] = {}
     taken: dict[Path, Path] = {}
     images_ = {path.resolve() for path, _ in found}

@@ -21,8 +21,8 @@ SEEN = ("", "images", "masks")  # what training has seen of a case: nothing, its
 _COUNTS = tuple(each.name for each in fields(Scores) if each.type == "int")
 _SCORES = tuple(each.name for each in fields(Scores))
 _EMPTY = ("", "both", "truth", "prediction", "uncounted")
-COLUMNS = ("case", "patient", "site", "group", "class", "seen", *_SCORES)
-_NEWER = ("group",)  # which tables of before lack
+COLUMNS = ("case", "patient", "site", "group", "class", "seen", "voxel_ml", *_SCORES)
+_NEWER = ("group", "voxel_ml")  # which tables of before lack
 _SUBGROUPS = ("part", "time", "modality")  # of the case itself; its free columns come beside them
 
 
@@ -36,11 +36,15 @@ class Row:
     seen: str = ""
     columns: Mapping[str, str] = field(default_factory=dict)
     group: str = ""  # of images of one scene
+    voxel_ml: float = 0.0  # millilitres of a voxel; 0: not known, or no volume
 
     @classmethod
     def of(cls, case: Case, class_name: str, scores: Scores, *, seen: str = "") -> Row:
         own = {name: text for name in _SUBGROUPS if (text := getattr(case, name))}
-        return cls(case.case, class_name, scores, case.patient, case.site, seen, {**case.extra, **own}, case.group)
+        voxel = math.prod(case.steps) / 1000 if case.volume and case.steps else 0.0
+        return cls(
+            case.case, class_name, scores, case.patient, case.site, seen, {**case.extra, **own}, case.group, voxel
+        )
 
     @property
     def who(self) -> str:
@@ -127,7 +131,8 @@ def _bare(name: str) -> str:
 
 
 def _cells(row: Row) -> list[str]:
-    cells = [row.case, row.patient, row.site, row.group, row.class_name, row.seen]
+    voxel = str(row.voxel_ml) if row.voxel_ml else ""
+    cells = [row.case, row.patient, row.site, row.group, row.class_name, row.seen, voxel]
     for name in _SCORES:
         value = getattr(row.scores, name)
         cells.append("" if isinstance(value, float) and math.isnan(value) else str(value))
@@ -145,8 +150,15 @@ def _row(cells: Mapping[str, str]) -> Row:
     free = {_back(name): text for name, text in cells.items() if name not in COLUMNS and text}
     return Row(
         cells["case"], cells["class"], Scores(**scores), cells["patient"], cells["site"], cells["seen"], free,
-        cells.get("group", ""),
+        cells.get("group", ""), _voxel(cells.get("voxel_ml", "")),
     )  # fmt: skip
+
+
+def _voxel(text: str) -> float:
+    value = float(text or 0)
+    if not 0 <= value < math.inf:
+        raise ValueError(f"voxel_ml is {text!r}")
+    return value
 
 
 def _number(name: str, text: str, *, uncounted: bool) -> float | int:

@@ -17,6 +17,7 @@ from segue.data.leaks import between
 from segue.data.split import Split
 from segue.data.stores.store import Store
 from segue.errors import BadInput
+from segue.evaluation.amounts import Agreement, agreements
 from segue.evaluation.choose import choose
 from segue.evaluation.decision import PLAIN, Decision
 from segue.evaluation.judge import judge
@@ -46,6 +47,7 @@ class Evaluation:
     table: Table
     summaries: tuple[Summary, ...]
     about: Mapping[str, Any]
+    amounts: tuple[Agreement, ...] = ()  # of volumes: in millilitres against truth
 
     def as_json(self) -> dict[str, Any]:
         return {**self.about, "folder": str(self.folder), "summaries": [one.as_json() for one in self.summaries]}
@@ -121,12 +123,12 @@ def _on(
             predictor, chosen, frame=model.frame, target=model.target, decision=decision, tolerance=settings.tolerance,
             progress=progress, skip_bad=skip_bad, ledger=ledger,
         )  # fmt: skip
-    summaries = summarise(verdict.table, intervals=METRICS)
+    summaries, amounts = summarise(verdict.table, intervals=METRICS), agreements(verdict.table)
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",
         "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
-        "left_out": dict(verdict.left_out),
+        "left_out": dict(verdict.left_out), "amounts": [one.as_json() for one in amounts],
         "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
     }  # fmt: skip
     verdict.table.write(where / CASES)
@@ -134,7 +136,7 @@ def _on(
         json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2, ensure_ascii=False)
     for rest in where.glob(f"{_UNFINISHED}*"):
         rest.unlink()
-    return Evaluation(name, where, verdict.table, summaries, about)
+    return Evaluation(name, where, verdict.table, summaries, about, amounts)
 
 
 def _of_what(model: Model, cases: Sequence[Subject], decision: Decision, settings: EvaluateSettings) -> str:

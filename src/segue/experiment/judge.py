@@ -21,6 +21,7 @@ from segue.data.tree import IMAGES, VOLUMES, Tree, stem, suffix
 from segue.data.volumes import files
 from segue.data.volumes.look import read_mask_on
 from segue.errors import BadInput
+from segue.evaluation.amounts import Agreement, agreements
 from segue.evaluation.judge import scored
 from segue.evaluation.metrics import METRICS, TOLERANCE
 from segue.evaluation.subject import Subject, subjects
@@ -39,9 +40,15 @@ class Judged:
     name: str
     table: Table
     summaries: tuple[Summary, ...]
+    amounts: tuple[Agreement, ...] = ()  # of volumes: in millilitres against truth
 
     def as_json(self) -> dict[str, Any]:
-        return {"folder": str(self.folder), "set": self.name, "summaries": [one.as_json() for one in self.summaries]}
+        return {
+            "folder": str(self.folder),
+            "set": self.name,
+            "summaries": [one.as_json() for one in self.summaries],
+            "amounts": [one.as_json() for one in self.amounts],
+        }
 
 
 def judge(
@@ -83,14 +90,20 @@ def judge(
     name = dataset.name if part == "all" else f"{dataset.name}-{part}"
     where = (Path(out) if out is not None else folder) / "evaluation" / name
     summaries = summarise(table, intervals=METRICS)
+    amounts = agreements(table)
     about = {"set": name, "dataset": dataset.name, "part": part, "split": chosen.hash if chosen else ""}
     table.write(where / CASES)
     with atomic(where / SUMMARY) as file:
-        json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2, ensure_ascii=False)
+        json.dump(
+            {**about, "amounts": [one.as_json() for one in amounts], "summaries": [one.as_json() for one in summaries]},
+            file,
+            indent=2,
+            ensure_ascii=False,
+        )
     left = len(set(found) - {one.case.case for one in cases})
     if left:
         say(f"{left} more masks are of cases that are not judged")
-    return Judged(where, name, table, tuple(summaries))
+    return Judged(where, name, table, tuple(summaries), amounts)
 
 
 def _part(dataset: Dataset, part: str, split: str) -> tuple[str, Split | None]:

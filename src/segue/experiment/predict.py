@@ -28,7 +28,7 @@ class Predictions:
             "images": [
                 {
                     "image": str(one.path), "masks": [str(mask) for mask in one.masks], "shares": dict(one.shares),
-                    "error": one.error,
+                    "millilitres": dict(one.millilitres), "error": one.error,
                 }
                 for one in self.written
             ],
@@ -42,11 +42,19 @@ def predict(
     *,
     views: Sequence[str] = (),
     decision: Decision = PLAIN,
+    dicom: bool = False,
     progress: bool = False,
 ) -> Predictions:
     keep_memory()
     model = load(run).views(*views)
     written = predict_folder(
-        model.predictor(), images, out, frame=model.frame, target=model.target, decision=decision, progress=progress
+        model.predictor(),
+        images,
+        out,
+        frame=model.frame,
+        target=model.target,
+        decision=decision,
+        dicom=dicom,
+        progress=progress,
     )
     return Predictions(Path(out), tuple(written))

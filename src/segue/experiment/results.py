@@ -14,13 +14,14 @@ import numpy as np
 
 from segue.data.target import Target
 from segue.errors import BadInput
+from segue.evaluation.amounts import agreements
 from segue.evaluation.decision import Decision
 from segue.evaluation.gap import gaps
 from segue.evaluation.metrics import FAILED_DICE, METRICS
 from segue.evaluation.summary import interval_of_mean, per_patient, rows_for, summarise
 from segue.evaluation.table import Row, Table
 from segue.report.page import Estimate, Percent
-from segue.report.story import Evaluated, Miss, Overlay, Result, Stratum, Subgroup
+from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Stratum, Subgroup
 from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
@@ -65,6 +66,7 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
             subgroups=_subgroups(table, name),
             worst=tuple(_worst(table)),
             overlays=tuple(_overlays(folder / OVERLAYS, about)),
+            amounts=tuple(_amounts(table)),
             left_out=len(about.get("left_out") or ()),
         ),
         table,
@@ -82,6 +84,11 @@ def keys(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise BadInput(f"{path}: must hold keys and values")
     return found
+
+
+def _amounts(table: Table) -> Iterable[Amount]:
+    for one in agreements(table):
+        yield Amount(one.class_name, one.what, one.unit, one.number, one.truth, one.bias, one.low, one.high)
 
 
 def _decision(about: Mapping[str, Any], target: Target) -> str:

@@ -21,6 +21,7 @@ Pair = tuple[Evaluated, Result]
 def sections(page: Page, story: RunStory) -> None:
     _matrix(page, story)
     _distribution(page, story)
+    _amounts(page, story)
     _strata(page, story)
     _subgroups(page, story)
     _pictures(page, story)
@@ -109,6 +110,23 @@ def _measures(section: Section, pairs: Sequence[Pair], *, several: bool) -> None
     if rows:
         section.text(f"Further measures, means over patients.{told}")
         section.table(["set", *["class"] * several, *names], rows)
+
+
+def _amounts(page: Page, story: RunStory) -> None:
+    """Of volumes."""
+    rows: list[list[Cell]] = [
+        [
+            short(one.name), short(amount.name), f"{amount.what}, {amount.unit}", f"{amount.truth:.1f}",
+            f"{amount.bias:+.1f}", f"{amount.low:+.1f} to {amount.high:+.1f}", amount.number,
+        ]
+        for one in story.ordered
+        for amount in one.amounts
+    ]  # fmt: skip
+    if rows:
+        page.section("How large it is said to be").text(
+            "Predicted less true, after Bland and Altman: between the limits lie 95\N{NO-BREAK SPACE}% of differences, if "
+            "they are spread normally. Volumes go by case, ejection fractions by patient."
+        ).table(["set", "class", "what", "truth, mean", "bias", "limits of agreement", "number"], rows)
 
 
 def _distribution(page: Page, story: RunStory) -> None:

@@ -97,6 +97,20 @@ class Overlay:
     told: str = ""
 
 
+@dataclass(frozen=True)
+class Amount:
+    """How large a structure is said to be against truth."""
+
+    name: str
+    what: str  # volume, ejection fraction
+    unit: str
+    number: int
+    truth: float  # mean
+    bias: float
+    low: float  # limits of agreement
+    high: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
     """A set of cases that the run was judged on."""
@@ -112,6 +126,7 @@ class Evaluated:
     worst: tuple[Miss, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     left_out: int = 0  # cases that could not be read
+    amounts: tuple[Amount, ...] = ()  # of volumes
     gaps: tuple[str, ...] = ()  # against home, a sentence a class
 
     @property

@@ -113,7 +113,7 @@ def test_two_series_in_one_folder_are_told(hospital: Path, tmp_path: Path) -> No
 def test_series_are_inputs_of_prediction(hospital: Path, tmp_path: Path) -> None:
     found = listed(hospital / "images", volumes=True)
     assert [name for _, name in found] == ["1.2.840.1", "1.2.840.2", "1.2.840.3"]
-    where = places(found, tmp_path / "out", POLYP, volumes=True)
+    where = places(found, tmp_path / "out", POLYP, ending=".nii.gz")
     assert [path.name for paths in where.values() for path in paths] == [f"1.2.840.{n}.nii.gz" for n in (1, 2, 3)]
     assert listed(hospital / "images/1.2.840.1", volumes=True) == [(hospital / "images/1.2.840.1", "1.2.840.1")]
 

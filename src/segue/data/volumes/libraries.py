@@ -23,8 +23,12 @@ def sitk() -> Any:
     return library
 
 
-def _loaded(name: str) -> Any:
+def highdicom() -> Any:
+    return _loaded("highdicom", extra="dicom", who="DICOM-SEG needs")
+
+
+def _loaded(name: str, *, extra: str = "volumes", who: str = "volumes need") -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise BadInput(f"{name} is not installed, and volumes need it", hint="pip install 'segue[volumes]'") from None
+        raise BadInput(f"{name} is not installed, and {who} it", hint=f"pip install 'segue[{extra}]'") from None

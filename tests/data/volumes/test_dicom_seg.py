@@ -48,7 +48,10 @@ def by_position(path: Path, grid: Any) -> npt.NDArray[np.uint8]:
     found = np.zeros(grid.shape, np.uint8)
     inverse = np.linalg.inv(grid.matrix)
     for plane, group in zip(np.atleast_3d(seg.pixel_array), seg.PerFrameFunctionalGroupsSequence, strict=True):
-        number = group.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        where = (
+            group if "SegmentIdentificationSequence" in group else seg.SharedFunctionalGroupsSequence[0]
+        )  # of one alone
+        number = where.SegmentIdentificationSequence[0].ReferencedSegmentNumber
         corner = np.array([*map(float, group.PlanePositionSequence[0].ImagePositionPatient), 1])
         corner[:2] *= -1
         at = np.rint(inverse @ corner)[:3].astype(int)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from segue import losses
 from segue.data.target import Target
 from segue.methods import METHODS
+from segue.networks import Outputs
 from segue.step import Method
 from segue.training.batches import Batches, Order
 from segue.training.examples import Example, FrameExample
@@ -29,10 +30,6 @@ TARGET = Target(("background", "disk"))
 SIZE = (24, 32)
 
 
-class Out(NamedTuple):
-    logits: Tensor
-
-
 class Tiny(nn.Module):
     def __init__(self, norm: bool = True) -> None:
         super().__init__()
@@ -41,8 +38,8 @@ class Tiny(nn.Module):
         )
         self.decoder = nn.Sequential(nn.Dropout(0.2), nn.Conv2d(8, 1, 3, padding=1))
 
-    def forward(self, x: Tensor) -> Out:
-        return Out(self.decoder(self.encoder(x)))
+    def forward(self, x: Tensor) -> Outputs:
+        return Outputs(self.decoder(self.encoder(x)))
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         return {"encoder": list(self.encoder.parameters()), "decoder": list(self.decoder.parameters())}

@@ -11,6 +11,7 @@ from segue import networks
 from segue.data.propose import STEP
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
+from segue.networks.settings import Stages
 
 _ON_CPU, _ON_GPU = 256, 512  # long side, where nothing else is asked for
 _PATCH_ON_CPU, _PATCH_ON_GPU = 1 << 17, 1 << 21  # voxels
@@ -64,11 +65,12 @@ def _with_patch(settings: TrainSettings, material: Material, voxels: int) -> Tra
         )
     network = settings.network
     whole = tuple(max(1, round(side)) for side in sides)
-    if "auto" in (network.stages.kernels, network.stages.strides):
+    stages = network.stages or Stages()
+    if "auto" in (stages.kernels, stages.strides):
         found = networks.planned((whole[0], whole[1], whole[2]), material.spacing, network.depth)
-        stages = network.stages.resolve(kernels=found.kernels, strides=found.strides)
-        network = network.model_copy(update={"stages": stages})
-    strides = network.stages.strides
+        stages = stages.resolve(kernels=found.kernels, strides=found.strides)
+    network = network.model_copy(update={"stages": stages})
+    strides = stages.strides
     assert isinstance(strides, tuple)
     by = [math.prod(stride[axis] for stride in strides) for axis in range(3)]
     size = tuple(max(1, round(side / step)) * step for side, step in zip(sides, by, strict=True))

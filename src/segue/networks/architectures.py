@@ -58,6 +58,7 @@ def _unet(parts: Parts, channels: int | None = None) -> SmpBody:
 def _volume_unet(parts: Parts) -> Body:
     if parts.encoder.kind != "volume":
         raise BadInput(f"{VOLUMES} has encoders of its own: {', '.join(volumetric.ENCODERS)}")
+    assert parts.settings.stages is not None
     return volumetric.VolumeUnet(parts.encoder.name, parts.channels, parts.classes, parts.settings.stages)
 
 

@@ -40,7 +40,7 @@ def assemble(settings: NetworkSettings, target: Target, channels: int) -> Segmen
     settings = settings.resolve(decoder_channels=usual_channels(parts))
     if settings.architecture == VOLUMES:
         settings = _of_volumes(settings)
-    elif settings.stages != Stages():
+    elif settings.stages is not None:
         raise BadInput(f"stages: are of {VOLUMES}, and this is {settings.architecture}")
     _check_decoder(settings)
     body = _body(replace(parts, settings=settings))
@@ -53,7 +53,7 @@ def _of_volumes(settings: NetworkSettings) -> NetworkSettings:
     for name, usual in (("norm", "batch"), ("tune", "full")):
         if getattr(settings, name) != usual:
             raise BadInput(f"{name}: {VOLUMES} has instance norms, and learns as a whole")
-    stages, deeper = settings.stages, settings.depth
+    stages, deeper = settings.stages or Stages(), settings.depth
     if "auto" in (stages.kernels, stages.strides):
         stages = stages.resolve(kernels=((3, 3, 3),) * (deeper + 1), strides=((1, 1, 1), *((2, 2, 2),) * deeper))
     if len(stages.kernels) != len(stages.strides) or len(stages.strides) < 2:

@@ -44,8 +44,8 @@ class NetworkSettings(Settings):
     """What of the encoder learns: all, nothing, or low-rank adapters on its linear layers and convolutions."""
     rank: Annotated[int, Field(ge=1, le=256)] = 8
     """Of the adapters."""
-    stages: Stages = Stages()
-    """Of unet-3d."""
+    stages: Stages | None = None
+    """Of unet-3d; None: as its patch and spacing want them."""
 
     @model_validator(mode="before")
     @classmethod

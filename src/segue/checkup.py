@@ -21,6 +21,7 @@ _CORE = ("numpy", "opencv-python-headless", "pillow", "pydantic", "matplotlib")
 _EXTRAS = {
     "train": ("lightning-fabric", "training, evaluation and prediction"),
     "volumes": ("nibabel", "MR and CT volumes"),
+    "dicom": ("highdicom", "masks as DICOM-SEG"),
     "track": ("tensorboard", "curves in TensorBoard and Weights & Biases"),
 }
 

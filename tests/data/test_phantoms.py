@@ -12,8 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+import segue
+from segue.config import read_yaml, write_yaml
+from segue.data.case import write_cases
+from segue.data.dataset import CARD
 from segue.data.phantoms import PHANTOMS, Frame, Phantom, Volume, brain, colon, endoscope, heart, noise, skin
 from segue.data.phantoms.folder import Sample
+from segue.data.stores.volumes import VolumeStore
 
 
 def content(sample: Sample) -> bytes:
@@ -292,3 +297,43 @@ def test_the_phantoms_are_frozen(name: str, site: str) -> None:
     # Another build of OpenCV may round a border pixel or a JPEG coefficient differently; not more.
     assert abs(foreground - expected) <= 0.002 * expected + 2
     assert np.abs(np.mean(means, axis=0) - colour).max() < 0.5
+
+
+@pytest.mark.parametrize("name", ["heart", "brain"])
+def test_volumes_on_disk_are_those_in_memory(name: str, tmp_path: Path) -> None:
+    kind = PHANTOMS[name]
+    kind.make(tmp_path / "raw", patients=2, sites=kind.sites[:1])
+    found = segue.scan(tmp_path / "raw", tmp_path / "d", workers=0)
+    assert found.dataset is not None
+    assert set(found.warnings) <= {"1 mask is empty."}  # a brain without lesions
+    for case, volume in zip(found.dataset.cases, kind.samples(site=kind.sites[0], patients=2, seed=0), strict=True):
+        assert isinstance(volume, Volume)
+        assert (case.patient, case.time) == (volume.patient, volume.time)
+        # Inside they are turned as they were drawn: base first, head last.
+        assert np.abs(found.dataset.image(case)[..., 0] - volume.image).max() <= 0.5
+        assert np.array_equal(found.dataset.mask(case), volume.labels)
+        assert case.steps == pytest.approx(volume.spacing, rel=1e-4)
+
+
+def test_which_end_of_a_heart_is_its_base(tmp_path: Path) -> None:
+    PHANTOMS["heart"].make(tmp_path / "raw", patients=2, sites=PHANTOMS["heart"].sites[:1])
+    found = segue.scan(tmp_path / "raw", tmp_path / "d", workers=0).dataset
+    assert found is not None
+    store = segue.prepare(found, tmp_path / "unknown", workers=0).store
+    assert isinstance(store, VolumeStore)
+    assert {place.first for place in store.places} == {""}  # of what these are, nobody has told
+    write_yaml(found.folder / CARD, {**read_yaml(found.folder / CARD), "anatomy": "heart"})
+    store = segue.prepare(found.folder, tmp_path / "s", workers=0).store
+    assert isinstance(store, VolumeStore)
+    for number, place in enumerate(store.places):
+        assert place.first == "base"
+        mask = store.mask(number)
+        assert mask is not None
+        blood = [(plane == heart.LV).sum() for plane in mask]
+        assert sum(blood[:3]) > sum(blood[-3:])
+    # A file whose slices run the other way comes out alike; a dataset that knows better is believed.
+    told = tuple(case.with_(extra={"first slice": "apex"}) for case in found.cases)
+    write_cases(found.folder / "cases.csv", told)
+    store = segue.prepare(found.folder, tmp_path / "t", workers=0).store
+    assert isinstance(store, VolumeStore)
+    assert {place.first for place in store.places} == {"apex"}

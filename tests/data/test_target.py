@@ -108,3 +108,19 @@ def test_regions_of_unknown_classes_and_classes_of_no_region() -> None:
         Target.of_regions({str(n): ("core", "oedema", "vessel") for n in range(8)}, BRAIN)
     with pytest.raises(BadInput, match="its class 'cyst' is none that the model knows"):
         Target.of_regions(TUMOUR, BRAIN).table({0: "background", 4: "cyst"}, where="clinic")
+
+
+def test_background_may_be_what_was_never_drawn() -> None:
+    target = Target.of(BRAIN)
+    whole = target.table(BRAIN, where="brain")
+    assert target.to_learn(whole) is whole
+    elsewhere = target.table({0: "background", 1: "core"}, where="elsewhere")
+    learnt = target.to_learn(elsewhere)
+    assert (elsewhere[0], learnt[0]) == (0, IGNORE)
+    assert learnt[1] == elsewhere[1] == target.names.index("core")
+    # Of regions each is known or not, whatever the others are.
+    regions = Target.of_regions(TUMOUR, BRAIN)
+    codes = regions.table({0: "background", 1: "core"}, where="elsewhere")
+    assert regions.to_learn(codes) is codes
+    assert regions.unknown(codes) == 0b101
+    assert (regions.unknown(regions.table(BRAIN, where="brain")), target.unknown(elsewhere)) == (0, 0)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import segue
 from segue.data.case import IGNORE
@@ -46,8 +48,6 @@ def batch(store: VolumeStore, size: tuple[int, int], views: str = "none", neighb
     some = examples(store, neighbours)
     several = [parse(each) for each in views.split("|")]
     made_ = Batches(some, Order(len(some), 7), several, size=size, batch=4, padding=CONSTANT)
-    import torch
-
     return on_device(made_[step], torch.device("cpu"))
 
 
@@ -118,3 +118,18 @@ def test_variations_move_slices_and_masks_together(store: VolumeStore) -> None:
     assert inside.any()
     brighter = varied.images[:, 0][inside].mean() - varied.images[:, 0][varied.target == 0].mean()
     assert brighter > 0.1  # structures are brighter, and are so still under their mask
+
+
+def test_regions_that_a_mask_cannot_tell_of_do_not_count(store: VolumeStore) -> None:
+    regions = Target(("whole", "core"), exclusive=False, made_of=(("class 1", "class 2"), ("class 2",)))
+    lookup = regions.table(store.card.classes, where="a test")
+    some = [replace(one, lookup=lookup, unknown=0b01 * (number % 2)) for number, one in enumerate(examples(store))]
+    order = Order(len(some), 7)
+    batches = Batches(some, order, [parse("none")], size=(32, 32), batch=8, padding=CONSTANT, regions=2)
+    target = on_device(batches[0], torch.device("cpu")).views[0].target
+    odd = [number % 2 == 1 for number, _ in batches.addresses(0)]
+    assert any(odd)
+    assert not all(odd)
+    for sample, unknown in zip(target, odd, strict=True):
+        assert bool((sample[0] == IGNORE).all()) == unknown
+        assert not (sample[1] == IGNORE).all()

@@ -110,6 +110,18 @@ class Target:
                 codes[name] |= 1 << bit
         return codes
 
+    def to_learn(self, lookup: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """The same for training: of exclusive classes of which one was never drawn there, background may be that one, and does
+        not count. (In judging it counts: it is none of those that were drawn.)"""
+        if not self.exclusive or self.annotated(lookup) == self.foreground:
+            return lookup
+        return np.where(lookup == 0, np.uint8(IGNORE), lookup)
+
+    def unknown(self, lookup: npt.NDArray[np.uint8]) -> int:
+        """Regions that masks with this table cannot tell of: a bit for each."""
+        known = self.annotated(lookup)
+        return 0 if self.exclusive else sum(1 << bit for bit, name in enumerate(self.names) if name not in known)
+
     def annotated(self, lookup: npt.NDArray[np.uint8]) -> tuple[str, ...]:
         """Those of the scored classes that masks with this table can show."""
         found = set(lookup.tolist()) - {IGNORE}

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from segue import networks
 from segue.data.case import Case
@@ -90,19 +91,28 @@ class Material:
         return case.case if len(self.sources) == 1 else f"{source.dataset.name}/{case.case}"
 
     def _examples(self, source: Source, cases: Sequence[Case]) -> list[Example]:
-        lookup = self.target.table(source.dataset.card.classes, where=str(source.dataset.folder), same=self.same)
-        store = source.store
+        table, store = self.lookup(source), source.store
+        lookup, unknown = self.target.to_learn(table), self.target.unknown(table)
         there = [(self.named(source, case), store.numbers[case.case]) for case in cases if case.case in store.numbers]
         if isinstance(store, FrameStore):
-            return [FrameExample(name, store, number, lookup) for name, number in there]
+            return [FrameExample(name, store, number, lookup, unknown) for name, number in there]
         assert isinstance(store, VolumeStore)
         if self.patches:
-            return [PatchExample(name, store, number, lookup, self.foreground) for name, number in there]
+            return [PatchExample(name, store, number, lookup, self.foreground, unknown) for name, number in there]
         return [
-            SliceExample(name, store, number, slice_, self.neighbours, lookup)
+            SliceExample(name, store, number, slice_, self.neighbours, lookup, unknown)
             for name, number in there
-            for slice_ in store.places[number].annotated
+            for slice_ in store.places[number].counting(lookup)
         ]
+
+    def lookup(self, source: Source) -> npt.NDArray[np.uint8]:
+        """From the dataset's class ids to the target's channels or codes."""
+        return self.target.table(source.dataset.card.classes, where=str(source.dataset.folder), same=self.same)
+
+    def never_drawn(self, source: Source) -> list[str]:
+        """What the target knows and this dataset's annotators have not drawn."""
+        known = self.target.annotated(self.lookup(source))
+        return [name for name in self.target.foreground if name not in known]
 
     def demand_classes(self) -> None:
         """A class that is in no training mask cannot be learnt, and a curve would hide it for hours."""
@@ -184,6 +194,9 @@ def gather(
     if not material.train:
         raise BadInput(f"{', '.join(names)}: no training case has a mask")
     material.demand_classes()
+    for source in sources:
+        if missing := material.never_drawn(source):
+            say(f"! {source.dataset.name}: {some(missing)} was never drawn there; what it may be does not count")
     return material
 
 

@@ -74,6 +74,9 @@ class Stored:
     target: npt.NDArray[np.uint8]  # the same without channels: channels of the network, or codes of regions
     drawn: Drawn
     regions: int = 0  # that a code tells of; 0: channels
+    unknown: npt.NDArray[np.uint8] | None = (
+        None  # (n,): of these regions, by bits, those that a sample's mask cannot tell of
+    )
 
 
 Parcel = tuple[tuple[str, ...], list[Stored]]
@@ -125,7 +128,8 @@ class Batches(Dataset[Parcel]):
             images[index] = done.image
             target[index] = IGNORE if done.labels is None else done.labels
         opencv.paste(drawn, images, target)  # mixing needs the whole batch
-        return Stored(images, target, drawn, self.regions)
+        unknown = np.array([example.unknown for example in examples], np.uint8)
+        return Stored(images, target, drawn, self.regions, unknown if unknown.any() else None)
 
     def loader(self, steps: range, workers: int) -> Iterator[Parcel]:
         """The batches of these steps, in order."""
@@ -159,4 +163,7 @@ def _view(stored: Stored, device: torch.device) -> View:
         bits = torch.arange(stored.regions, device=device, dtype=torch.uint8).view(1, -1, *[1] * (target.ndim - 1))
         codes = target.unsqueeze(1)
         target = torch.where(codes == IGNORE, codes, codes >> bits & 1)
+        if stored.unknown is not None:
+            untold = torch.from_numpy(stored.unknown).to(device).view(-1, *[1] * (target.ndim - 1)) >> bits & 1
+            target = torch.where(untold == 1, torch.full_like(target, IGNORE), target)
     return View(images.float().div_(whole), target, stored.drawn)

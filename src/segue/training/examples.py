@@ -35,6 +35,9 @@ class Example(Protocol):
     @property
     def dtype(self) -> str: ...
 
+    @property
+    def unknown(self) -> int: ...  # regions, by bits, that its mask cannot tell of
+
     def labels(self) -> Labels | None:
         """Channels or codes of the target; None: no mask, or one that is not looked at."""
 
@@ -50,6 +53,7 @@ class FrameExample:
     store: FrameStore
     number: int
     lookup: Labels | None  # class id -> channel or code; None: its mask is not looked at
+    unknown: int = 0
 
     @property
     def size(self) -> Size:
@@ -84,6 +88,7 @@ class SliceExample:
     slice: int
     neighbours: int  # slices on either side that are seen as channels
     lookup: Labels | None
+    unknown: int = 0
 
     @property
     def size(self) -> Size:

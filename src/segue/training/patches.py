@@ -34,6 +34,7 @@ class PatchExample:
     number: int
     lookup: Labels  # class id -> channel or code
     foreground: float = FOREGROUND  # the share of patches that stand on a voxel of some class
+    unknown: int = 0
 
     @property
     def size(self) -> Size:

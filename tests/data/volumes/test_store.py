@@ -241,11 +241,11 @@ def test_a_damaged_store_is_told(dataset: Dataset, tmp_path: Path, file: str, ch
 def test_a_row_of_the_index_comes_back() -> None:
     place = VolumePlace(
         "a,b: c", "000003.npy", True, Placement((9, 8, 7), (0, 1, 2), (9, 8, 7), (9, 14, 5)), (3.0, 0.75, 1 / 3),
-        (0.6, 0.0, -0.8), ((-12.5, 900.25), (0.0, 1e-7)), {0: tuple(range(9)), 2: (3, 4, 7)},
+        (0.6, 0.0, -0.8), "apex", ((-12.5, 900.25), (0.0, 1e-7)), {0: tuple(range(9)), 2: (3, 4, 7)},
     )  # fmt: skip
     found = of_row(as_row(place))
     assert found.spacing == pytest.approx(place.spacing, rel=1e-5)
-    assert (found.placement, found.along, found.scale, found.slices) == (
-        place.placement, place.along, place.scale, place.slices,
+    assert (found.placement, found.along, found.first, found.scale, found.slices) == (
+        place.placement, place.along, place.first, place.scale, place.slices,
     )  # fmt: skip
     assert found.annotated == tuple(range(9))

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from segue.data.phantoms import noise
-from segue.data.phantoms.folder import Patients, Volume, numbers
+from segue.data.phantoms.folder import AXIAL, Patients, Volume, numbers
 from segue.data.phantoms.noise import Bytes, Floats, Generator
 
 SHAPE = (28, 96, 80)
@@ -115,4 +115,4 @@ def volumes(*, site: str, patients: Patients, seed: int) -> Iterator[Volume]:
     """One volume of each of these patients of a site; each depends on its own address alone."""
     for patient in numbers(patients):
         image, labels = head(site=site, patient=patient, seed=seed)
-        yield Volume(image.astype(np.float32), labels, SPACING, site, f"{site}-{patient:04d}", "0")
+        yield Volume(image.astype(np.float32), labels, SPACING, AXIAL, site, f"{site}-{patient:04d}", "0")

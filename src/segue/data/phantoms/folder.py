@@ -1,8 +1,8 @@
 """What a phantom hands out (a Frame or a Volume) and how a folder of them is laid out.
 
 FOLDER/manifest.csv                        image,mask,case,patient,site,time; paths relative to FOLDER
-FOLDER/<site>/images/<patient>_<time>.jpg  (2-D) or .npz (volumes: array, spacing)
-FOLDER/<site>/masks/<patient>_<time>.png   (0/255) or .npz (array of label values, spacing)
+FOLDER/<site>/images/<patient>_<time>.jpg  (2-D) or .nii.gz (volumes)
+FOLDER/<site>/masks/<patient>_<time>.png   (0/255) or .nii.gz (label values)
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 
 from segue.data.phantoms.noise import Bytes, Floats
+from segue.data.volumes import nifti
+from segue.data.volumes.grid import Grid
 
 Patients = int | Iterable[int]  # so many from number 0, or just these numbers
 Amount = int | float  # so many, or such a share
@@ -37,6 +39,12 @@ class Frame:
         return np.asarray(cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
+Axes = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+"""Where z, y and x run in the patient: each to the right, to the front, to the head."""
+
+AXIAL: Axes = ((0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (-1.0, 0.0, 0.0))  # z to the head, y to the back, x to the left
+
+
 @dataclass(frozen=True)
 class Volume:
     """One 3-D image, (z, y, x), with its spacing in millimetres in the same order."""
@@ -44,6 +52,7 @@ class Volume:
     image: Floats
     labels: Bytes
     spacing: tuple[float, float, float]
+    axes: Axes
     site: str
     patient: str
     time: str
@@ -125,9 +134,19 @@ def write(sample: Sample, root: Path, *, with_mask: bool) -> tuple[str, str]:
         if with_mask:
             cv2.imwrite(str(root / mask), sample.mask * 255, [cv2.IMWRITE_PNG_COMPRESSION, 1])
     else:
-        image, mask = f"{sample.site}/images/{stem}.npz", f"{sample.site}/masks/{stem}.npz"
-        spacing = np.array(sample.spacing)
-        np.savez_compressed(root / image, array=sample.image, spacing=spacing)
+        image, mask = (f"{sample.site}/{kind}/{stem}.nii.gz" for kind in ("images", "masks"))
+        grid = _grid(sample)
+        nifti.write(root / image, np.ascontiguousarray(np.rint(sample.image).astype(np.int16).T), grid)
         if with_mask:
-            np.savez_compressed(root / mask, array=sample.labels, spacing=spacing)
+            nifti.write(root / mask, np.ascontiguousarray(sample.labels.T), grid)
     return image, mask if with_mask else ""
+
+
+def _grid(sample: Volume) -> Grid:
+    """Of the file, whose axes are x, y, z; the middle of the volume is the world's."""
+    matrix = np.eye(4)
+    for column, (axis, step) in enumerate(zip(reversed(sample.axes), reversed(sample.spacing), strict=True)):
+        matrix[:3, column] = np.array(axis) * step
+    shape = sample.image.shape[::-1]
+    matrix[:3, 3] = -matrix[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid.of(shape, matrix)

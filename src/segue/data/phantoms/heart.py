@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.phantoms import noise
-from segue.data.phantoms.folder import Patients, Volume, numbers
+from segue.data.phantoms.folder import Axes, Patients, Volume, numbers
 from segue.data.phantoms.noise import Bytes, Floats, Generator
 
 TIMES = ("ED", "ES")
@@ -202,6 +202,22 @@ def _paint(plane: Floats, outside: Floats, value: Floats | float, soft: float) -
     return np.asarray(plane + share * (np.asarray(value, np.float32) - plane), np.float32)
 
 
+def _short_axis() -> Axes:
+    """From base to apex, which points left, to the front and to the feet; rows to the feet, columns to the back, as nearly as
+    these stand upright on it."""
+    along = np.array([-0.75, 0.5, -0.43])
+    along /= np.linalg.norm(along)
+    down = np.array([0.0, 0.0, -1.0]) - along * -along[2]
+    down /= np.linalg.norm(down)
+    across = np.cross(along, down)
+    across *= -np.sign(across[1])
+    z, y, x = (tuple(float(part) for part in axis) for axis in (along, down, across))
+    return z, y, x  # type: ignore[return-value]  # three each
+
+
+SHORT_AXIS = _short_axis()
+
+
 def volumes(*, site: str, patients: Patients, seed: int) -> Iterator[Volume]:
     """ED and ES of these patients of a site; each volume depends on its own address alone."""
     tool = SITES_[site]
@@ -210,4 +226,4 @@ def volumes(*, site: str, patients: Patients, seed: int) -> Iterator[Volume]:
         for step, time in enumerate(TIMES):
             image, labels = scan(who, site=site, time=time, rng=noise.address(seed, "heart", site, patient, step))
             spacing = (tool.slice, tool.pixel, tool.pixel)
-            yield Volume(image.astype(np.float32), labels, spacing, site, f"{site}-{patient:04d}", time)
+            yield Volume(image.astype(np.float32), labels, spacing, SHORT_AXIS, site, f"{site}-{patient:04d}", time)

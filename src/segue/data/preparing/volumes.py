@@ -31,6 +31,8 @@ CT_WINDOW = (-1000.0, 1000.0)  # where no mask says what is of interest
 _LOOKED_AT = 12  # cases, to find a window
 _SHOWN = (0.5, 99.5)  # percentiles of what masks cover
 _ROUND = 10  # Hounsfield units
+FIRST = "first slice"  # a column of the table, where the order of slices is known and headers do not tell it
+_TO_APEX = (-1.0, 1.0, -1.0)  # right, front, head
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,9 @@ def prepared(
     found = ready(
         channels, recipe, keep=None if ids is None else ids > 0, corrected=_Corrections(dataset.folder / "n4", case),
     )  # fmt: skip
-    stored = None if ids is None else found.placement.labels(ids)
+    stored, along = None if ids is None else found.placement.labels(ids), _along(channels[0])
     place = VolumePlace(
-        case.case, file, ids is not None, found.placement, found.spacing, _along(channels[0]), found.scale,
+        case.case, file, ids is not None, found.placement, found.spacing, along, _first(dataset, case, along), found.scale,
         {} if stored is None else slices_of(stored),
     )  # fmt: skip
     return place, found.voxels, stored
@@ -189,6 +191,15 @@ def _along(volume: Volume) -> Triple:
     step = volume.grid.turned().matrix[:3, 0]
     right, front, head = (step / np.linalg.norm(step)).tolist()
     return right, front, head
+
+
+def _first(dataset: Dataset, case: Case, along: Triple) -> str:
+    """What the dataset says; else, of hearts, what follows from where slices run: an apex points left, to the front and to
+    the feet."""
+    told = case.extra.get(FIRST, "")
+    if told or dataset.card.anatomy != "heart":
+        return told
+    return "base" if float(np.dot(along, _TO_APEX)) > 0 else "apex"
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,18 @@ class VolumePlace:
     placement: Placement
     spacing: Triple  # of the stored voxels, in millimetres: slice, row, column
     along: Triple  # the direction in which slices follow each other: right, front, head
+    first: str  # which end the first slice is, where that has a name: base or apex of a heart
     scale: tuple[tuple[float, float], ...]  # of each channel: what became 0, and what the highest number
     slices: dict[int, tuple[int, ...]] = field(default_factory=dict)  # class id -> the slices that it stands in
 
     @property
     def annotated(self) -> tuple[int, ...]:
-        """The slices in which anything counts."""
+        """The slices in which anything was drawn, be it background."""
         return tuple(sorted({number for numbers in self.slices.values() for number in numbers}))
+
+    def counting(self, lookup: npt.NDArray[np.uint8]) -> tuple[int, ...]:
+        """Those in which something is left that counts, given what class ids become."""
+        return tuple(sorted({n for value, numbers in self.slices.items() if lookup[value] != IGNORE for n in numbers}))
 
 
 class VolumeStore(Store):
@@ -94,7 +99,20 @@ def slices_of(ids: npt.NDArray[np.uint8]) -> dict[int, tuple[int, ...]]:
 
 
 def write_index(folder: Path, places: Sequence[VolumePlace]) -> None:
-    head = ["case", "file", "labelled", "native", "start", "stop", "stored", "spacing", "along", "scale", "slices"]
+    head = [
+        "case",
+        "file",
+        "labelled",
+        "native",
+        "start",
+        "stop",
+        "stored",
+        "spacing",
+        "along",
+        "first",
+        "scale",
+        "slices",
+    ]
     with atomic(folder / INDEX) as file:
         write_rows(file, [head, *(as_row(place) for place in places)])
 
@@ -103,20 +121,20 @@ def as_row(place: VolumePlace) -> list[str]:
     at = place.placement
     return [
         place.case, place.file, "yes" if place.labelled else "", *map(_crossed, (at.native, at.start, at.stop, at.stored)),
-        _crossed(place.spacing), " ".join(f"{part:.6g}" for part in place.along),
+        _crossed(place.spacing), " ".join(f"{part:.6g}" for part in place.along), place.first,
         " ".join(f"{low!r}:{high!r}" for low, high in place.scale),
         " ".join(f"{value}:{_ranges(numbers)}" for value, numbers in place.slices.items()),
     ]  # fmt: skip
 
 
 def of_row(cells: Sequence[str]) -> VolumePlace:
-    case, file, labelled, *shapes, spacing, along, scale, slices = cells
+    case, file, labelled, *shapes, spacing, along, first, scale, slices = cells
     native, start, stop, stored = (_three(text, int) for text in shapes)
     low_high = [part.split(":") for part in scale.split()]
     by_class = [part.split(":") for part in slices.split()]
     return VolumePlace(
         case, file, labelled == "yes", Placement(native, start, stop, stored), _three(spacing, float),
-        _three(along.replace(" ", "x"), float), tuple((float(low), float(high)) for low, high in low_high),
+        _three(along.replace(" ", "x"), float), first, tuple((float(low), float(high)) for low, high in low_high),
         {int(value): tuple(_numbers(text)) for value, text in by_class},
     )  # fmt: skip
 

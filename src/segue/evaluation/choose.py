@@ -23,7 +23,7 @@ from segue.evaluation.decision import PLAIN, Decision, filled, masks, parts_of, 
 from segue.evaluation.frame import Frame
 from segue.evaluation.judge import nothing, predicted
 from segue.evaluation.overlap import of_areas
-from segue.evaluation.predict import BATCH, Predictor
+from segue.evaluation.predict import Predictor
 from segue.evaluation.probabilities import Maps
 from segue.evaluation.subject import Labels, Subject, Truths, counted, unique_names
 from segue.executors.progress import Progress
@@ -79,7 +79,7 @@ def choose(
     thresholds: Sequence[float] = THRESHOLDS,
     smallest: Sequence[float] = SMALLEST,
     fill: Sequence[bool] = FILL,
-    batch: int = BATCH,
+    batch: int | None = None,
     tick: Callable[[], None] = nothing,
     progress: bool = False,
 ) -> Choice:

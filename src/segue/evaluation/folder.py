@@ -27,7 +27,7 @@ from segue.errors import BadInput, SegueError
 from segue.evaluation.decision import PLAIN, Decision, masks
 from segue.evaluation.frame import Frame, Seen
 from segue.evaluation.inputs import Inputs, listed, places
-from segue.evaluation.predict import BATCH, Picture, Predictor, ahead, picture_of, predict_tagged
+from segue.evaluation.predict import Picture, Predictor, ahead, picture_of, predict_tagged
 from segue.evaluation.probabilities import Maps, Probabilities
 from segue.evaluation.stack import Stack
 from segue.executors.progress import Progress
@@ -66,7 +66,7 @@ def predict_files(
     *,
     frame: Frame,
     target: Target,
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: bool = True,
 ) -> Iterator[Predicted]:
     """Each in its turn. The next files are read while the network works on these."""
@@ -81,7 +81,7 @@ def predict_files(
         except MemoryError:
             return (path, f"{path}: not enough memory"), None
 
-    tagged = ahead(read, every, count=frame.ahead(batch))
+    tagged = ahead(read, every, count=frame.ahead)
     with Progress("predicting", len(every), shown=progress) as shown:
         for (path, error), found in predict_tagged(predictor, tagged, frame=frame, target=target, batch=batch):
             shown.advance(failed=found is None)
@@ -118,7 +118,7 @@ def predict_folder(
     target: Target,
     decision: Decision = PLAIN,
     dicom: bool = False,
-    batch: int = BATCH,
+    batch: int | None = None,
     progress: bool = True,
 ) -> Iterator[Written]:
     """A mask for each image, under `out` as the images lie under what was given. Pictures: 0 and 255 for one class, channel

@@ -23,6 +23,8 @@ from segue.variations.padding import CONSTANT, Padding
 
 Levels = Sequence[npt.NDArray[Any]]  # (height, width, channels), the stored size first
 
+_AHEAD = 8  # pictures
+
 TILES = ("auto", "never", "fill")
 DTYPES = ("uint8", "uint16")
 
@@ -79,9 +81,10 @@ class Frame:
             if value not in known:
                 raise BadInput(f"{name} {value!r}: {nearest(value, known)}")
 
-    def ahead(self, batch: int) -> int:
+    @property
+    def ahead(self) -> int:
         """How many cases may be read before their turn."""
-        return 1 if self.volumes is not None else batch
+        return 1 if self.volumes is not None else _AHEAD
 
     def fit(self, native: tuple[int, int]) -> Fit:
         return Fit.capped(*native, self.long_side)

@@ -16,7 +16,7 @@ from segue.evaluation.decision import PLAIN, Decision, masks, true_masks
 from segue.evaluation.frame import Frame
 from segue.evaluation.metrics import TOLERANCE, Scores, score
 from segue.evaluation.overlap import overlap
-from segue.evaluation.predict import BATCH, Picture, Predictor, ahead, predict_tagged
+from segue.evaluation.predict import Picture, Predictor, ahead, predict_tagged
 from segue.evaluation.probabilities import Probabilities
 from segue.evaluation.stack import Stack
 from segue.evaluation.subject import KEPT, Labels, Subject, Truths, counted, unique_names
@@ -53,7 +53,7 @@ class Judge:
         decision: Decision = PLAIN,
         quick: bool = False,
         tolerance: float = TOLERANCE,
-        batch: int = BATCH,
+        batch: int | None = None,
         keep: int = KEPT,
     ) -> None:
         self.subjects, self.cases = tuple(subjects), unique_names(subjects)
@@ -133,7 +133,7 @@ def judge(
     decision: Decision = PLAIN,
     quick: bool = False,
     tolerance: float = TOLERANCE,
-    batch: int = BATCH,
+    batch: int | None = None,
     tick: Callable[[], None] = nothing,
     progress: bool = False,
     skip_bad: bool = False,
@@ -166,7 +166,7 @@ def predicted(
     *,
     frame: Frame,
     target: Target,
-    batch: int = BATCH,
+    batch: int | None = None,
     tick: Callable[[], None] = nothing,
 ) -> Iterator[tuple[int, Probabilities | SegueError]]:
     """The number of each subject, in order, and its probabilities on the native grid, or why there are none."""
@@ -178,7 +178,7 @@ def predicted(
             return error
 
     def pictures() -> Iterator[tuple[tuple[int, SegueError | None], Picture | Stack | None]]:
-        for number, found in enumerate(ahead(read, subjects, count=frame.ahead(batch))):
+        for number, found in enumerate(ahead(read, subjects, count=frame.ahead)):
             tick()
             yield ((number, found), None) if isinstance(found, SegueError) else ((number, None), found)
 

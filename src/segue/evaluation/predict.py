@@ -7,6 +7,7 @@ length takes no more memory than a batch; what an image gets does not depend on 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +34,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 BATCH = 8
+_PIXELS, _MOST = 8 * 192 * 192, 64  # of a batch, and windows of one at most
 _PATIENCE = 4  # batches that wait for a picture in front of them
 
 
@@ -46,7 +48,7 @@ class Picture:
 
 
 def predict(
-    predictor: Predictor, pictures: Iterable[Picture], *, frame: Frame, target: Target, batch: int = BATCH
+    predictor: Predictor, pictures: Iterable[Picture], *, frame: Frame, target: Target, batch: int | None = None
 ) -> Iterator[Maps]:
     """Probabilities (classes, height, width) of each picture on its native grid, in order."""
     tagged = ((None, picture) for picture in pictures)
@@ -71,9 +73,10 @@ def predict_tagged(
     *,
     frame: Frame,
     target: Target,
-    batch: int = BATCH,
+    batch: int | None = None,
 ) -> Iterator[tuple[T, Probabilities | None]]:
-    """Of pictures and volumes, each with a tag; a tag without one (it could not be read) passes in its turn."""
+    """Of pictures and volumes, each with a tag; a tag without one (it could not be read) passes in its turn. `batch`: windows
+    at once; None: as many as their size suggests."""
     waiting: deque[tuple[T, _Job | None]] = deque()
     alike: dict[tuple[int, ...], list[_Window]] = {}  # by size: a batch is of one
     for tag, given in items:
@@ -81,16 +84,17 @@ def predict_tagged(
         waiting.append((tag, job))
         if job is not None:
             windows = alike.setdefault(job.tile, [])
+            most = batch or _at_once(job.tile)
             for number, window in enumerate(job.windows()):
                 windows.append((job, number, window))
-                if len(windows) == batch:
+                if len(windows) >= most:
                     _run(predictor, windows, frame, target)
                     windows.clear()
             if windows and isinstance(given, Stack):  # volumes are too large to wait for each other
                 _run(predictor, windows, frame, target)
                 windows.clear()
         yield from _finished(waiting)
-        if len(waiting) > _PATIENCE * batch:  # behind one of a rare size
+        if len(waiting) > _PATIENCE * (batch or BATCH):  # behind one of a rare size
             first = waiting[0][1]
             assert first is not None
             _run(predictor, alike.pop(first.tile), frame, target)
@@ -105,6 +109,12 @@ def _finished(waiting: deque[tuple[T, _Job | None]]) -> Iterator[tuple[T, Probab
     while waiting and (waiting[0][1] is None or waiting[0][1].done):
         tag, job = waiting.popleft()
         yield tag, None if job is None else job.found()
+
+
+def _at_once(tile: tuple[int, ...]) -> int:
+    """Windows of a batch: of small ones more, so that a network has something to do; of large patches of volumes fewer."""
+    fitting = _PIXELS // math.prod(tile)
+    return max(BATCH, min(fitting, _MOST)) if len(tile) == 2 else max(1, min(fitting, BATCH))
 
 
 class _Job(Protocol):

@@ -38,7 +38,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> VolumeStore:
 def examples(store: VolumeStore, neighbours: int = 0) -> list[SliceExample]:
     lookup = TARGET.table(store.card.classes, where="a test")
     return [
-        SliceExample(f"case {number}", store, number, slice_, neighbours, lookup)
+        SliceExample(f"case {number}", store, number, lookup, 0, slice_, neighbours)
         for number in range(len(store))
         for slice_ in store.places[number].annotated
     ]
@@ -80,7 +80,7 @@ def test_a_slice_stands_in_its_canvas_unscaled(store: VolumeStore) -> None:
 def test_of_a_larger_slice_any_part_is_seen(store: VolumeStore) -> None:
     one = examples(store)[4]
     height, width = one.size
-    corners = {tuple(np.rint(one.place((16, 16), address(position=n))[:2, 2] - 7.5).astype(int)) for n in range(400)}
+    corners = {tuple(np.rint(one.part((16, 16), address(position=n))[:2, 2] - 7.5).astype(int)) for n in range(400)}
     columns, rows = zip(*corners, strict=True)
     assert (min(rows), max(rows), min(columns), max(columns)) == (0, height - 16, 0, width - 16)
     assert len(corners) > 60

@@ -12,7 +12,7 @@ from segue.words import count
 
 if TYPE_CHECKING:
     from segue.data.leaks import Leaks
-    from segue.data.scan import Scan
+    from segue.data.scanned import Scan
     from segue.data.split import Split
 
 app = typer.Typer(
@@ -63,7 +63,7 @@ def scan(
 
 def _tell_scan(found: Scan, debug: bool) -> None:
     from segue.data.dataset import patients
-    from segue.data.scan import sizes, spacings
+    from segue.data.scanned import sizes, spacings
 
     unlabelled = len(found.cases) - found.labelled
     tell.say(f"{found.root}", f"  layout     {found.layout}: {found.why}")

@@ -6,8 +6,8 @@ import itertools
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from segue.config import read_yaml, validate
 from segue.data import labels as rules
 from segue.data import leaks as copies
+from segue.data import noticed
 from segue.data.adapters import ADAPTERS, Adapter, Reading
 from segue.data.adapters.pairing import is_picture
 from segue.data.adapters.template import from_templates
@@ -26,68 +27,16 @@ from segue.data.copies.alignment import SIDE
 from segue.data.dataset import CARD, DUPLICATES, SKIPPED, TABLE, THUMBNAILS, Card, Dataset, patients
 from segue.data.doubts import doubts
 from segue.data.look import Task, look
+from segue.data.noticed import classes_in
+from segue.data.scanned import Scan
 from segue.data.stamp import stamp
 from segue.data.tree import IMAGES, VOLUMES, Tree, series_stat
 from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
 from segue.files import atomic
-from segue.words import count
 
 _WORK = ".scan"  # holds what an interrupted scan has done so far
 _KEPT = ("modality", "anatomy", "licence", "citation", "home", "patients_from", "sites_from")
-
-
-@dataclass(frozen=True)
-class Scan:
-    """What the scan found. `dataset` is None when bad files stopped it (see `skip_bad`)."""
-
-    root: Path
-    layout: str
-    why: str
-    cases: tuple[Case, ...]
-    bad: tuple[tuple[str, str], ...]  # (file, reason)
-    labels_in_words: str
-    classes: dict[int, str]
-    masks_with_class: dict[int, int]
-    pairs: tuple[copies.Pair, ...]
-    groups: tuple[tuple[str, ...], ...]
-    warnings: tuple[str, ...]
-    dataset: Dataset | None
-    traces: dict[str, str] = field(default_factory=dict)  # of unexpected errors, by case, for --debug
-
-    @property
-    def labelled(self) -> int:
-        return sum(case.labelled for case in self.cases)
-
-    @property
-    def sites(self) -> list[str]:
-        return sorted({case.site for case in self.cases if case.site})
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "root": str(self.root),
-            "dataset": str(self.dataset.folder) if self.dataset else None,
-            "layout": self.layout,
-            "why": self.why,
-            "cases": len(self.cases),
-            "labelled": self.labelled,
-            "unlabelled": len(self.cases) - self.labelled,
-            "patients": patients(self.cases),
-            "sites": len(self.sites),
-            "site_names": self.sites,
-            "parts": dict(sorted(Counter(case.part for case in self.cases if case.part).items())),
-            "sizes": sizes(self.cases),
-            "spacings": spacings(self.cases),
-            "labels": self.labels_in_words,
-            "classes": [
-                {"id": number, "name": name, "masks": self.masks_with_class.get(number, 0)}
-                for number, name in self.classes.items()
-            ],
-            "duplicate_groups": len(self.groups),
-            "duplicate_pairs": dict(sorted(Counter(pair.kind for pair in self.pairs).items())),
-            "warnings": list(self.warnings),
-            "bad": [{"file": file, "reason": reason} for file, reason in self.bad],
-        }
 
 
 def scan(
@@ -166,9 +115,7 @@ def scan(
         if known is not None:  # a person may have mended these
             card = card.model_copy(update={key: value for key in _KEPT if (value := getattr(known, key))})
         dataset = Dataset(folder, card, tuple(cases))
-        with_class = Counter(
-            number for key in order for number in _classes_in(rule, found[key][1]) if number in classes
-        )
+        with_class = Counter(number for key in order for number in classes_in(rule, found[key][1]) if number in classes)
         written = bool(cases) and (skip_bad or not bad)
         if written:
             copies.write_pairs(folder / _WORK / DUPLICATES, pairs)
@@ -193,10 +140,10 @@ def scan(
             groups=tuple(copies.groups(pairs)),
             warnings=(
                 *(doubt for doubt, _ in doubts(cases, pairs)),
-                *_resembling(tree, adapter),
-                *_of_volumes(found.values()),
-                *_unused(sorted(pictures - used)),
-                *_rare(classes, with_class, found.values(), rule),
+                *noticed.resembling(tree, adapter, ADAPTERS.values()),
+                *noticed.of_volumes(found.values()),
+                *noticed.unused(sorted(pictures - used), unpaired=image is not None and mask is None),
+                *noticed.rare(classes, with_class, found.values(), rule),
             ),
             dataset=dataset if written else None,
             traces=traces,
@@ -328,14 +275,6 @@ def _patients_from(adapter: Adapter, given: Sequence[Case], measured: Sequence[C
     return "ids in DICOM headers, made unreadable" if patients(measured) else ""
 
 
-def _classes_in(rule: rules.Labels | None, seen: dict[str, Any]) -> set[int]:
-    if "classes" in seen:
-        return {number for number, _ in seen["classes"]}
-    if rule is None or "mask" not in seen:
-        return set()
-    return rules.classes_in(rule, seen["mask"])
-
-
 def _in_order(thumbs: Path, rows: npt.NDArray[np.intp], folder: Path) -> npt.NDArray[np.uint8]:
     """The thumbnails in the order of the table, as a file that is mapped and not loaded."""
     target = folder / _WORK / THUMBNAILS
@@ -363,59 +302,6 @@ def _channels(adapter: Adapter, cases: Sequence[Case], counts: list[int]) -> tup
 def _dtype(kinds: list[str]) -> str:
     """What holds all of them."""
     return max(kinds, key=("uint8", "uint16").index, default="uint8")
-
-
-def sizes(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
-    """How many images have which size, the most frequent first."""
-    counted = Counter(f"{case.width}x{case.height}" + (f"x{case.depth}" if case.volume else "") for case in cases)
-    return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def spacings(cases: list[Case] | tuple[Case, ...]) -> dict[str, int]:
-    """Likewise of the millimetres between voxels: column, row, slice."""
-    counted = Counter(
-        "x".join(f"{mm:.3g}" for mm in (case.spacing[1], case.spacing[0], case.spacing[2]))
-        for case in cases
-        if case.volume
-    )
-    return dict(sorted(counted.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _unused(pictures: list[str]) -> Iterator[str]:
-    if pictures:
-        belong = "picture belongs" if len(pictures) == 1 else "pictures belong"
-        folders = Counter(path.partition("/")[0] for path in pictures if "/" in path).most_common(3)
-        apart = f"; a folder like {folders[0][0]}/ may be a dataset of its own" if len(folders) == 3 else ""
-        yield f"{len(pictures):,} {belong} to no case, for example {pictures[0]}{apart}."
-
-
-def _of_volumes(seen: Iterable[tuple[Case, dict[str, Any]]]) -> Iterator[str]:
-    by_doubt: dict[str, list[str]] = {}
-    for case, about in seen:
-        for doubt in about.get("doubts", ()):
-            by_doubt.setdefault(doubt, []).append(case.images[0])
-    for doubt, paths in sorted(by_doubt.items()):
-        yield f"{count(len(paths), 'volume')}, for example {min(paths)}: {doubt}."
-
-
-def _resembling(tree: Tree, taken: Adapter) -> Iterator[str]:
-    for other in ADAPTERS.values():
-        if other.resembles and not taken.known and (why := other.resembles(tree)):
-            yield f"{why}: --layout {other.name} reads it so."
-
-
-def _rare(
-    classes: rules.Classes,
-    with_class: Counter[int],
-    seen: Iterable[tuple[Case, dict[str, Any]]],
-    rule: rules.Labels | None,
-) -> Iterator[str]:
-    """One mask with a value of its own is more often a slip than a class."""
-    if len(classes) > 2 and with_class.total() > 2 * len(classes):
-        for number in sorted(classes):
-            if number and with_class[number] == 1:
-                mask = next(case.mask for case, about in seen if number in _classes_in(rule, about))
-                yield f"Class {classes[number]!r} is in one mask only, {mask}: a class, or a slip?"
 
 
 def _slug(name: str) -> str:

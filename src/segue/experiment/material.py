@@ -98,9 +98,9 @@ class Material:
             return [FrameExample(name, store, number, lookup, unknown) for name, number in there]
         assert isinstance(store, VolumeStore)
         if self.patches:
-            return [PatchExample(name, store, number, lookup, self.foreground, unknown) for name, number in there]
+            return [PatchExample(name, store, number, lookup, unknown, self.foreground) for name, number in there]
         return [
-            SliceExample(name, store, number, slice_, self.neighbours, lookup, unknown)
+            SliceExample(name, store, number, lookup, unknown, slice_, self.neighbours)
             for name, number in there
             for slice_ in store.places[number].counting(lookup)
         ]

@@ -164,11 +164,11 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, secon
     from segue.words import count
 
     loop, machine = settings.loop, settings.machine
-    size = "x".join(map(str, reversed(settings.size))) if isinstance(settings.size, tuple) else ""
+    size = "x".join(map(str, settings.size)) if isinstance(settings.size, tuple) else ""  # in the order of --size
     device = f"{machine.device} ({count(int(machine.threads), 'thread')}, {machine.precision}, {machine.layout})"
     return (
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
-        f"{size} {'voxels' if material.patches else 'px'}",
+        f"{size} {'voxels' if material.patches else 'px (height x width)'}",
         f"{_counted(material)}; {int(loop.steps):,} steps of {loop.batch} on {device}: {duration(seconds)} or so",
     )
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from segue.data.case import IGNORE
 from segue.data.stores.frames import FrameStore
-from segue.data.stores.volumes import VolumeStore
+from segue.data.stores.volumes import VolumePlace, VolumeStore
 from segue.data.volumes.slices import stacked
 from segue.variations import opencv, warp
 from segue.variations.address import Address, Numbers
@@ -79,29 +79,39 @@ class FrameExample:
 
 
 @dataclass(frozen=True)
-class SliceExample:
-    """In millimetres: a slice is never scaled to a canvas, but padded to it, or a part of it is shown."""
+class VolumeExample:
+    """What slices and patches of a volume share."""
 
     case: str
     store: VolumeStore
     number: int
-    slice: int
-    neighbours: int  # slices on either side that are seen as channels
-    lookup: Labels | None
+    lookup: Labels  # class id -> channel or code
     unknown: int = 0
 
     @property
+    def place(self) -> VolumePlace:
+        return self.store.places[self.number]
+
+    @property
+    def dtype(self) -> str:
+        return self.store.card.dtype
+
+
+@dataclass(frozen=True)
+class SliceExample(VolumeExample):
+    """In millimetres: a slice is never scaled to a canvas, but padded to it, or a part of it is shown."""
+
+    slice: int = 0
+    neighbours: int = 0  # slices on either side that are seen as channels
+
+    @property
     def size(self) -> Size:
-        _, height, width = self.store.places[self.number].placement.stored
+        _, height, width = self.place.placement.stored
         return height, width
 
     @property
     def channels(self) -> int:
         return len(self.store.card.channels) * (1 + 2 * self.neighbours)
-
-    @property
-    def dtype(self) -> str:
-        return self.store.card.dtype
 
     def picture(self) -> npt.NDArray[Any]:
         """(row, column, channel)."""
@@ -112,16 +122,14 @@ class SliceExample:
         return _looked_up(None if ids is None else ids[self.slice], self.lookup)
 
     def has_foreground(self) -> bool:
-        there = self.store.places[self.number].slices
-        return self.lookup is not None and any(
-            0 < self.lookup[value] < IGNORE and self.slice in numbers for value, numbers in there.items()
-        )
+        there = self.place.slices.items()
+        return any(0 < self.lookup[value] < IGNORE and self.slice in numbers for value, numbers in there)
 
     def render(self, drawn: Drawn, index: int, size: Size, padding: Padding, address: Address) -> opencv.Rendered:
-        onto = self.place(size, address)
+        onto = self.part(size, address)
         return opencv.render(drawn, index, [self.picture()], self.labels(), size, padding, onto=onto)
 
-    def place(self, canvas: Size, address: Address) -> warp.Floats:
+    def part(self, canvas: Size, address: Address) -> warp.Floats:
         """The middle of a slice that the canvas holds; of a larger one any part, each as likely as the others."""
         room = [side - there for side, there in zip(self.size, canvas, strict=True)]
         # The views of one case show one part.

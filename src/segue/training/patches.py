@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.case import IGNORE
-from segue.data.stores.volumes import VolumeStore
+from segue.training.examples import VolumeExample
 from segue.variations import volume, warp
 from segue.variations.address import Address, Numbers
 from segue.variations.drawn import Drawn
@@ -26,34 +26,25 @@ _AROUND = 0.5  # of a patch's longer side that is read on each side of it, for w
 
 
 @dataclass(frozen=True)
-class PatchExample:
+class PatchExample(VolumeExample):
     """A volume that patches are taken of."""
 
-    case: str
-    store: VolumeStore
-    number: int
-    lookup: Labels  # class id -> channel or code
     foreground: float = FOREGROUND  # the share of patches that stand on a voxel of some class
-    unknown: int = 0
 
     @property
     def size(self) -> Size:
-        return self.store.places[self.number].placement.stored
+        return self.place.placement.stored
 
     @property
     def channels(self) -> int:
         return len(self.store.card.channels)
-
-    @property
-    def dtype(self) -> str:
-        return self.store.card.dtype
 
     def labels(self) -> Labels:
         """Of the whole volume."""
         return self._looked_up(slice(None), slice(None), slice(None))
 
     def has_foreground(self) -> bool:
-        return any(0 < self.lookup[value] < IGNORE for value in self.store.places[self.number].slices)
+        return any(0 < self.lookup[value] < IGNORE for value in self.place.slices)
 
     def render(self, drawn: Drawn, index: int, patch: Size, padding: Padding, address: Address) -> Rendered:
         voxels, labels, begins = self.part(patch, self.corner(patch, address))
@@ -79,7 +70,7 @@ class PatchExample:
 
     def _some_voxel(self, draws: Sequence[float]) -> tuple[int, int, int] | None:
         """Of a class, of a slice, of a voxel: each as likely as the others. None: there is no foreground."""
-        there = self.store.places[self.number].slices
+        there = self.place.slices
         classes = [value for value in there if 0 < self.lookup[value] < IGNORE]
         if not classes:
             return None

@@ -80,6 +80,8 @@ def test_more_severity_is_more(name: str) -> None:
 
     def change(severity: float) -> float:
         drawn = variation.scaled(severity).draw((192, 192), key(16))
+        if name == "tilt":  # of volumes
+            return float(np.abs(drawn.parts["turn"] - np.eye(3)).mean())
         return float(np.abs(drawn.images(image).astype(int) - image).mean())
 
     none, some, full = change(0.0), change(0.3), change(1.0)

@@ -29,7 +29,7 @@ def drawn(text: str) -> Any:
 
 
 def done(text: str, voxels: Any, labels: Any, **given: Any) -> opencv.Rendered:
-    return volume.render(drawn(text), 0, voxels, labels, SIZE, onto=warp.at_corner(SIZE, (8, 8)), **given)
+    return volume.render(drawn(text), 0, voxels, labels, (len(voxels), *SIZE), corner=(0, 8, 8), **given)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -60,9 +60,7 @@ def test_nothing_is_the_identity() -> None:
 
 def test_beyond_the_slices_is_padding() -> None:
     voxels, labels = patch(2)
-    found = volume.render(
-        drawn("none"), 0, voxels, labels, SIZE, Padding("ignore", (0.25,)), onto=warp.at_corner(SIZE, (-4, 30))
-    )
+    found = volume.render(drawn("none"), 0, voxels, labels, (6, *SIZE), Padding("ignore", (0.25,)), corner=(0, -4, 30))
     assert found.labels is not None
     there = np.zeros(SIZE, bool)
     there[4:, :18] = True
@@ -84,7 +82,7 @@ def test_contrast_turns_about_the_whole_patch() -> None:
     voxels[0], voxels[1], voxels[2:] = 10000, 30000, 20000
     for seed in range(20):
         change = parse("contrast(amount=0.5)").draw(SIZE, [Address(seed, "test", 9, 4, "a")])
-        found = volume.render(change, 0, voxels, None, SIZE, onto=warp.at_corner(SIZE, (8, 8))).image.astype(int)
+        found = volume.render(change, 0, voxels, None, (4, *SIZE), corner=(0, 8, 8)).image.astype(int)
         spread = (found[1] - found[0]).mean() / 20000
         assert found.mean() == pytest.approx(20000, abs=3)
         if abs(spread - 1) > 0.2:
@@ -107,4 +105,68 @@ def test_mixing_bodies_is_refused() -> None:
     two = parse("cutmix(p=1)").draw(SIZE, [Address(3, "test", 9, n, f"{n}") for n in (0, 1)])
     voxels, labels = patch()
     with pytest.raises(BadInput, match="cutmix is for pictures"):
-        volume.render(two, 0, voxels, labels, SIZE, onto=warp.at_corner(SIZE, (0, 0)))
+        volume.render(two, 0, voxels, labels, (6, *SIZE), corner=(0, 0, 0))
+
+
+# Out of the plane
+
+
+def turned(text: str, voxels: Any, labels: Any, ratio: float = 1.0, corner: tuple[int, int, int] = (0, 8, 8)) -> Any:
+    size = (len(voxels) - 2 * corner[0], *SIZE)
+    return volume.render(drawn(text), 0, voxels, labels, size, corner=corner, ratio=ratio)
+
+
+def test_a_reversed_patch_is_the_patch_from_its_other_end() -> None:
+    voxels, labels = patch(3)
+    found = turned("tilt(degrees=0, reverse=1)", voxels, labels)
+    assert np.array_equal(found.image, voxels[::-1, 8:32, 8:40])
+    assert np.array_equal(found.labels, labels[::-1, 8:32, 8:40])
+
+
+def test_a_tilt_is_in_millimetres() -> None:
+    """A plane that stands upright on the slices leans by the angle that was drawn, however thick these are."""
+    for ratio in (1.0, 3.0):
+        depth = round(30 / ratio)
+        voxels = np.zeros((depth, 60, 60, 1), np.uint16)
+        voxels[:, :, 30:] = 60_000
+        change = parse("tilt(degrees=30)").draw((24, 24), [Address(5, "test", 0, 0, "a")])
+        found = volume.render(change, 0, voxels, None, (depth, 24, 24), corner=(0, 18, 18), ratio=ratio).image[..., 0]
+        edge = (found[:, 12] < 30_000).sum(axis=1)
+        slope = np.polyfit(np.arange(depth)[2:-2] * ratio, edge[2:-2], 1)[0]
+        turn = change.parts["turn"][0]
+        # Along z at a fixed row, x' = turn[0, 0] x + turn[0, 2] z stays where the edge is.
+        assert slope == pytest.approx(-turn[0, 2] / turn[0, 0], abs=0.06)
+        assert abs(slope) > 0.05
+
+
+def test_what_is_not_annotated_stays_in_the_picture() -> None:
+    voxels, labels = patch(4)
+    scribbles = np.where(np.random.default_rng(0).random(labels.shape) < 0.9, IGNORE, labels).astype(np.uint8)
+    for text in ("none", "tilt(degrees=20)"):
+        with_all, with_few = (turned(text, voxels, each) for each in (labels, scribbles))
+        assert np.array_equal(with_all.image, with_few.image)
+        assert np.array_equal(with_all.valid, with_few.valid)
+
+
+def test_slices_beyond_the_volume_are_padding() -> None:
+    voxels, labels = patch(5)
+    labels[:2] = IGNORE
+    for text in ("none", "tilt(degrees=5)"):
+        found = volume.render(
+            drawn(text), 0, voxels, labels, (6, *SIZE), Padding("ignore", (0.5,)), corner=(0, 8, 8), beyond=(2, 0)
+        )
+        invented = ~found.valid
+        assert invented[0].mean() > 0.5
+        assert invented[4].mean() < 0.3
+        assert (np.asarray(found.labels)[invented] == IGNORE).all()
+        assert (np.abs(found.image[invented].astype(int) - 32768) <= 1).all()
+
+
+def test_pictures_do_not_lean() -> None:
+    leaning = parse("tilt").draw(SIZE, [Address(3, "test", 9, 4, "a")])
+    picture = np.zeros((1, *SIZE, 1), np.uint8)
+    for how in (leaning.images, leaning.carry, leaning.undo):
+        with pytest.raises(BadInput, match="tilt is for patches of volumes"):
+            how(picture if how == leaning.images else picture[..., 0])
+    with pytest.raises(BadInput, match="tilt is for patches of volumes"):
+        opencv.render(leaning, 0, [picture[0]], None, SIZE)

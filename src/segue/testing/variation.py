@@ -13,6 +13,7 @@ import torch
 
 from segue.data.case import IGNORE
 from segue.testing.demand import demand
+from segue.testing.volume import check_volume_variation
 from segue.variations import Address, Drawn, Variation
 
 Array = npt.NDArray[Any]
@@ -28,6 +29,9 @@ AGREE_LABELS = 0.002
 
 def check_variation(variation: Variation, *, changes: bool = True) -> None:
     """Raises AssertionError with a sentence that says which promise is broken. `changes`: whether it does anything."""
+    if "turn" in variation.draw(_CANVASES[0], _key(_BATCH)).parts:
+        check_volume_variation(variation)
+        return
     for size in _CANVASES:
         key = _key(_BATCH)
         drawn = variation.draw(size, key)

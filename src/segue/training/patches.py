@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from segue.data.case import IGNORE
 from segue.training.examples import VolumeExample
-from segue.variations import volume, warp
+from segue.variations import volume
 from segue.variations.address import Address, Numbers
 from segue.variations.drawn import Drawn
 from segue.variations.opencv import Rendered
@@ -20,6 +20,7 @@ from segue.variations.padding import Padding
 
 Labels = npt.NDArray[np.uint8]
 Size = tuple[int, int, int]
+Part = tuple[npt.NDArray[Any], Labels, Size, tuple[int, int]]
 
 FOREGROUND = 1 / 3  # of the patches have a voxel of some class in their middle, where nothing else is asked for
 _AROUND = 0.5  # of a patch's longer side that is read on each side of it, for what is turned into it
@@ -47,9 +48,10 @@ class PatchExample(VolumeExample):
         return any(0 < self.lookup[value] < IGNORE for value in self.place.slices)
 
     def render(self, drawn: Drawn, index: int, patch: Size, padding: Padding, address: Address) -> Rendered:
-        voxels, labels, begins = self.part(patch, self.corner(patch, address))
-        onto = warp.at_corner(patch[1:], begins)
-        return volume.render(drawn, index, voxels, labels, patch[1:], padding, onto=onto)
+        leans = drawn.acts("turn", index)
+        voxels, labels, begins, beyond = self.part(patch, self.corner(patch, address), around_slices=leans)
+        ratio = self.place.spacing[0] / self.place.spacing[1]
+        return volume.render(drawn, index, voxels, labels, patch, padding, corner=begins, ratio=ratio, beyond=beyond)
 
     def corner(self, patch: Size, address: Address) -> Size:
         """(slice, row, column) of the volume at the patch's first voxel; outside of it where the patch is the larger."""
@@ -82,21 +84,24 @@ class PatchExample(VolumeExample):
         at = int(draws[2] * len(rows))
         return number, int(rows[at]), int(columns[at])
 
-    def part(self, patch: Size, corner: Size) -> tuple[npt.NDArray[Any], Labels, tuple[int, int]]:
-        """The patch's slices, of each a good deal more than the patch, and where in that the patch begins. Slices beyond the
-        volume are black, and do not count."""
-        first, last = max(corner[0], 0), min(corner[0] + patch[0], self.size[0])
+    def part(
+        self, patch: Size, corner: Size, *, around_slices: bool = False
+    ) -> tuple[npt.NDArray[Any], Labels, Size, tuple[int, int]]:
+        """The patch with a good deal of what is around it, where in that it begins, and how many slices before and behind are
+        invented: these are black, and do not count."""
         around = int(_AROUND * max(patch[1:]))
+        deep = int(_AROUND * max(patch)) if around_slices else 0
+        first, last = max(corner[0] - deep, 0), min(corner[0] + patch[0] + deep, self.size[0])
         top, left = max(corner[1] - around, 0), max(corner[2] - around, 0)
         rows = slice(top, max(top + 1, min(corner[1] + patch[1] + around, self.size[1])))
         columns = slice(left, max(left + 1, min(corner[2] + patch[2] + around, self.size[2])))
         voxels = self.store.image(self.number)[first:last, rows, columns]
         labels = self._looked_up(slice(first, last), rows, columns)
-        missing = (first - corner[0], corner[0] + patch[0] - last)
+        missing = (max(0, first - corner[0]), max(0, corner[0] + patch[0] - last))
         if any(missing):
             voxels = np.pad(voxels, (missing, (0, 0), (0, 0), (0, 0)))
             labels = np.pad(labels, (missing, (0, 0), (0, 0)), constant_values=IGNORE)
-        return voxels, labels, (corner[1] - top, corner[2] - left)
+        return voxels, labels, (corner[0] - first + missing[0], corner[1] - top, corner[2] - left), missing
 
     def _looked_up(self, slices: slice, rows: slice, columns: slice) -> Labels:
         mask = self.store.mask(self.number)

@@ -24,6 +24,7 @@ from segue.variations.grain import Jpeg, Noise
 from segue.variations.light import Bias, Highlights, Shadow
 from segue.variations.mix import CutMix
 from segue.variations.optical import Optical
+from segue.variations.tilt import Tilt
 from segue.variations.variation import Chain, Variation
 
 # A new variation is one file and one line here.
@@ -54,6 +55,7 @@ VARIATIONS: dict[str, Callable[..., Variation]] = {
     "jpeg": Jpeg,
     "erase": Erase,
     "cutmix": CutMix,
+    "tilt": Tilt,
 }
 
 PRESETS: dict[str, Callable[..., Variation]] = {

@@ -51,6 +51,7 @@ def render(
     """Sample `index` of `drawn` done to one case: its pyramid (height, width, channels), the full size first, and its
     labels. Everything but mixing, which needs a partner: `paste` does it to a batch of these. `onto` says which place of the
     case each relative place on the canvas is; without it the whole case is letterboxed."""
+    warp.demand_flat(drawn)
     source = _size(levels[0])
     box = warp.letterbox(source, size) if onto is None else onto
     level = _level(levels, warp.shrinking(box @ warp.matrix(drawn, index), size))

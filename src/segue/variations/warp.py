@@ -200,8 +200,14 @@ def _slopes(bend: Floats, size: tuple[int, int]) -> npt.NDArray[np.float32]:
     return np.stack([across[0], up[0], across[1], up[1]])
 
 
+def demand_flat(drawn: Drawn) -> None:
+    if "turn" in drawn.active:
+        raise BadInput("tilt is for patches of volumes: a picture has nothing behind it")
+
+
 def checked(drawn: Drawn, size: tuple[int, int]) -> tuple[int, int]:
     """A canvas of another size is welcome, one of another form would move differently."""
+    demand_flat(drawn)
     height, width = drawn.shape
     if abs(size[0] * width - size[1] * height) > max(height, width):
         raise BadInput(f"drawn for a canvas of {height} x {width}, not for the form of {size[0]} x {size[1]}")

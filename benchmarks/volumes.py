@@ -25,7 +25,12 @@ from segue.experiment.settings import EvaluateSettings
 from segue.training.run import Run
 
 ROWS = RESULTS / "volumes"
-SLICES: dict[str, Any] = {"network": {"encoder": "resnet18"}, "variation": "mr"}
+# What the preset `mr` was when these rows were measured.
+MR = (
+    "flips(p=0.5) + affine(rotate=15, scale=0.15) + elastic(p=0.5) + colour(contrast=0.3, saturation=0, hue=0) + "
+    "gamma(p=0.3) + tone(p=0.3) + bias(p=0.5) + blur(p=0.2) + noise(p=0.3)"
+)
+SLICES: dict[str, Any] = {"network": {"encoder": "resnet18"}, "variation": MR}
 HEART = {**SLICES, "size": (192, 192), "loop": {"steps": 800, "epoch_steps": 100, "batch": 8, "average": 0.99}}
 
 

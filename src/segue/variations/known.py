@@ -24,6 +24,7 @@ from segue.variations.grain import Jpeg, Noise
 from segue.variations.light import Bias, Highlights, Shadow
 from segue.variations.mix import CutMix
 from segue.variations.optical import Optical
+from segue.variations.scanner import Coarse, Ghost
 from segue.variations.tilt import Tilt
 from segue.variations.variation import Chain, Variation
 
@@ -51,6 +52,8 @@ VARIATIONS: dict[str, Callable[..., Variation]] = {
     "blur": Blur,
     "motion_blur": MotionBlur,
     "sharpen": Sharpen,
+    "ghost": Ghost,
+    "coarse": Coarse,
     "noise": Noise,
     "jpeg": Jpeg,
     "erase": Erase,

@@ -118,6 +118,8 @@ PARTS: dict[str, Part] = {
     "blur": Part(False, _zeros, np.hypot, _as_is),  # (n, 1): standard deviation, relative
     "motion": Part(False, _zeros, _listed, _longer),  # (n, k, 2): the stroke, relative
     "sharpen": Part(False, _zeros, _sharpen, _as_is, 0),  # (n, 2): amount, radius
+    "ghost": Part(False, _zeros, _later(0), _as_is, 0),  # (n, 3): strength, shift, along the columns or the rows
+    "coarse": Part(False, _zeros, np.maximum, _as_is),  # (n, 1): how many times as coarse, less one
     "noise": Part(False, _zeros, _noise, _as_is, 0),  # (n, 2): standard deviation, place in the bank
     "jpeg": Part(False, _zeros, np.maximum, _as_is),  # (n, 1): quality lost, 0..99
     "erase": Part(False, _zeros, _listed, _longer, 7),  # (n, k, 9): x, y, half sides, red, green, blue, on, ignored

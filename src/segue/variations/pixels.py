@@ -156,6 +156,19 @@ def _smoothed(image: Array, sigma: float) -> Array:
     return _kept(cv2.sepFilter2D(image, -1, taps, taps, borderType=cv2.BORDER_REPLICATE), image)
 
 
+def _ghost(image: Array, numbers: Numbers, valid: Bools | None) -> Array:
+    strength, shift, across = numbers
+    axis = int(across)
+    copy = np.roll(image, round(shift * image.shape[axis]), axis=axis)
+    return _kept(cv2.addWeighted(image, 1 / (1 + strength), copy, strength / (1 + strength), 0), image)
+
+
+def _coarse(image: Array, numbers: Numbers, valid: Bools | None) -> Array:
+    rows, columns = (tables.coarse(side, tables.coarser(side, float(numbers[0]))) for side in _size(image))
+    planes = image.astype(np.float32).transpose(2, 0, 1)
+    return _rounded(np.ascontiguousarray((rows @ planes @ columns.T).transpose(1, 2, 0)), image)
+
+
 def _noise(image: Array, numbers: Numbers, valid: Bools | None) -> Array:
     strength, place = numbers
     normal = bank.stretch(float(place), image.size).reshape(image.shape)
@@ -188,6 +201,8 @@ _STAGES: dict[str, Callable[[Array, Numbers, Bools | None], Array]] = {
     "blur": _blur,
     "motion": _motion,
     "sharpen": _sharpen,
+    "ghost": _ghost,
+    "coarse": _coarse,
     "noise": _noise,
     "jpeg": _jpeg,
 }

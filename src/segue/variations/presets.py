@@ -12,6 +12,7 @@ from segue.variations.focus import Blur, MotionBlur, Sharpen
 from segue.variations.grain import Jpeg, Noise
 from segue.variations.light import Bias
 from segue.variations.optical import Optical
+from segue.variations.scanner import Coarse, Ghost
 from segue.variations.variation import Chain, OneOf, Variation
 
 
@@ -91,6 +92,8 @@ def mr(severity: float = 1.0, ramp: int = 0) -> Chain:
         Tone(strength=0.5, p=0.3),
         Bias(strength=0.7, p=0.5),
         Blur(sigma=0.006, p=0.2),
+        Ghost(strength=0.3, p=0.1),
+        Coarse(factor=2.5, p=0.2),
         Noise(strength=0.05, p=0.3),
     )
     return Chain(members=members, name="mr", severity=severity, ramp=ramp)

@@ -19,6 +19,25 @@ def gaussian(sigma: float) -> Singles:
     return np.asarray(taps / taps.sum(), np.float32)
 
 
+@functools.lru_cache(maxsize=256)
+def coarse(length: int, small: int) -> Singles:
+    """(length, length): means over `small` stretches, and what lies between their middles."""
+    edges = np.arange(small + 1) * (length / small)
+    cells = np.arange(length)
+    covered = np.clip(np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells), 0, None)
+    down = covered / covered.sum(axis=1, keepdims=True)
+    places = np.clip((cells + 0.5) * small / length - 0.5, 0, small - 1)
+    left = np.minimum(places.astype(np.intp), max(small - 2, 0))
+    up = np.zeros((length, small))
+    up[cells, left] = 1 - (places - left)
+    up[cells, np.minimum(left + 1, small - 1)] += places - left
+    return np.asarray(up @ down, np.float32)
+
+
+def coarser(length: int, times: float) -> int:
+    return max(1, round(length / (1 + times)))
+
+
 def stroke(x: float, y: float) -> Singles:
     """A square filter that smears along a straight stroke; its length in pixels."""
     reach = max(1, math.ceil(max(abs(x), abs(y)) / 2))

@@ -115,6 +115,25 @@ def _sharpen(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int
     return x + amount * (x - _smoothed(x, numbers[rows, 1] * max(x.shape[2:]) / 2))
 
 
+def _ghost(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    copies = [
+        each.roll(round(shift * each.shape[1 + int(across)]), 1 + int(across))
+        for each, (_, shift, across) in zip(x, numbers[rows], strict=True)
+    ]
+    strength = to_tensor(numbers[rows, 0], x.device)[:, None, None, None]
+    return (x + strength * torch.stack(copies)) / (1 + strength)
+
+
+def _coarse(numbers: npt.NDArray[Any], valid: Tensor | None, rows: Sequence[int], x: Tensor) -> Tensor:
+    down, along = (
+        torch.stack(
+            [to_tensor(tables.coarse(side, tables.coarser(side, float(times))), x.device) for times in numbers[rows, 0]]
+        )
+        for side in x.shape[2:]
+    )
+    return down[:, None] @ x @ along[:, None].mT
+
+
 def _smoothed(x: Tensor, sigmas: npt.NDArray[Any]) -> Tensor:
     taps = [tables.gaussian(sigma) for sigma in sigmas]
     return _filtered(_filtered(x, [each[:, None] for each in taps]), [each[None] for each in taps])
@@ -195,6 +214,8 @@ _STAGES: dict[str, _Stage] = {
     "blur": _blur,
     "motion": _motion,
     "sharpen": _sharpen,
+    "ghost": _ghost,
+    "coarse": _coarse,
     "noise": _noise,
     "jpeg": _jpeg,
 }

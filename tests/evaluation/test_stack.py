@@ -192,7 +192,7 @@ def test_other_kinds_of_files(tmp_path: Path) -> None:
     said = done(tmp_path / "in", tmp_path / "out")
     assert [one.path.name for one in said if not one.error] == ["a.nii", "b.nii.gz"]
     assert [one.error.count("torn.nii.gz") for one in said if one.error] == [1]
-    assert sorted(path.name for path in (tmp_path / "out").rglob("*.*")) == ["a.nii.gz", "b.nii.gz"]
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*.nii.gz")) == ["a.nii.gz", "b.nii.gz"]
     maps = predict_file(red, tmp_path / "in/a.nii", frame=frame(), target=POLYP)
     assert maps.shape == (2, *files.read(tmp_path / "in/a.nii").turned.shape)
     four = np.repeat(ball(grid)[..., None], 2, axis=3)

@@ -8,6 +8,7 @@ from typing import Any
 
 from segue.data import labels as rules
 from segue.data.adapters import Adapter
+from segue.data.adapters.folders import MASK_FOLDERS
 from segue.data.adapters.suffixes import sounds_like_mask
 from segue.data.case import Case
 from segue.data.tree import File, Tree
@@ -22,9 +23,14 @@ def unused(pictures: list[str], *, unpaired: bool) -> Iterator[str]:
         belong = "picture belongs" if len(pictures) == 1 else "pictures belong"
         folders = Counter(path.partition("/")[0] for path in pictures if "/" in path).most_common(3)
         apart = f"; a folder like {folders[0][0]}/ may be a dataset of its own" if len(folders) == 3 else ""
-        masks = unpaired and any(sounds_like_mask(File(path, 0, 0)) for path in pictures)
+        masks = unpaired and any(_like_a_mask(path) for path in pictures)
         apart = "; --mask TEMPLATE takes those that are masks" if masks else apart
         yield f"{len(pictures):,} {belong} to no case, for example {pictures[0]}{apart}."
+
+
+def _like_a_mask(path: str) -> bool:
+    in_masks = any(part.lower() in MASK_FOLDERS for part in path.split("/")[:-1])
+    return in_masks or sounds_like_mask(File(path, 0, 0))
 
 
 def of_volumes(seen: Seen) -> Iterator[str]:

@@ -6,7 +6,7 @@ import itertools
 import re
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,8 @@ from segue.data.look import Task, look
 from segue.data.noticed import classes_in
 from segue.data.scanned import Scan
 from segue.data.stamp import stamp
-from segue.data.tree import IMAGES, VOLUMES, Tree, series_stat
+from segue.data.tree import IMAGES, VOLUMES, Tree, series_stat, suffix
+from segue.data.volumes import legends
 from segue.errors import BadInput, nearest
 from segue.executors import LocalExecutor, Needs, Outcome
 from segue.files import atomic
@@ -74,13 +75,16 @@ def scan(
         raise BadInput(f"--name {name!r} cannot be the name of a folder")
     folder = Path(out) if out is not None else Path("datasets") / name
     known = _known_card(folder, root)
-    told = _told_labels(adapter, reading, labels)
+    volumes = any(suffix(case.mask) in VOLUMES for case in reading.cases)
+    legend = legends.found(tree) if volumes and not (labels or reading.classes or adapter.classes) else {}
+    told = _told_labels(adapter, reading, labels, legend)
     rule, classes = told or (None, {})
 
     with alone(folder / _WORK, folder / ".scan.lock", what=folder, busy="another process writes this dataset"):
         thumbs, found, bad, traces = _look_at_all(tree, reading, rule, folder, workers, progress)
         bad = [*tree.left_out, *reading.bad, *bad]
-        words = "as the layout says" if labels is None else f"as told: {labels}"
+        words = "as the legend beside the masks says" if legend else "as the layout says"
+        words = words if labels is None else f"as told: {labels}"
         if rule is None:
             summaries = {case.mask: seen["mask"] for case, seen in found.values() if "mask" in seen}
             rule, classes, words = rules.infer(summaries, foreground=adapter.foreground)
@@ -183,10 +187,12 @@ def _no_images(root: Path) -> BadInput:
     )
 
 
-def _told_labels(adapter: Adapter, reading: Reading, words: str | None) -> tuple[rules.Labels, rules.Classes] | None:
+def _told_labels(
+    adapter: Adapter, reading: Reading, words: str | None, legend: Mapping[str, int]
+) -> tuple[rules.Labels, rules.Classes] | None:
     if words is not None:
         return rules.parse(words)
-    named = reading.classes or adapter.classes
+    named = reading.classes or adapter.classes or legend
     return rules.from_names(named) if named else None
 
 

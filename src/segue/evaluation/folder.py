@@ -19,7 +19,7 @@ import numpy.typing as npt
 from segue.data import images
 from segue.data.target import Target
 from segue.data.tree import VOLUMES, suffix
-from segue.data.volumes import dicom_seg, files, nifti
+from segue.data.volumes import dicom_seg, files, legends, nifti
 from segue.data.volumes.bias import BiasSettings, corrected
 from segue.data.volumes.look import read_channels
 from segue.data.volumes.recipe import Floats, Triple, ready
@@ -149,6 +149,8 @@ def predict_folder(
                 for path, plane in zip(write_to, _planes(labels, target), strict=True):
                     write_png(path, plane)
             yield Written(one.path, write_to, shares, litres)
+        if volumes and target.exclusive and not dicom:
+            legends.write(Path(out), dict(enumerate(target.names)))
 
     return results()
 

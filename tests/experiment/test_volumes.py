@@ -65,7 +65,7 @@ def test_judged_in_millimetres_on_the_native_grid(heads: Path, learnt: Trained) 
     finally:
         (heads / "elsewhere").rename(heads / "stores")
     assert [row.scores for row in again] == [row.scores for row in one.table]
-    assert found.page.stat().st_size > 20_000
+    assert "Training volumes" in found.page.read_text()
     pictures = list((one.folder / "overlays").iterdir())
     assert pictures
     # A mask written beside its image is judged alike.

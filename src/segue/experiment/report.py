@@ -53,6 +53,7 @@ def story(folder: Path) -> RunStory:
         finished=all(run.finished for run in runs),
         method=str(config.get("method", "")),
         network=f"{network['architecture']} on {network['encoder']}" if "encoder" in network else "",
+        what="volume" if about.get("frame", {}).get("volumes") else "image",
         parameters=int(about.get("parameters", 0)),
         started_from=str(about.get("weights_from", "")),
         classes=first.target.foreground,

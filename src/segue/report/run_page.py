@@ -30,7 +30,7 @@ def lead(story: RunStory) -> str:
 
 def _trained(story: RunStory) -> str:
     names = _and([one.name for one in story.datasets])
-    on = f" on {count(story.trained_on, 'image')} of {names}" if story.trained_on and names else ""
+    on = f" on {count(story.trained_on, story.what)} of {names}" if story.trained_on and names else ""
     what = f" to find {_and(story.classes)}" if story.classes else ""
     who = f": {story.network}" if story.network else ""
     if not story.finished:
@@ -51,9 +51,9 @@ def _validated(story: RunStory) -> Iterator[str]:
 
 def _judged(story: RunStory) -> Iterator[str]:
     parts = {
-        "test": "on test images of its own dataset",
-        "validation": "on the validation images that chose its epoch",
-        "out-of-fold": "each image judged by the network that had not learnt from it",
+        "test": f"on test {story.what}s of its own dataset",
+        "validation": f"on the validation {story.what}s that chose its epoch",
+        "out-of-fold": f"each {story.what} judged by the network that had not learnt from it",
     }
     home, away = ([one for one in sets if one.strange] for sets in (story.home, story.elsewhere))
     for one in home[:_NAMED]:
@@ -61,7 +61,7 @@ def _judged(story: RunStory) -> Iterator[str]:
     if away:
         shown = "; ".join(f"{short(one.name)}: {_of_set(one)}" for one in away[:_NAMED])
         more = f"; {count(len(away) - _NAMED, 'more set')} below" if len(away) > _NAMED else ""
-        yield f"Elsewhere, on images that it never saw: {shown}{more}."
+        yield f"Elsewhere, on {story.what}s that it never saw: {shown}{more}."
     for one in away[:_NAMED]:
         yield from (f"{sentence[0].upper()}{sentence[1:]}" for sentence in one.gaps)
     if any(result.dice.low is not None for one in (*home, *away) for result in one.strange):
@@ -98,8 +98,8 @@ def _glance(page: Page, story: RunStory) -> None:
     validation = sum(part.images for part in story.parts if part.part == "validation")
     best = best_epoch(story)
     facts: Sequence[tuple[str, Cell]] = [
-        ("Training images", story.trained_on or ""),
-        ("Validation images", validation if story.parts else ""),
+        (f"Training {story.what}s", story.trained_on or ""),
+        (f"Validation {story.what}s", validation if story.parts else ""),
         ("Parameters", f"{story.parameters / 1e6:.1f} million" if story.parameters else ""),
         ("Method", story.method),
         ("Steps", story.done or ""),

@@ -177,8 +177,8 @@ def _strata(page: Page, story: RunStory) -> None:
             continue
         if not section.blocks:
             section.text(
-                "How Dice depends on the size of the structure, as a share of the image. The bounds part the cases of all "
-                "sets into thirds, so they are the same everywhere: a set that is worse in every row is worse for "
+                f"How Dice depends on the size of the structure, as a share of the {story.what}. The bounds part the cases "
+                "of all sets into thirds, so they are the same everywhere: a set that is worse in every row is worse for "
                 "another reason than size."
             )
         if len(story.strata) > 1:

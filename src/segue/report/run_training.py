@@ -41,7 +41,7 @@ def _curves(page: Page, story: RunStory) -> None:
             f"{short(name)} " + (f"from {line[0]:.3f} to {line[-1]:.3f}" if several else f"{line[0]:.3f}")
             for name, line in losses.items()
         )
-        words = f"On training images, mean of each epoch: {told}."
+        words = f"On training {story.what}s, mean of each epoch: {told}."
         drawn.append(Figure(svg, words, words + " Below it the learning rate." * whole))
     names = _names(epochs, "scores")
     if names:
@@ -102,7 +102,14 @@ def _data(page: Page, story: RunStory) -> None:
     section = page.section("Data", count(len(story.datasets), "dataset"))
     if story.parts:
         sites = any(part.sites for part in story.parts)
-        columns = ["dataset", "part", "images", "known patients", "images without a known patient", *["sites"] * sites]
+        columns = [
+            "dataset",
+            "part",
+            f"{story.what}s",
+            "known patients",
+            f"{story.what}s without a known patient",
+            *["sites"] * sites,
+        ]
         rows: list[list[Cell]] = [
             [short(part.dataset), part.part, part.images, part.patients, part.unknown, *[part.sites] * sites]
             for part in story.parts

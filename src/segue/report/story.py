@@ -172,6 +172,7 @@ class RunStory:
     finished: bool = True
     method: str = ""
     network: str = ""  # in words
+    what: str = "image"  # that it learnt from: image or volume
     parameters: int = 0
     started_from: str = ""
     classes: tuple[str, ...] = ()  # that are scored

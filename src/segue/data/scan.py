@@ -236,7 +236,7 @@ def _look_at_all(
 
         executor = LocalExecutor(workers=workers, progress=progress)
         outcomes: Iterator[Outcome[dict[str, Any]]] = executor.map(
-            look, tasks.values(), key=key, label="scanning", needs=Needs(memory=512 << 20),
+            look, tasks.values(), key=key, label="scanning", needs=Needs(memory=_memory(tree, reading.cases)),
             ledger=work / "done.jsonl", stash=keep,
         )  # fmt: skip
         for outcome in outcomes:
@@ -251,6 +251,12 @@ def _look_at_all(
                 if outcome.trace:
                     traces[case.case] = outcome.trace
     return work / "thumbnails.bin", found, bad, traces
+
+
+def _memory(tree: Tree, cases: Sequence[Case]) -> int:
+    """Of a worker: volumes are unpacked whole, to four times their files or so, and looked at as floats."""
+    sizes = {file.path: file.size for file in tree.files if file.series or suffix(file.name) in VOLUMES}
+    return (512 << 20) + 24 * max((sizes.get(path, 0) for case in cases for path in case.images), default=0)
 
 
 def _named(case: Case, error: str, root: Path) -> tuple[str, str]:

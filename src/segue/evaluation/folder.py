@@ -21,6 +21,7 @@ from segue.data.target import Target
 from segue.data.tree import VOLUMES, suffix
 from segue.data.volumes import dicom_seg, files, legends, nifti
 from segue.data.volumes.bias import BiasSettings, corrected
+from segue.data.volumes.dicom import about
 from segue.data.volumes.look import read_channels
 from segue.data.volumes.recipe import Floats, Triple, ready
 from segue.errors import BadInput, SegueError
@@ -105,7 +106,8 @@ def _stack(path: Path, how: Seen, channels: int) -> Stack:
     def without_bias(_: int, voxels: Floats, spacing: Triple) -> Floats:
         return corrected(voxels, spacing, BiasSettings())
 
-    made = ready(there, how.recipe, corrected=without_bias)
+    modality = about(path).get("modality", "") if path.is_dir() else ""
+    made = ready(there, how.recipe.of(modality), corrected=without_bias)
     return Stack(made.voxels, made.placement, str(path))
 
 

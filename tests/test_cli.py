@@ -135,7 +135,7 @@ def test_volumes_are_looked_at(tmp_path: Path) -> None:
     done = run("data", "scan", folder, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "spacing    0.8x0.9x3 mm (4)" in done.stdout
-    assert "Next: segue data split datasets/brains" in done.stdout
+    assert "Next: segue data explore datasets/brains" in done.stdout
     done = run("data", "explore", "datasets/brains", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "Proposed spacing" in (tmp_path / "datasets/brains/explore.html").read_text()

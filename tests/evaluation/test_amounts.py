@@ -44,7 +44,7 @@ def test_by_hand() -> None:
     assert (fraction.what, fraction.number, fraction.whom) == ("ejection fraction", 3, "patient")
     assert fraction.truth == pytest.approx(50)
     assert fraction.bias == pytest.approx((10 - 25 + 0) / 3)
-    assert "ejection fraction 5.0 points smaller than in truth (50.0) on average" in fraction.told
+    assert "ejection fraction 5.0 points smaller than in truth (50.0 points) on average" in fraction.told
 
 
 def test_what_throws_nothing_out_has_no_fraction() -> None:
@@ -61,6 +61,19 @@ def test_what_cannot_be_told() -> None:
     # Empty when full: nobody can say which part is thrown out.
     rows = [each for patient in "abc" for each in beat(patient, (0, 10), (0, 5))]
     assert [one.what for one in agreements(Table.of(rows))] == ["volume"]
+
+
+def test_bad_masks_give_no_nonsense() -> None:
+    nowhere = [each for patient in "abc" for each in beat(patient, (1000, 0), (500, 300))]
+    _, fraction = agreements(Table.of(nowhere))
+    assert (fraction.number, fraction.lost) == (0, 3)
+    assert fraction.told == "left ventricle: ejection fraction; not to be had of 3 patients, in whom it was not found"
+    # Larger when empty than when full: nothing is thrown out, and not less than nothing.
+    odd = [each for patient in "abc" for each in beat(patient, (1000, 10), (500, 900))]
+    _, fraction = agreements(Table.of([*odd, *beat("d", (1000, 0), (500, 0))]))
+    assert (fraction.bias, fraction.lost) == (-50, 1)
+    exact = [each for patient in "abc" for each in beat(patient, (1000, 1000), (500, 500))]
+    assert "volume as large as in truth (37.5 mL)" in agreements(Table.of(exact))[0].told
 
 
 def test_the_table_keeps_the_size_of_voxels(tmp_path: Path) -> None:

@@ -113,8 +113,10 @@ def _tell_scan(found: Scan, debug: bool) -> None:
         tell.next_command(tell.again("--skip-bad"))
         return
     tell.say(f"Written: {found.dataset.folder}")
-    verb = "split" if any(case.volume for case in found.cases) else "explore"
-    tell.next_command(f"segue data {verb} {tell.quoted(found.dataset.folder)}")
+    if not found.labelled:
+        tell.next_command(f"segue predict RUN {tell.quoted(found.root)}")
+        return
+    tell.next_command(f"segue data explore {tell.quoted(found.dataset.folder)}")
 
 
 @app.command()

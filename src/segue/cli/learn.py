@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from segue.experiment.evaluate import Evaluation
     from segue.experiment.judge import Judged
+    from segue.experiment.predict import Predictions
     from segue.experiment.settings import TrainSettings
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
@@ -298,9 +299,20 @@ def predict(
         for written in done.written:
             if written.error:
                 tell.warn(written.error)
+        _tell_found(done)
         tell.say(count(done.count, "mask"), *([f"Written: {out}"] if done.count else []))
         if done.count < len(done.written):
             raise typer.Exit(1)
+
+
+def _tell_found(done: Predictions) -> None:
+    """By class: in how many images, and of volumes how much."""
+    well = [one for one in done.written if not one.error]
+    for name in well[0].shares if well else ():
+        there = [one for one in well if one.shares[name] > 0]
+        amounts = [one.millilitres[name] for one in there if name in one.millilitres]
+        much = f", {sum(amounts) / len(amounts):.1f} mL on average" if amounts else ""
+        tell.say(f"  {name}: found in {len(there):,} of {len(well):,}{much}")
 
 
 def networks(

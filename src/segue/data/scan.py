@@ -97,7 +97,7 @@ def scan(
         cases = [_measured(*found[key], rule) for key in order]
         rows = np.array([found[key][1]["row"] for key in order], np.intp)
         ordered = _in_order(thumbs, rows, folder)
-        pairs = copies.within(cases, ordered)
+        pairs = _telling(copies.within(cases, ordered), cases)
         cases = copies.grouped(cases, pairs)
         card = Card(
             name=name,
@@ -251,6 +251,15 @@ def _look_at_all(
                 if outcome.trace:
                     traces[case.case] = outcome.trace
     return work / "thumbnails.bin", found, bad, traces
+
+
+def _telling(pairs: Sequence[copies.Pair], cases: Sequence[Case]) -> list[copies.Pair]:
+    """Volumes of one patient look alike, be they two times of one heart: a split keeps them together all the same."""
+    patient = {case.case: case.who for case in cases if case.volume and case.patient}
+    return [
+        pair for pair in pairs
+        if pair.kind == "exact" or pair.a not in patient or patient[pair.a] != patient.get(pair.b)
+    ]  # fmt: skip
 
 
 def _memory(tree: Tree, cases: Sequence[Case]) -> int:

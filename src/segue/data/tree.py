@@ -125,7 +125,7 @@ def _folded(root: Path, files: list[File]) -> list[File]:
     for file in files:
         ending = suffix(file.name)[1:]
         if file.folder not in with_slices and (not ending or ending.isdigit()) and not seen.get(file.folder):
-            seen[file.folder] = _is_slice(root / file.path)
+            seen[file.folder] = is_slice(root / file.path)
     with_slices |= {folder for folder, found in seen.items() if found}
     rest = [file for file in files if file.folder not in with_slices]
     return [*rest, *(File(folder or ".", *series_stat(root / folder), series=True) for folder in with_slices)]
@@ -137,7 +137,8 @@ def series_stat(folder: Path) -> tuple[int, int]:
     return sum(one.st_size for one in about), max((one.st_mtime_ns for one in about), default=0)
 
 
-def _is_slice(path: Path) -> bool:
+def is_slice(path: Path) -> bool:
+    """Whether a file begins as DICOM does."""
     try:
         with path.open("rb") as file:
             return file.read(132)[128:] == _MAGIC

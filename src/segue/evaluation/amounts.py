@@ -4,6 +4,7 @@ throws out: bias and limits of agreement after Bland and Altman. A mask may over
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -29,16 +30,21 @@ class Agreement:
     high: float
     number: int
     whom: str  # case, or patient
+    lost: int = 0  # patients in whom it was not found where it is, so that nothing follows
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @property
     def told(self) -> str:
-        which = "larger" if self.bias >= 0 else "smaller"
+        lost = f"; not to be had of {count(self.lost, self.whom)}, in whom it was not found" if self.lost else ""
+        if math.isnan(self.bias):
+            return f"{self.class_name}: {self.what}{lost}"
+        which = "as large as" if not round(self.bias, 1) else f"{abs(self.bias):.1f} {self.unit}"
+        than = "" if not round(self.bias, 1) else " larger than" if self.bias > 0 else " smaller than"
         return (
-            f"{self.class_name}: {self.what} {abs(self.bias):.1f} {self.unit} {which} than in truth ({self.truth:.1f}) on "
-            f"average, limits of agreement {self.low:+.1f} to {self.high:+.1f}; {count(self.number, self.whom)}"
+            f"{self.class_name}: {self.what} {which}{than} in truth ({self.truth:.1f} {self.unit}) on average, limits of "
+            f"agreement {self.low:+.1f} to {self.high:+.1f}; {count(self.number, self.whom)}{lost}"
         )
 
 
@@ -53,30 +59,38 @@ def _of_class(name: str, rows: list[Row]) -> Iterator[Agreement]:
     pairs = [(row.scores.truth_pixels * row.voxel_ml, row.scores.predicted_pixels * row.voxel_ml) for row in own]
     yield from _agreement(name, "volume", "mL", pairs, "case")
     if _CAVITY in name.lower():
-        yield from _agreement(name, "ejection fraction", "points", list(_fractions(own)), "patient")
+        found = list(_fractions(own))
+        pairs = [pair for pair in found if pair is not None]
+        yield from _agreement(name, "ejection fraction", "points", pairs, "patient", len(found) - len(pairs))
 
 
-def _fractions(rows: list[Row]) -> Iterator[tuple[float, float]]:
-    """True and predicted, of patients with both times and with blood when they are full."""
+def _fractions(rows: list[Row]) -> Iterator[tuple[float, float] | None]:
+    """True and predicted, of patients with both times and with blood when they are full; None: nothing of it was found. More
+    than all and less than nothing cannot be thrown out, whatever two bad masks would have it."""
     beats: dict[str, dict[str, Row]] = {}
     for row in rows:
         beats.setdefault(row.who, {})[row.column("time").upper()] = row
     for beat in beats.values():
         if {_FULL, _EMPTY} <= set(beat):
             full, empty = beat[_FULL].scores, beat[_EMPTY].scores
-            if full.truth_pixels and full.predicted_pixels:
-                true, said = (
-                    100
-                    * (1 - getattr(empty, kind) * beat[_EMPTY].voxel_ml / (getattr(full, kind) * beat[_FULL].voxel_ml))
-                    for kind in ("truth_pixels", "predicted_pixels")
-                )
-                yield true, said
+            if not full.truth_pixels:
+                continue
+            if not full.predicted_pixels:
+                yield None
+                continue
+            voxels = beat[_EMPTY].voxel_ml / beat[_FULL].voxel_ml
+            true = 100 * (1 - empty.truth_pixels * voxels / full.truth_pixels)
+            yield true, min(100.0, max(0.0, 100 * (1 - empty.predicted_pixels * voxels / full.predicted_pixels)))
 
 
-def _agreement(name: str, what: str, unit: str, pairs: list[tuple[float, float]], whom: str) -> Iterator[Agreement]:
+def _agreement(
+    name: str, what: str, unit: str, pairs: list[tuple[float, float]], whom: str, lost: int = 0
+) -> Iterator[Agreement]:
     if len(pairs) < _FEWEST:
+        if lost:
+            yield Agreement(name, what, unit, math.nan, math.nan, math.nan, math.nan, len(pairs), whom, lost)
         return
     differences = [said - true for true, said in pairs]
     bias, spread = statistics.fmean(differences), _LIMITS * statistics.stdev(differences)
     truth = statistics.fmean(true for true, _ in pairs)
-    yield Agreement(name, what, unit, truth, bias, bias - spread, bias + spread, len(pairs), whom)
+    yield Agreement(name, what, unit, truth, bias, bias - spread, bias + spread, len(pairs), whom, lost)

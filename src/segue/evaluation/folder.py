@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from segue.data import images
 from segue.data.target import Target
-from segue.data.tree import VOLUMES, suffix
+from segue.data.tree import VOLUMES, is_slice, suffix
 from segue.data.volumes import dicom_seg, files, legends, nifti
 from segue.data.volumes.bias import BiasSettings, corrected
 from segue.data.volumes.dicom import about
@@ -96,6 +96,8 @@ def _picture(path: Path, frame: Frame) -> Picture:
 
 
 def _stack(path: Path, how: Seen, channels: int) -> Stack:
+    if path.is_file() and is_slice(path):
+        raise BadInput("is one slice of a series; its folder is the volume")
     if path.is_file() and suffix(path.name) not in VOLUMES:
         raise BadInput("is no volume, and the network was trained on volumes")
     there = read_channels(path.parent, [path.name])
@@ -151,7 +153,7 @@ def predict_folder(
                 for path, plane in zip(write_to, _planes(labels, target), strict=True):
                     write_png(path, plane)
             yield Written(one.path, write_to, shares, litres)
-        if volumes and target.exclusive and not dicom:
+        if volumes and target.exclusive and not dicom and Path(out).is_dir():
             legends.write(Path(out), dict(enumerate(target.names)))
 
     return results()

@@ -33,9 +33,10 @@ from segue.experiment.report import report, story
 from segue.experiment.settings import EvaluateSettings
 from segue.files import atomic
 from segue.training.run import Run
-from segue.words import count
+from segue.words import count, some
 
 CASES, SUMMARY, _UNFINISHED = "cases.csv", "summary.json", "unfinished-"
+_NOTHING = 0.05  # Dice below which a class was not found
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,9 @@ def _on(
             progress=progress, skip_bad=skip_bad, ledger=ledger,
         )  # fmt: skip
     summaries, amounts = summarise(verdict.table, intervals=METRICS), agreements(verdict.table)
+    lost = [one.class_name for one in summaries if one.present and one.means["dice"] < _NOTHING]
+    if lost:
+        say(f"! {dataset.name}: {some(lost)}: hardly found at all; comparing such numbers says nothing")
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",

@@ -71,6 +71,8 @@ def judge(
         out: where to write the evaluation, by default into the folder of the masks.
     """
     dataset, folder = as_dataset(on), Path(masks)
+    if not dataset.card.classes:
+        raise BadInput(f"{dataset.folder}: has no masks, so nothing can be judged on it")
     target = Target.of(dataset.card.classes)
     part, chosen = _part(dataset, part, split)
     cases = subjects(dataset, target, split=chosen, part="" if part == "all" else part)
@@ -79,7 +81,8 @@ def judge(
     if missing:
         raise BadInput(
             f"{folder}: holds no mask for {some(missing)} of {dataset.name}",
-            hint="Masks are called as their cases are: CASE.png, CASE.nii.gz.",
+            hint="Masks are called as their cases are: CASE.png, CASE.nii.gz."
+            + (f" It holds those of {len(found)} other cases: --part says which are to be judged." if found else ""),
         )
     rows = []
     with Progress("judging", len(cases), shown=progress) as shown:

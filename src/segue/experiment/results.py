@@ -88,7 +88,7 @@ def keys(path: Path) -> Mapping[str, Any]:
 
 def _amounts(table: Table) -> Iterable[Amount]:
     for one in agreements(table):
-        yield Amount(one.class_name, one.what, one.unit, one.number, one.truth, one.bias, one.low, one.high)
+        yield Amount(one.class_name, one.what, one.unit, one.number, one.lost, one.truth, one.bias, one.low, one.high)
 
 
 def _decision(about: Mapping[str, Any], target: Target) -> str:

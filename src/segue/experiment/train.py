@@ -32,6 +32,8 @@ from segue.training.trackers import trackers
 
 Say = Callable[[str], None]
 
+_NOTHING = 0.05  # Dice below which a network has learnt nothing yet
+
 
 def _silent(line: str) -> None:
     """Nobody listens."""
@@ -214,6 +216,8 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         raise
     if fabric.is_global_zero:
         best = max(loop.lines, key=lambda line: line.get("validation", {}).get(settings.select, line["epoch"]))
+        if best.get("validation", {}).get(settings.select, 1.0) < _NOTHING:
+            say("! on validation hardly anything is found: train longer, or look at the masks and the learning rate")
         run.finish(steps=loop.step, best_epoch=best["epoch"], validation=best.get("validation", {}))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from segue.report import figures, spreads
@@ -116,8 +117,12 @@ def _amounts(page: Page, story: RunStory) -> None:
     """Of volumes."""
     rows: list[list[Cell]] = [
         [
-            short(one.name), short(amount.name), f"{amount.what}, {amount.unit}", f"{amount.truth:.1f}",
-            f"{amount.bias:+.1f}", f"{amount.low:+.1f} to {amount.high:+.1f}", amount.number,
+            short(one.name), short(amount.name), f"{amount.what}, {amount.unit}",
+            *(
+                [None] * 3 if math.isnan(amount.bias)
+                else [f"{amount.truth:.1f}", f"{amount.bias:+.1f}", f"{amount.low:+.1f} to {amount.high:+.1f}"]
+            ),
+            amount.number, amount.lost,
         ]
         for one in story.ordered
         for amount in one.amounts
@@ -126,7 +131,7 @@ def _amounts(page: Page, story: RunStory) -> None:
         page.section("How large it is said to be").text(
             "Predicted less true, after Bland and Altman: between the limits lie 95\N{NO-BREAK SPACE}% of differences, if "
             "they are spread normally. Volumes go by case, ejection fractions by patient."
-        ).table(["set", "class", "what", "truth, mean", "bias", "limits of agreement", "number"], rows)
+        ).table(["set", "class", "what", "truth, mean", "bias", "limits of agreement", "number", "not found"], rows)
 
 
 def _distribution(page: Page, story: RunStory) -> None:

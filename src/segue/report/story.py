@@ -105,6 +105,7 @@ class Amount:
     what: str  # volume, ejection fraction
     unit: str
     number: int
+    lost: int  # of which it is not to be had, because nothing was found
     truth: float  # mean
     bias: float
     low: float  # limits of agreement

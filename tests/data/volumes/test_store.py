@@ -83,7 +83,7 @@ def test_asked_again_it_is_there_and_other_settings_are_refused(dataset: Dataset
     assert not prepare(dataset, tmp_path / "s", workers=0).already
     before = bytes_of(tmp_path / "s")
     assert prepare(dataset, tmp_path / "s", workers=0).already
-    with pytest.raises(BadInput, match="other settings or labels; now slices, rows and columns of 3 mm x 1 mm x 1 mm"):
+    with pytest.raises(BadInput, match="other settings or labels; now slices of 3 mm, rows of 1 mm, columns of 1 mm"):
         prepared(dataset, tmp_path / "s", spacing=(3, 1, 1))
     assert bytes_of(tmp_path / "s") == before
     prepare(dataset, tmp_path / "s", settings=PrepareSettings(spacing=(3, 1, 1)), workers=0, fresh=True)

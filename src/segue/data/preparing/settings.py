@@ -23,7 +23,18 @@ class PrepareSettings(Settings):
     @field_validator("spacing", mode="before")
     @classmethod
     def _crossed(cls, given: object) -> object:
-        return tuple(given.split("x")) if isinstance(given, str) and "x" in given else given
+        if not isinstance(given, str) or given == "auto":
+            return given
+        if len(parts := given.split("x")) != 3:
+            raise ValueError("it is three numbers in millimetres, slice x row x column, such as 0x1.25x1.25")
+        return tuple(parts)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _one_number(cls, given: object) -> object:
+        if isinstance(given, str) and "x" in given:
+            raise ValueError("it is one number, the most that the long side may have")
+        return given
 
     @field_validator("window", mode="before")
     @classmethod

@@ -110,8 +110,8 @@ class Volumes:
     @property
     def told(self) -> str:
         recipe = self.recipe
-        spaced = " x ".join("as it is" if not step else f"{step:g} mm" for step in recipe.spacing)
-        said = [f"slices, rows and columns of {spaced}"]
+        between, down, across = ("as they are" if not step else f"of {step:g} mm" for step in recipe.spacing)
+        said = [f"slices {between}, rows {down}, columns {across}"]
         said += ["N4"] if recipe.n4 else []
         said += [f"{recipe.window[0]:g} to {recipe.window[1]:g} HU"] if recipe.window is not None else []
         return ", ".join(said)

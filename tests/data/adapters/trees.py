@@ -379,13 +379,21 @@ PUBLISHED = (
                 patient="patient001",
                 time="ED",
                 part="train",
-                extra={"group of disease": "DCM", "height (cm)": "184.0", "weight (kg)": "95.0"},
+                extra={
+                    "group of disease": "DCM",
+                    "height (cm)": "184.0",
+                    "weight (kg)": "95.0",
+                    "first slice": "base",
+                },
             ),
             "patient001_frame12": {"time": "ES", "patient": "patient001"},
             "patient002_frame03": has(
-                "training/patient002/patient002_frame03.nii", patient="patient002", time="", extra={}
+                "training/patient002/patient002_frame03.nii",
+                patient="patient002",
+                time="",
+                extra={"first slice": "base"},
             ),
-            "patient101_frame01": {"part": "test", "time": "", "extra": {}},
+            "patient101_frame01": {"part": "test", "time": "", "extra": {"first slice": "base"}},
         },
         bad=("testing/patient101/patient101_frame14_gt.nii.gz",),
         tables=(

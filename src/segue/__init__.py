@@ -67,3 +67,7 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value  # importing a module of the same name must not shadow the function
         return value
     raise AttributeError(f"module 'segue' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})

@@ -61,6 +61,7 @@ def _alike(
     corner: Size, beyond: tuple[int, int],
 ) -> tuple[Array, npt.NDArray[np.uint8] | None, Bools]:  # fmt: skip
     """Slices as the channels of one picture: one look-up of places for all."""
+    drawn = drawn.without(("turn",))  # others of the batch may lean
     inside = slice(corner[0], corner[0] + size[0])
     stack, plane = voxels[inside], (size[1], size[2])
     depth, height, width, channels = stack.shape

@@ -1,5 +1,5 @@
-"""nnU-Net 2.8 as its own documentation has one use it, timed. Run by a Python that has it (`pip install nnunetv2==2.8.1`), which
-need not be the one that has Segue: nothing of either side is imported here by the other.
+"""nnU-Net 2.8 as its own documentation has one use it, timed. Run by a Python that has it (`pip install nnunetv2==2.8.1`),
+which need not be the one that has Segue: nothing of either side is imported here by the other.
 
     PYTHON nnunet.py prepare BASE NUMBER --processes 2    from the raw folder to patches that could be drawn
     PYTHON nnunet.py plan BASE NUMBER                     what it has planned
@@ -11,6 +11,7 @@ BASE holds nnUNet_raw; the other two folders are made beside that.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -46,9 +47,7 @@ def train(plans: dict[str, object], preprocessed: Path, steps: int) -> dict[str,
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
     data = json.loads((preprocessed / "dataset.json").read_text())
-    trainer = nnUNetTrainer(
-        {**plans, "continue_training": False}, CONFIGURATION, 0, data, device=torch.device("cpu")
-    )
+    trainer = nnUNetTrainer({**plans, "continue_training": False}, CONFIGURATION, 0, data, device=torch.device("cpu"))
     trainer.on_train_start()
     trainer.on_train_epoch_start()
     ends, waited = [time.perf_counter()], 0.0
@@ -59,7 +58,7 @@ def train(plans: dict[str, object], preprocessed: Path, steps: int) -> dict[str,
         trainer.train_step(batch)
         ends.append(time.perf_counter())
     found = {
-        "seconds": [after - before for before, after in zip(ends, ends[1:])],
+        "seconds": [after - before for before, after in itertools.pairwise(ends)],
         "waited": waited / (ends[-1] - ends[0]),
         "voxels": int(torch.tensor(batch["data"].shape).prod()),
         "parameters": sum(each.numel() for each in trainer.network.parameters()),

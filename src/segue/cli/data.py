@@ -40,6 +40,9 @@ def scan(
     labels: Annotated[
         str | None, typer.Option(metavar="VALUE=NAME,...", help="What mask values mean: 0=background,255=polyp.")
     ] = None,
+    modality: Annotated[
+        str | None, typer.Option(help="What all of it is, where files do not tell: CT, MR, ...")
+    ] = None,
     skip_bad: SkipBad = False,
     workers: tell.Workers = None,
     json: tell.Json = False,
@@ -50,8 +53,8 @@ def scan(
         from segue.data.scan import scan as look_through
 
         found = look_through(
-            path, out, name=name, layout=layout, image=image, mask=mask, labels=labels, skip_bad=skip_bad, workers=workers,
-            progress=not json,
+            path, out, name=name, layout=layout, image=image, mask=mask, labels=labels, modality=modality, skip_bad=skip_bad,
+            workers=workers, progress=not json,
         )  # fmt: skip
         if json:
             tell.as_json(found.as_json())

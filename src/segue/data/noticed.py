@@ -42,6 +42,15 @@ def of_volumes(seen: Seen) -> Iterator[str]:
         yield f"{count(len(paths), 'volume')}, for example {min(paths)}: {doubt}."
 
 
+def unknown_modality(cases: Iterable[Case], told: str) -> Iterator[str]:
+    unknown = sum(bool(case.depth) and not case.modality for case in cases)
+    if unknown and not told:
+        yield (
+            f"Of {count(unknown, 'volume')} the modality is not known: --modality CT or MR says it. CT is brought to a "
+            "window of Hounsfield units, anything else to its own percentiles."
+        )
+
+
 def resembling(tree: Tree, taken: Adapter, known: Iterable[Adapter]) -> Iterator[str]:
     for other in known:
         if other.resembles and not taken.known and (why := other.resembles(tree)):

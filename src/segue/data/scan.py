@@ -37,6 +37,7 @@ from segue.executors import LocalExecutor, Needs, Outcome
 from segue.files import atomic
 
 _WORK = ".scan"  # holds what an interrupted scan has done so far
+_BY_CODE = {"CT": "CT", "MR": "MR", "MRI": "MR"}  # as DICOM has them: what is prepared by modality asks for these
 _KEPT = ("modality", "anatomy", "licence", "citation", "home", "patients_from", "sites_from")
 
 
@@ -49,6 +50,7 @@ def scan(
     image: str | None = None,
     mask: str | None = None,
     labels: str | None = None,
+    modality: str | None = None,
     skip_bad: bool = False,
     workers: int | None = None,
     progress: bool = False,
@@ -56,7 +58,8 @@ def scan(
     """Look at every file below `path` and write a dataset (card and table) to `out`; the images stay where they are.
 
     `layout` names an adapter; `image` and `mask` are templates instead (`"img/{case}.jpg"`); `labels` says what mask
-    values mean (`"0=background,255=polyp"`). Without `skip_bad`, nothing is written while a file is bad.
+    values mean (`"0=background,255=polyp"`); `modality` is what all of it is (`"CT"`), where its files do not tell. Without
+    `skip_bad`, nothing is written while a file is bad.
     """
     root = Path(path)
     tree = Tree.read(root)
@@ -103,7 +106,7 @@ def scan(
             name=name,
             root=str(root.resolve()),
             layout=adapter.name,
-            options=_options(layout, image, mask, labels, skip_bad),
+            options=_options(layout, image, mask, labels, modality, skip_bad),
             modality=adapter.modality,
             anatomy=adapter.anatomy,
             channels=_channels(adapter, cases, [found[key][1]["channels"] for key in order]),
@@ -118,6 +121,8 @@ def scan(
         )
         if known is not None:  # a person may have mended these
             card = card.model_copy(update={key: value for key in _KEPT if (value := getattr(known, key))})
+        if modality is not None:
+            card = card.model_copy(update={"modality": _BY_CODE.get(modality.upper(), modality)})
         dataset = Dataset(folder, card, tuple(cases))
         with_class = Counter(number for key in order for number in classes_in(rule, found[key][1]) if number in classes)
         written = bool(cases) and (skip_bad or not bad)
@@ -146,6 +151,7 @@ def scan(
                 *(doubt for doubt, _ in doubts(cases, pairs)),
                 *noticed.resembling(tree, adapter, ADAPTERS.values()),
                 *noticed.of_volumes(found.values()),
+                *noticed.unknown_modality(cases, card.modality),
                 *noticed.unused(sorted(pictures - used), unpaired=image is not None and mask is None),
                 *noticed.rare(classes, with_class, found.values(), rule),
             ),
@@ -155,9 +161,9 @@ def scan(
 
 
 def _options(
-    layout: str | None, image: str | None, mask: str | None, labels: str | None, skip_bad: bool
+    layout: str | None, image: str | None, mask: str | None, labels: str | None, modality: str | None, skip_bad: bool
 ) -> tuple[str, ...]:
-    given = {"--layout": layout, "--image": image, "--mask": mask, "--labels": labels}
+    given = {"--layout": layout, "--image": image, "--mask": mask, "--labels": labels, "--modality": modality}
     words = [word for name, value in given.items() if value is not None for word in (name, value)]
     return (*words, *["--skip-bad"] * skip_bad)
 

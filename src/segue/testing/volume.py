@@ -46,7 +46,9 @@ def check_volume_variation(variation: Variation) -> None:
             done.image.dtype == voxels.dtype and done.image.shape == (*_SIZE, 1), f"{name} changes the kind of voxels"
         )
         beside = _done(Drawn.join([drawn[index], still[index]]), 1, voxels, labels)
-        demand(np.array_equal(plain.image, beside.image), f"{name} changes a patch that stands beside one that it changes")
+        demand(
+            np.array_equal(plain.image, beside.image), f"{name} changes a patch that stands beside one that it changes"
+        )
         moved += int((np.asarray(done.labels) != plain.labels).sum())
         _check_together(name, done)
     demand(moved > 0, f"{name} moves nothing")

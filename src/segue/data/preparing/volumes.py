@@ -46,7 +46,8 @@ class Volumes:
         given.demand_unasked(("size",), "is for frames, and these are volumes; --spacing is theirs")
         kinds = {modality_of(dataset, case) for case in dataset.cases}
         if "CT" not in kinds:
-            given.demand_unasked(("window",), "is for CT, and none of these is known to be one")
+            unknown = "is for CT, and none of these is known to be one (`segue data scan --modality CT`)"
+            given.demand_unasked(("window",), unknown)
         if kinds == {"CT"}:
             given.demand_unasked(("n4",), "is for MR, and these are CT")
         for case in dataset.cases:

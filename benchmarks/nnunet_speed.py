@@ -16,7 +16,6 @@ import argparse
 import itertools
 import json
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -26,7 +25,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import machine, save, shared_data
+from benchmarks.common import machine, own_peak, save, shared_data
 
 PEER = Path(__file__).parent / "peers" / "nnunet.py"
 MARKS = {True: (2.0, 3.0), False: (2.0 * 2 / 3, 3.0 * 2 / 3)}  # with bf16 units, without: of steps, of preparing
@@ -99,7 +98,7 @@ def _steps(folder: Path, plan: dict[str, Any]) -> dict[str, Any]:
         "parameters": run.about["parameters"],
         "threads": torch.get_num_threads(),
         "how": f"{told['precision']}, {told['layout']}",
-        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "peak_bytes": own_peak(),
     }  # fmt: skip
 
 

@@ -303,7 +303,7 @@ def test_the_phantoms_are_frozen(name: str, site: str) -> None:
 def test_volumes_on_disk_are_those_in_memory(name: str, tmp_path: Path) -> None:
     kind = PHANTOMS[name]
     kind.make(tmp_path / "raw", patients=2, sites=kind.sites[:1])
-    found = segue.scan(tmp_path / "raw", tmp_path / "d", workers=0)
+    found = segue.scan(tmp_path / "raw", tmp_path / "d", modality="MR", workers=0)
     assert found.dataset is not None
     assert set(found.warnings) <= {"1 mask is empty."}  # a brain without lesions
     for case, volume in zip(found.dataset.cases, kind.samples(site=kind.sites[0], patients=2, seed=0), strict=True):

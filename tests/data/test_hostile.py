@@ -622,7 +622,7 @@ def test_prepare_skips_what_it_may_skip(dataset: Dataset, tmp_path: Path) -> Non
         ),
         ("index.csv", lambda data: b"case\n1\n", "is not the index of a store"),
         ("store.yaml", lambda data: data.replace(b"uint8", b"object"), "key 'dtype'"),
-        ("store.yaml", lambda data: data.replace(b"format: 1", b"format: 7"), "format 7 is not the one"),
+        ("store.yaml", lambda data: data.replace(b"format: 2", b"format: 7"), "format 7 is not the one"),
         ("store.yaml", lambda data: b"[", "is not valid YAML"),
     ],
 )

@@ -197,6 +197,6 @@ def test_sixteen_bits_are_kept(tmp_path: Path) -> None:
 def test_a_store_of_another_format_is_refused(scanned: Dataset, tmp_path: Path) -> None:
     prepare(scanned, tmp_path / "s", workers=0)
     card = tmp_path / "s" / "store.yaml"
-    card.write_text(card.read_text().replace("format: 1", "format: 99"))
+    card.write_text(card.read_text().replace("format: 2", "format: 99"))
     with pytest.raises(BadInput, match="format 99 is not the one this version reads"):
         Store.open(tmp_path / "s")

@@ -205,6 +205,33 @@ def test_other_kinds_of_files(tmp_path: Path) -> None:
     assert right.error == ""
 
 
+def test_the_channels_that_it_was_trained_on_are_taken(tmp_path: Path) -> None:
+    """Out of one file, out of files with numbers, or out of one that has been cut down to them."""
+    from nibabel import Nifti1Image, save
+
+    grid = Grid.of((12, 10, 6), np.diag([1.0, 1.0, 3.0, 1.0]))
+    bright, other = ball(grid), 1000 - ball(grid)
+    (tmp_path / "in").mkdir()
+    save(Nifti1Image(np.stack([other, bright], axis=-1), grid.matrix), tmp_path / "in/four.nii.gz")
+    for number, voxels in enumerate((other, bright)):
+        nifti.write(tmp_path / f"in/numbered_{number:04}.nii.gz", voxels, grid)
+    nifti.write(tmp_path / "in/cut.nii.gz", bright, grid)
+    second = frame(AS_IT_IS.model_copy(update={"channels": (1,)}))
+    said = done(tmp_path / "in", tmp_path / "out", frame=second)
+    assert sorted(one.masks[0].name for one in said) == ["cut.nii.gz", "four.nii.gz", "numbered.nii.gz"]
+    assert all(np.array_equal(nifti.read(one.masks[0]).voxels, bright > 500) for one in said)
+    # Who sees one channel and was never told of others takes a numbered file for what it is.
+    alone = done(tmp_path / "in", tmp_path / "alone")
+    assert sorted(one.masks[0].name for one in alone if not one.error) == [
+        "cut.nii.gz",
+        "numbered_0000.nii.gz",
+        "numbered_0001.nii.gz",
+    ]
+    third = frame(AS_IT_IS.model_copy(update={"channels": (1, 2)}), channels=2)
+    (wrong,) = predict_files(red, [tmp_path / "in/cut.nii.gz"], frame=third, target=POLYP, progress=False)
+    assert wrong.error.endswith("has 1 channel, and number 3 of them is asked for")
+
+
 def test_pictures_and_volumes_are_not_taken_for_each_other(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(b"whatever")
     with pytest.raises(BadInput, match="is no volume, and the network was trained on volumes"):

@@ -296,6 +296,9 @@ def prepare(
     window: Annotated[
         str | None, typer.Option(metavar="LOW,HIGH", help="Of CT, in HU.", show_default="proposed from the data")
     ] = None,
+    channels: Annotated[
+        str | None, typer.Option(metavar="NAME,...", help="Of volumes with several.", show_default="all")
+    ] = None,
     n4: Annotated[bool, typer.Option("--n4", help="Of MR: take out the coil's slow change of brightness.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a store made with other settings.")] = False,
     skip_bad: SkipBad = False,
@@ -313,7 +316,8 @@ def prepare(
         from segue.data.preparing.settings import PrepareSettings
         from segue.executors.progress import duration
 
-        pairs = [f"{key}={value}" for key, value in (("size", size), ("spacing", spacing), ("window", window)) if value]
+        told = (("size", size), ("spacing", spacing), ("window", window), ("channels", channels))
+        pairs = [f"{key}={value}" for key, value in told if value]
         pairs += ["n4=true"] if n4 else []
         resolved = load(PrepareSettings, Path(config) if config else None, [*pairs, *(settings or [])])
         planned = plan(dataset, out, settings=resolved)

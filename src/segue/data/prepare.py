@@ -128,7 +128,7 @@ def prepare(
         there = [case for case in planned.dataset.cases if case.case not in left_out]
         given = {
             "dataset": planned.dataset.name, "dataset_folder": str(planned.dataset.folder.resolve()),
-            "channels": planned.dataset.card.channels, "classes": planned.dataset.card.classes,
+            "channels": planned.kind.channels, "classes": planned.dataset.card.classes,
             "cases": len(there), "labelled": sum(case.labelled for case in there),
             "made_from": planned.made_from, "sources": planned.sources, "left_out": left_out,
         }  # fmt: skip

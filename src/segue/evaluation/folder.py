@@ -26,8 +26,8 @@ from segue.data.volumes.look import read_channels
 from segue.data.volumes.recipe import Floats, Triple, ready
 from segue.errors import BadInput, SegueError
 from segue.evaluation.decision import PLAIN, Decision, masks
-from segue.evaluation.frame import Frame, Seen
-from segue.evaluation.inputs import Inputs, listed, places
+from segue.evaluation.frame import Frame
+from segue.evaluation.inputs import Inputs, listed, others, places
 from segue.evaluation.predict import Picture, Predictor, ahead, picture_of, predict_tagged
 from segue.evaluation.probabilities import Maps, Probabilities
 from segue.evaluation.stack import Stack
@@ -75,7 +75,7 @@ def predict_files(
 
     def read(path: Path) -> tuple[tuple[Path, str], Picture | Stack | None]:
         try:
-            given = _picture(path, frame) if frame.volumes is None else _stack(path, frame.volumes, frame.channels)
+            given = _picture(path, frame) if frame.volumes is None else _stack(path, frame)
             return (path, ""), given
         except SegueError as error:
             return (path, error.message if str(path) in error.message else f"{path}: {error.message}"), None
@@ -95,22 +95,27 @@ def _picture(path: Path, frame: Frame) -> Picture:
     return picture_of(images.read_image(path), frame, str(path))
 
 
-def _stack(path: Path, how: Seen, channels: int) -> Stack:
+def _stack(path: Path, frame: Frame) -> Stack:
+    assert frame.volumes is not None
     if path.is_file() and is_slice(path):
         raise BadInput("is one slice of a series; its folder is the volume")
     if path.is_file() and suffix(path.name) not in VOLUMES:
         raise BadInput("is no volume, and the network was trained on volumes")
-    there = read_channels(path.parent, [path.name])
-    wanted = channels // (1 + 2 * how.neighbours)
-    if len(there) != wanted:
-        raise BadInput(f"has {len(there)} channels, the network sees {wanted}")
+    files_ = [path.name, *(other.name for other in others(path))] if several_files(frame) else [path.name]
+    there = read_channels(path.parent, files_)
+    frame.demand_channels(len(there))
 
     def without_bias(_: int, voxels: Floats, spacing: Triple) -> Floats:
         return corrected(voxels, spacing, BiasSettings())
 
     modality = about(path).get("modality", "") if path.is_dir() else ""
-    made = ready(there, how.recipe.of(modality), corrected=without_bias)
+    made = ready(there, frame.volumes.recipe.of(modality), corrected=without_bias)
     return Stack(made.voxels, made.placement, str(path))
+
+
+def several_files(frame: Frame) -> bool:
+    """Whether a case may come as a file for each channel."""
+    return frame.volumes is not None and max(frame.voxel, frame.volumes.recipe.read) > 1
 
 
 def predict_folder(
@@ -132,7 +137,7 @@ def predict_folder(
     volumes = frame.volumes is not None
     if dicom and not volumes:
         raise BadInput("DICOM-SEG is for series of slices, and the network was trained on pictures")
-    given = listed(inputs, volumes=volumes, besides=Path(out))
+    given = listed(inputs, volumes=volumes, besides=Path(out), together=several_files(frame))
     if dicom and not all(path.is_dir() for path, _ in given):
         raise BadInput(
             f"{next(path for path, _ in given if not path.is_dir())}: is no DICOM series, to write a DICOM-SEG of"

@@ -20,6 +20,7 @@ from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput, nearest
 from segue.evaluation.views import known_views
 from segue.variations.padding import CONSTANT, Padding
+from segue.words import count
 
 Levels = Sequence[npt.NDArray[Any]]  # (height, width, channels), the stored size first
 
@@ -80,6 +81,17 @@ class Frame:
         for name, value, known in (("tiles", self.tiles, TILES), ("dtype", self.dtype, DTYPES)):
             if value not in known:
                 raise BadInput(f"{name} {value!r}: {nearest(value, known)}")
+
+    @property
+    def voxel(self) -> int:
+        """Channels of a voxel; a network that sees slices has those of their neighbours too."""
+        return self.channels // (1 + 2 * (self.volumes.neighbours if self.volumes is not None else 0))
+
+    def demand_channels(self, there: int) -> None:
+        """Of a volume, before anything is done to it."""
+        assert self.volumes is not None
+        if (taken := len(self.volumes.recipe.taken(there))) != self.voxel:
+            raise BadInput(f"has {count(taken, 'channel')}, the network sees {self.voxel}")
 
     @property
     def ahead(self) -> int:

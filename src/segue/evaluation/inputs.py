@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -12,12 +13,45 @@ from segue.data.target import Target
 from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
 from segue.errors import BadInput
 
+_NUMBERED = re.compile(r"(.+)_(\d{4})", re.DOTALL)  # CASE_0000.nii.gz, CASE_0001.nii.gz: the channels of a case
+
 Inputs = Sequence[Path | str] | Path | str
 
 
-def listed(inputs: Inputs, *, volumes: bool = False, besides: Path | None = None) -> list[tuple[Path, str]]:
+def others(path: Path) -> list[Path]:
+    """Where a case is a file for each channel, and this is the first: the others that lie beside it."""
+    bare, channel = _numbered(path.name)
+    if channel != 0:
+        return []
+    found: list[Path] = []
+    while (further := path.with_name(f"{bare}_{len(found) + 1:04}{suffix(path.name)}")).is_file():
+        found.append(further)
+    return found
+
+
+def _numbered(name: str) -> tuple[str, int]:
+    """(case, channel) of a file's name; -1 where it has no number."""
+    stem = name[: -len(suffix(name))] if suffix(name) else name
+    match = _NUMBERED.fullmatch(stem)
+    return (match[1], int(match[2])) if match else (stem, -1)
+
+
+def _together(found: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
+    """A case's channels as one, under the case's name."""
+    within = {other.resolve() for path, _ in found for other in others(path)}
+    return [
+        (path, f"{name[: -len(suffix(name)) - len('_0000')]}{suffix(name)}" if others(path) else name)
+        for path, name in found
+        if path.resolve() not in within
+    ]
+
+
+def listed(
+    inputs: Inputs, *, volumes: bool = False, besides: Path | None = None, together: bool = False
+) -> list[tuple[Path, str]]:
     """(image, its path under what was given). Of folders all pictures, or all volumes, at any depth, but those that look like
-    masks or lie in `besides`; a file that is named is taken as it is."""
+    masks or lie in `besides`; a file that is named is taken as it is. `together`: files that are the channels of one case
+    are one."""
     given = [Path(inputs)] if isinstance(inputs, Path | str) else [Path(each) for each in inputs]
     if not given:
         raise BadInput("no image is given to predict")
@@ -46,7 +80,8 @@ def listed(inputs: Inputs, *, volumes: bool = False, besides: Path | None = None
             )
         found += inside
     once = {path.resolve(): (path, name) for path, name in reversed(found)}
-    return list(reversed(once.values()))
+    every = list(reversed(once.values()))
+    return _together(every) if together else every
 
 
 def _inside(folder: Path, volumes: bool) -> Iterator[str]:

@@ -56,9 +56,7 @@ class Subject:
             kind, other = ("a volume", "pictures") if self.case.volume else ("a picture", "volumes")
             raise BadInput(f"is {kind}, and the network was trained on {other}")
         if frame.volumes is not None:
-            there, wanted = len(self.dataset.card.channels), frame.channels // (1 + 2 * frame.volumes.neighbours)
-            if there != wanted:
-                raise BadInput(f"has {there} channels, the network sees {wanted}")
+            frame.demand_channels(len(self.dataset.card.channels))
             return self._stack(frame.volumes.recipe)
         stored = self._stored(frame)
         if stored is not None:

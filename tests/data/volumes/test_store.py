@@ -156,6 +156,40 @@ def test_n4_is_found_once(dataset: Dataset, tmp_path: Path, monkeypatch: pytest.
     assert all(np.array_equal(again.image(number), first.image(number)) for number in range(5))
 
 
+def test_one_of_several_channels_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    grid, rng = Grid.of((20, 16, 6), np.diag([1.0, 1.0, 3.0, 1.0])), np.random.default_rng(0)
+    for number in range(3):
+        of_channels = rng.uniform(50, 100, (2, *grid.shape)).astype(np.float32)
+        for channel, voxels in enumerate(of_channels):
+            nifti.write(tmp_path / f"both/imagesTr/p{number}_{channel:04}.nii.gz", voxels, grid)
+        nifti.write(tmp_path / f"both/labelsTr/p{number}.nii.gz", (of_channels[0] > 90).astype(np.uint8), grid)
+        nifti.write(tmp_path / f"alone/images/p{number}.nii.gz", of_channels[1], grid)
+    (tmp_path / "both/dataset.json").write_text('{"channel_names": {"0": "T2", "1": "ADC"}}')
+    both, alone = (segue.scan(tmp_path / name, tmp_path / f"d/{name}", workers=0).dataset for name in ("both", "alone"))
+    assert both is not None
+    assert alone is not None
+    assert both.card.channels == ("T2", "ADC")
+    seen: list[float] = []
+
+    def without(voxels: Any, spacing: Any, settings: Any) -> Any:
+        seen.append(float(voxels.sum()))
+        return voxels
+
+    monkeypatch.setattr(preparing, "corrected", without)
+    some = prepared(both, tmp_path / "s", channels=("ADC",), n4=True)
+    same = prepared(alone, tmp_path / "t")
+    assert (some.card.channels, some.image(0).shape[-1]) == (("ADC",), 1)
+    assert all(np.array_equal(some.image(number), same.image(number)) for number in range(3))
+    assert len(seen) == 3  # the other channel is not corrected
+    prepared(both, tmp_path / "u", n4=True)
+    assert len(seen) == 6  # and what was found of this one is known by its number
+    turned = prepared(both, tmp_path / "v", channels=("ADC", "T2"))
+    whole = prepared(both, tmp_path / "w")
+    assert np.array_equal(turned.image(0), whole.image(0)[..., ::-1])
+    with pytest.raises(BadInput, match="channel 'ADX': did you mean ADC"):
+        prepared(both, tmp_path / "x", channels=("ADX",))
+
+
 def test_a_window_is_found_from_what_is_masked(tmp_path: Path) -> None:
     grid = Grid.of(made.SHAPE, made.affine())
     for kind in ("images", "labels"):

@@ -31,7 +31,7 @@ class Frames:
     @classmethod
     def of(cls, dataset: Dataset, given: PrepareSettings) -> Frames:
         card, cases = dataset.card, dataset.cases
-        given.demand_unasked(("spacing", "window", "n4"), "is for volumes, and these are frames")
+        given.demand_unasked(("spacing", "window", "n4", "channels"), "is for volumes, and these are frames")
         if card.dtype not in ("uint8", "uint16") or not card.channels:
             raise BadInput(f"{dataset.folder}: dtype {card.dtype!r} and {len(card.channels)} channels make no store")
         unmeasured = next((case.case for case in cases if not (case.height and case.width and case.digest)), None)
@@ -43,6 +43,10 @@ class Frames:
         pixel = len(card.channels) * np.dtype(card.dtype).itemsize
         sizes = [(case.case, case.height, case.width, case.labelled) for case in cases]
         return cls(dataset, resolved, Layout.plan(sizes, long_side=int(resolved.size), pixel_bytes=pixel))
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        return self.dataset.card.channels
 
     @property
     def bytes(self) -> int:

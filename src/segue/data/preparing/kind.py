@@ -37,6 +37,9 @@ class Kind(Protocol):
     def settings(self) -> PrepareSettings: ...  # resolved
 
     @property
+    def channels(self) -> tuple[str, ...]: ...  # of what is stored
+
+    @property
     def bytes(self) -> int: ...  # of the store, at most
 
     @property

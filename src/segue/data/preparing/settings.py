@@ -19,6 +19,12 @@ class PrepareSettings(Settings):
     window: tuple[float, float] | Auto = "auto"  # CT: Hounsfield units that become black and white
     n4: bool = False  # MR: take out the slow change of brightness that a coil leaves
     crop: bool = True  # leave rims away in which nothing is
+    channels: tuple[str, ...] | Auto = "auto"  # by the card's names, where a volume has several; all of them
+
+    @field_validator("channels", mode="before")
+    @classmethod
+    def _listed(cls, given: object) -> object:
+        return tuple(name.strip() for name in given.split(",")) if isinstance(given, str) and given != "auto" else given
 
     @field_validator("spacing", mode="before")
     @classmethod

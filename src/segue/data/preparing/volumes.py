@@ -24,7 +24,7 @@ from segue.data.volumes.look import digest_of, read_channels
 from segue.data.volumes.recipe import DTYPE, Recipe, Triple, ready
 from segue.data.volumes.resample import fitting
 from segue.data.volumes.volume import Volume
-from segue.errors import BadInput, SegueError
+from segue.errors import BadInput, SegueError, nearest
 from segue.files import atomic
 
 CT_WINDOW = (-1000.0, 1000.0)  # where no mask says what is of interest
@@ -55,14 +55,26 @@ class Volumes:
                 raise BadInput(
                     f"{dataset.folder}: {case.case!r} has no size, spacing or digest in the table", hint="Scan again."
                 )
-        return cls(dataset, given, given.resolve(spacing=working_spacing(dataset.cases)))
+        for name in given.channels if isinstance(given.channels, tuple) else ():
+            if name not in dataset.card.channels:
+                raise BadInput(f"{dataset.folder}: channel {name!r}: {nearest(name, dataset.card.channels)}")
+        return cls(
+            dataset, given, given.resolve(spacing=working_spacing(dataset.cases), channels=dataset.card.channels)
+        )
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        assert isinstance(self.settings.channels, tuple)
+        return self.settings.channels
 
     @cached_property
     def recipe(self) -> Recipe:
         settings = self.settings
         assert isinstance(settings.spacing, tuple)
         window = settings.window if isinstance(settings.window, tuple) else self._window()
-        return Recipe(spacing=settings.spacing, n4=settings.n4, window=window, crop=settings.crop)
+        named = self.dataset.card.channels
+        taken = () if self.channels == named else tuple(map(named.index, self.channels))
+        return Recipe(spacing=settings.spacing, n4=settings.n4, window=window, crop=settings.crop, channels=taken)
 
     def _window(self) -> tuple[float, float] | None:
         """What the masked structures of some CT volumes show; none where there is no CT."""
@@ -88,7 +100,7 @@ class Volumes:
         found = 0
         for case in self.dataset.cases:
             voxels = int(np.prod(self._stored(case)))
-            found += voxels * (2 * len(self.dataset.card.channels) + case.labelled)
+            found += voxels * (2 * len(self.channels) + case.labelled)
         return found
 
     def _stored(self, case: Case) -> tuple[int, int, int]:
@@ -112,7 +124,8 @@ class Volumes:
     def told(self) -> str:
         recipe = self.recipe
         between, down, across = ("as they are" if not step else f"of {step:g} mm" for step in recipe.spacing)
-        said = [f"slices {between}, rows {down}, columns {across}"]
+        said = [", ".join(self.channels)] if recipe.channels else []
+        said += [f"slices {between}, rows {down}, columns {across}"]
         said += ["N4"] if recipe.n4 else []
         said += [f"{recipe.window[0]:g} to {recipe.window[1]:g} HU"] if recipe.window is not None else []
         return ", ".join(said)

@@ -21,7 +21,7 @@ from segue.data.case import read_table
 from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 
-FORMAT = 1
+FORMAT = 2
 CARD, INDEX = "store.yaml", "index.csv"
 
 

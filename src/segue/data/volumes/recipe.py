@@ -19,6 +19,8 @@ from segue.config import Settings
 from segue.data.volumes.placement import Placement
 from segue.data.volumes.resample import fitting, resized
 from segue.data.volumes.volume import Volume
+from segue.errors import BadInput
+from segue.words import count
 
 Floats = npt.NDArray[np.float32]
 Triple = tuple[float, float, float]
@@ -37,6 +39,20 @@ class Recipe(Settings):
     n4: bool = False  # the slow change of brightness that a coil leaves in MR is taken out
     window: tuple[float, float] | None = None  # what becomes black and white, as Hounsfield units; None: percentiles
     crop: bool = True  # rims in which nothing is are left away
+    channels: tuple[int, ...] = ()  # of a case's own, from 0; none named: all
+
+    @property
+    def read(self) -> int:
+        """The fewest channels of a case from which these can be taken; 0: what there is."""
+        return max(self.channels, default=-1) + 1
+
+    def taken(self, there: int) -> tuple[int, ...]:
+        """Which of a case's channels. A case that has just as many as are wanted has been cut down to them already."""
+        if not self.channels or there == len(self.channels) < self.read:
+            return tuple(range(there))
+        if there < self.read:
+            raise BadInput(f"has {count(there, 'channel')}, and number {self.read} of them is asked for")
+        return self.channels
 
     def of(self, modality: str) -> Recipe:
         """For a volume of this modality, in a dataset of several."""
@@ -48,6 +64,8 @@ class Recipe(Settings):
     def _sensible(self) -> Recipe:
         if self.window is not None and not self.window[0] < self.window[1]:
             raise ValueError("a window goes from a lower to a higher number")
+        if len(set(self.channels)) < len(self.channels) or min(self.channels, default=0) < 0:
+            raise ValueError("channels are numbers from 0, each once")
         if min(self.spacing) < 0:
             raise ValueError("a spacing is a length in millimetres, or 0 to leave it as it is")
         return self
@@ -68,12 +86,14 @@ def ready(
     keep: npt.NDArray[np.bool_] | None = None,
     corrected: Callable[[int, Floats, Triple], Floats] | None = None,
 ) -> Ready:
-    """All channels of a case lie on one grid. `keep`: voxels that no cropping may take away. `corrected`: N4, of a channel's
+    """`channels`: all of a case, on one grid. `keep`: voxels that no cropping may take away. `corrected`: N4, of a channel's
     number, voxels and spacing."""
     spacing = channels[0].grid.turned().spacing
-    planes: list[npt.NDArray[Any]] = [one.turned for one in channels]
+    taken = recipe.taken(len(channels))
+    planes: list[npt.NDArray[Any]] = [channels[number].turned for number in taken]
     if recipe.n4 and corrected is not None:
-        planes = [corrected(number, np.asarray(plane, np.float32), spacing) for number, plane in enumerate(planes)]
+        of = zip(taken, planes, strict=True)
+        planes = [corrected(number, np.asarray(plane, np.float32), spacing) for number, plane in of]
     start, stop = _box(planes, recipe, keep)
     shape = planes[0].shape
     inside = (stop[0] - start[0], stop[1] - start[1], stop[2] - start[2])

@@ -12,10 +12,11 @@ from segue.errors import BadInput
 from segue.evaluation.decision import Decision
 from segue.evaluation.frame import Frame
 from segue.evaluation.judge import judge
-from segue.evaluation.overlays import PREDICTION, TRUTH, overlay
+from segue.evaluation.overlays import PREDICTION, TRUTH, legend, overlay
 from segue.evaluation.shown import overlays, picked
 from segue.evaluation.subject import subjects
 from segue.evaluation.table import Row, Table
+from segue.report.palette import class_colour, paler
 from tests.evaluation import fakes, made
 from tests.evaluation.fakes import POLYP, THREE, Array, red
 
@@ -116,11 +117,32 @@ def test_any_image_any_classes() -> None:
         assert picture.shape == (80, 120, 3)
         assert picture[75, 115].tolist() == [100] * 3
     inner = (slice(16, 44), slice(16, 44))  # within the outer line
-    assert is_(overlay(image, labels, np.zeros_like(labels), THREE, long_side=120), TRUTH)[inner].sum() > 50
+    inside = is_(overlay(image, labels, np.zeros_like(labels), THREE, long_side=120), class_colour(1))[inner]
+    assert inside.sum() > 50
     regions = Target(("whole", "core"), exclusive=False)
     overlay(np.zeros((40, 60, 3), np.uint8), None, np.stack([labels > 0, labels > 1]).view(np.uint8), regions)
     with pytest.raises(BadInput, match="on an image of 60 x 40"):
         overlay(np.zeros((40, 60, 3), np.uint8), labels.T, labels, POLYP)
+
+
+def test_each_of_several_classes_has_a_colour_and_the_legend_says_whose() -> None:
+    image, nothing = np.zeros((90, 120, 3), np.uint8), np.zeros((90, 120), np.uint8)
+    truth, guess = square(90, 120, 10, 10, 30, 1), square(90, 120, 50, 70, 30, 2)
+    picture = overlay(image, truth, guess, THREE, long_side=None)
+    assert is_(picture, class_colour(0), 20)[:, :60].any()
+    assert is_(picture, paler(class_colour(1)), 20)[:, 60:].any()
+    assert not is_(picture, TRUTH, 20).any()
+    said = dict((words, colour) for colour, words in legend(THREE))
+    assert (said["ring"], said["core"]) == (class_colour(0), class_colour(1))
+    assert [words for _, words in legend(POLYP)] == ["as annotated (solid)", "as predicted (broken)"]
+    assert is_(overlay(image, truth, nothing, POLYP, long_side=None), legend(POLYP)[0][0]).any()
+
+
+def test_neighbouring_classes_are_told_apart_by_everyone() -> None:
+    for matrix in SIGHT.values():
+        colours = [matrix @ (np.array(class_colour(place)) / 255) ** 2.2 for place in range(6)]
+        seen = [255 * np.clip(colour, 0, 1) ** (1 / 2.2) for colour in colours]
+        assert all(np.linalg.norm(one - other) > 80 for one, other in combinations(seen, 2))
 
 
 def test_a_single_pixel_is_drawn() -> None:

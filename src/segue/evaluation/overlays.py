@@ -1,7 +1,8 @@
 """Pictures of predictions: the truth's outline and the prediction's over the image.
 
-The truth is a solid line, the prediction a dashed one, in two colours that every kind of colour vision tells apart, both on
-a dark rim. What does not count is dimmed and hatched. The legend is the page's.
+The truth is a solid line, the prediction a dashed one, both on a dark rim. Of one class they are in two colours that every
+kind of colour vision tells apart; of several each class has its own, the prediction a paler one. What does not count is
+dimmed and hatched. The legend is the page's.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.decision import masks, true_masks
 from segue.evaluation.subject import Labels
+from segue.report.palette import Colour, class_colour, paler
 
 Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -26,7 +28,7 @@ Mask = npt.NDArray[np.bool_]
 TRUTH, PREDICTION = (0, 190, 255), (255, 228, 60)  # RGB: sky blue and yellow
 LONG_SIDE = 480
 
-_RIM = (0, 0, 0)
+_RIM, _PLAIN = (0, 0, 0), (150, 150, 150)
 _DASH, _GAP = 6, 6  # pixels of the picture
 _FINE = 4  # binary digits of a pixel's fraction
 _DIM, _HATCH = 0.4, 9
@@ -55,13 +57,34 @@ def overlay(
     picture = _resized(picture, size)
     if truth is not None:
         _hatch(picture, truth, size)
-    true = [] if truth is None else _outlines(truth, target, size)
-    guessed = [piece for line in _outlines(prediction, target, size) for piece in _dashes(line)]
-    for lines, closed in ((true, True), (guessed, False)):
-        _draw(picture, lines, _RIM, 4, closed)
-    _draw(picture, true, TRUTH, 2, True)
-    _draw(picture, guessed, PREDICTION, 2, False)
+    true = {} if truth is None else _outlines(truth, target, size)
+    guessed = {
+        name: [piece for line in lines for piece in _dashes(line)]
+        for name, lines in _outlines(prediction, target, size).items()
+    }
+    for drawn, closed in ((true, True), (guessed, False)):
+        for lines in drawn.values():
+            _draw(picture, lines, _RIM, 4, closed)
+    colours = _colours(target)
+    for number, (drawn, closed) in enumerate(((true, True), (guessed, False))):
+        for name, lines in drawn.items():
+            _draw(picture, lines, colours[name][number], 2, closed)
     return picture
+
+
+def legend(target: Target) -> tuple[tuple[Colour, str], ...]:
+    """Of such a picture: colours, and what they show."""
+    if len(target.foreground) == 1:
+        return ((TRUTH, "as annotated (solid)"), (PREDICTION, "as predicted (broken)"))
+    each = tuple((true, name) for name, (true, _) in _colours(target).items())
+    return (*each, (_PLAIN, "solid: as annotated"), (paler(_PLAIN), "broken and paler: as predicted"))
+
+
+def _colours(target: Target) -> dict[str, tuple[Colour, Colour]]:
+    """Of a class the truth's and the prediction's."""
+    if len(target.foreground) == 1:
+        return {target.foreground[0]: (TRUTH, PREDICTION)}
+    return {name: (class_colour(place), paler(class_colour(place))) for place, name in enumerate(target.foreground)}
 
 
 def _rgb(image: npt.NDArray[Any]) -> Bytes:
@@ -91,14 +114,14 @@ def _hatch(picture: Bytes, truth: Labels, size: tuple[int, int]) -> None:
     picture[there & lines] += 50
 
 
-def _outlines(labels: Labels, target: Target, size: tuple[int, int]) -> list[npt.NDArray[np.float64]]:
-    """(points, 2) of x and y in the picture, closed."""
+def _outlines(labels: Labels, target: Target, size: tuple[int, int]) -> dict[str, list[npt.NDArray[np.float64]]]:
+    """By class, (points, 2) of x and y in the picture, closed."""
     scale = np.array([size[1] / labels.shape[-1], size[0] / labels.shape[-2]])
-    found = []
+    found: dict[str, list[npt.NDArray[np.float64]]] = {}
     several = true_masks(labels, target) if labels.ndim == 2 else masks(labels, target)
-    for mask in several.values():
+    for name, mask in several.items():
         lines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        found += [(line[:, 0].astype(np.float64) + 0.5) * scale - 0.5 for line in lines]
+        found[name] = [(line[:, 0].astype(np.float64) + 0.5) * scale - 0.5 for line in lines]
     return found
 
 
@@ -118,8 +141,6 @@ def _dashes(line: npt.NDArray[np.float64]) -> list[npt.NDArray[np.float64]]:
     return found
 
 
-def _draw(
-    picture: Bytes, lines: Sequence[npt.NDArray[np.float64]], colour: tuple[int, int, int], width: int, closed: bool
-) -> None:
+def _draw(picture: Bytes, lines: Sequence[npt.NDArray[np.float64]], colour: Colour, width: int, closed: bool) -> None:
     whole = [np.round(line * 2**_FINE).astype(np.int32).reshape(-1, 1, 2) for line in lines]
     cv2.polylines(picture, whole, closed, colour, width, cv2.LINE_AA, _FINE)

@@ -12,7 +12,7 @@ from typing import Any
 from segue.data.case import read_table
 from segue.errors import BadInput
 from segue.evaluation.metrics import FAILED_DICE
-from segue.evaluation.overlays import PREDICTION, TRUTH
+from segue.evaluation.overlays import legend
 from segue.experiment import results
 from segue.experiment.load import FOLDS
 from segue.experiment.settings import TrainSettings
@@ -70,7 +70,7 @@ def story(folder: Path) -> RunStory:
         rate=float(loop["rate"]) if isinstance(loop.get("rate"), int | float) else None,
         thresholds=_thresholds(folder / DECISION),
         sets=tuple(one for one, _ in sets),
-        outlines=((TRUTH, "as annotated (solid)"), (PREDICTION, "as predicted (broken)")),
+        outlines=legend(first.target),
         strata=results.strata(sets),
         settings=tuple(_settings(about.get("asked", {}), config)),
         environment=_environment(first, config),

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.report.drawing import DOTTED, INK, STROKES, colour, drawing, legend_above, short_names
+from segue.report.palette import class_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,11 +23,6 @@ Bytes = npt.NDArray[np.uint8]
 
 _POINTS = 150  # of a group are drawn; more would only be a blot
 _FULL_COLOUR = (cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)  # thin outlines stay sharp
-
-# On a picture: bright, far from skin and mucosa, and drawn on a dark rim.
-_OUTLINES = (
-    (0, 229, 255), (255, 235, 59), (124, 255, 90), (255, 128, 255), (255, 255, 255), (255, 160, 60), (120, 170, 255),
-)  # fmt: skip
 
 
 def histogram(
@@ -120,12 +116,12 @@ def groups(
 
 
 def contours(image: Bytes, mask: Bytes) -> Bytes:
-    """The picture (RGB or grey) with the outline of every class but 0."""
+    """The picture (RGB or grey) with the outline of every class but 0, on a dark rim."""
     drawn = np.ascontiguousarray(np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image).copy()
     lines = []
     for number in np.unique(mask[mask > 0]):
         found, _ = cv2.findContours((mask == number).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        lines.append((found, _OUTLINES[(int(number) - 1) % len(_OUTLINES)]))
+        lines.append((found, class_colour(int(number) - 1)))
     for found, _ in lines:
         cv2.drawContours(drawn, found, -1, (0, 0, 0), 4)
     for found, outline in lines:

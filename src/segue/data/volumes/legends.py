@@ -6,13 +6,13 @@ Slicer's colour table `1 liver 255 0 0 255`.
 
 from __future__ import annotations
 
-import colorsys
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from segue.data.tree import Tree, suffix
 from segue.files import atomic
+from segue.report.palette import class_colour
 
 SNAP, SLICER = "labels-itksnap.txt", "labels-slicer.ctbl"
 _MOST = 1 << 16  # bytes of such a file
@@ -22,23 +22,17 @@ _SLICER = re.compile(r"\s*(\d+)\s+(\S+)\s+\d+\s+\d+\s+\d+\s+\d+\s*")
 
 
 def write(folder: Path, classes: Mapping[int, str]) -> None:
-    """Both, for masks of these class ids; colours that stand far apart."""
+    """Both, for masks of these class ids, in the colours that a page gives them."""
     snap = ['    0     0    0    0        0  0  0    "Clear Label"']
     slicer = ["# Color table file", "0 background 0 0 0 0"]
     for place, (number, name) in enumerate(sorted(item for item in classes.items() if item[0])):
-        red, green, blue = _colour(place)
+        red, green, blue = class_colour(place)
         plain, joined = name.replace('"', "'"), "_".join(name.split())
         snap.append(f'{number:5} {red:5} {green:4} {blue:4}        1  1  1    "{plain}"')
         slicer.append(f"{number} {joined} {red} {green} {blue} 255")
     for path, lines in ((SNAP, snap), (SLICER, slicer)):
         with atomic(folder / path) as file:
             file.write("\n".join(lines) + "\n")
-
-
-def _colour(place: int) -> tuple[int, int, int]:
-    """Around the circle by the golden section, so that neighbours differ however many there are."""
-    red, green, blue = colorsys.hsv_to_rgb(place * 0.618034 % 1, 0.75, 0.95)
-    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def found(tree: Tree) -> dict[str, int]:

@@ -132,7 +132,7 @@ def test_each_of_several_classes_has_a_colour_and_the_legend_says_whose() -> Non
     assert is_(picture, class_colour(0), 20)[:, :60].any()
     assert is_(picture, paler(class_colour(1)), 20)[:, 60:].any()
     assert not is_(picture, TRUTH, 20).any()
-    said = dict((words, colour) for colour, words in legend(THREE))
+    said = {words: colour for colour, words in legend(THREE)}
     assert (said["ring"], said["core"]) == (class_colour(0), class_colour(1))
     assert [words for _, words in legend(POLYP)] == ["as annotated (solid)", "as predicted (broken)"]
     assert is_(overlay(image, truth, nothing, POLYP, long_side=None), legend(POLYP)[0][0]).any()

@@ -115,7 +115,13 @@ def test_compare_says_a_sentence(there: Path, trained: Trained, tmp_path: Path) 
     assert {"north-test", "south"} <= set(found.sets)
     assert all(len(one.sentences) == 1 for one in found.sets.values())
     assert "too small" in found.sets["north-test"].sentences[0]
-    assert (tmp_path / "page.html").stat().st_size > 5_000
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "data:image/jpeg" in page, "where one is behind, what its evaluation drew is shown"
+    assert "as annotated (solid)" in page
+    alone = compare(trained.run.folder, other.folder, on=["south"], class_name="foreground").sets["south"]
+    assert "Of foreground alone." in alone.notes
+    with pytest.raises(BadInput, match="no table has a class"):
+        compare(trained.run.folder, other.folder, class_name="polyps")
     with pytest.raises(BadInput, match="not all of these runs were judged on 'nort'"):
         compare(trained.run.folder, other.folder, on=["nort"])
     with pytest.raises(BadInput, match="needs two runs"):

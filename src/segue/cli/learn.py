@@ -237,6 +237,9 @@ def compare(
     margin: Annotated[
         float | None, typer.Option(help="A difference that does not matter.", show_default="0.01 of Dice")
     ] = None,
+    class_name: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="Only this class.", show_default="the mean of all")
+    ] = None,
     every_pair: Annotated[bool, typer.Option("--all-pairs", help="Each against each.")] = False,
     out: Annotated[Path, typer.Option(help="The page.")] = Path("comparison.html"),
     json: tell.Json = False,
@@ -246,7 +249,9 @@ def compare(
     with tell.errors_told(json, debug):
         from segue.experiment.compare import compare as weigh
 
-        done = weigh(*runs, on=on or [], metric=metric, margin=margin, every_pair=every_pair, out=out)
+        done = weigh(
+            *runs, on=on or [], metric=metric, margin=margin, class_name=class_name, every_pair=every_pair, out=out
+        )
         if json:
             tell.as_json(done.as_json())
             return

@@ -24,7 +24,7 @@ from segue.evaluation.pairing import Floats, Key, Paired, Side, aligned, paired
 from segue.evaluation.statistics import ALPHA
 from segue.evaluation.summary import patient_mean, rows_for
 from segue.evaluation.table import Row, Table
-from segue.words import count
+from segue.words import count, short, some
 
 Test = Literal["permutation", "wilcoxon"]
 
@@ -69,7 +69,7 @@ def compare(
         raise BadInput(f"no case is one that {measured.told} is for: the structure is {_lacking(measured)} all of them")
     unit = next(row.scores.unit for row in sides[first][0].values())
     return Comparison(
-        metric, class_name, unit, how.margin, seed, found, tuple(_notes(sides, left_out, found))
+        metric, class_name, unit, how.margin, seed, found, tuple(_notes(sides, left_out, found, class_name))
     )  # fmt: skip
 
 
@@ -197,8 +197,15 @@ def _described(runs: list[list[Row]], metric: str) -> float:
     return math.fsum(means) / len(means)
 
 
-def _notes(sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...]) -> Iterable[str]:
+def _notes(
+    sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...], class_name: str | None
+) -> Iterable[str]:
     rows = next(iter(sides.values()))[0].values()
+    classes = list(dict.fromkeys(row.class_name for row in rows))
+    if class_name is not None:
+        yield f"Of {short(class_name)} alone."
+    elif len(classes) > 1:
+        yield f"The mean of {some(classes)}. Each can be compared for itself (--class)."
     if all(len(runs) == 1 for runs in sides.values()):
         yield "One run of each: this is about these very networks, not about how they were trained. Several runs tell."
     elif single := [name for name, runs in sides.items() if len(runs) == 1]:

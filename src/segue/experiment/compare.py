@@ -10,11 +10,14 @@ from typing import Any, Literal
 from segue.errors import BadInput, nearest
 from segue.evaluation.compare import compare as compare_tables
 from segue.evaluation.compared import Comparison
+from segue.evaluation.overlays import legend
 from segue.evaluation.table import Table
+from segue.experiment import results
 from segue.experiment.comparison import comparison_story
 from segue.experiment.differing import differing
 from segue.files import atomic
 from segue.report.comparison_page import comparison_page
+from segue.training.run import Run
 
 Arm = Path | str | Sequence[Path | str]  # one run, or several of one kind that differ by their seed
 
@@ -38,6 +41,7 @@ def compare(
     on: Sequence[str] = (),
     metric: str = "dice",
     margin: float | None = None,
+    class_name: str | None = None,
     every_pair: bool = False,
     out: Path | str | None = None,
 ) -> Compared:
@@ -48,6 +52,7 @@ def compare(
         on: names of sets, as `segue evaluate` printed them.
         metric: by which; the table tells all.
         margin: a difference that does not matter; what lies within it "matches".
+        class_name: only this one; else the mean of all.
         every_pair: each against each, instead of against the first.
         out: where to write a page with the differences of every patient.
     """
@@ -56,14 +61,20 @@ def compare(
     tables = {name: _tables(sides, name) for name in found}
     pairs: Literal["all", "reference"] = "all" if every_pair else "reference"
     sets = {
-        name: compare_tables(each, metric=metric, margin=margin, pairs=pairs, leave_out_trained=True)
+        name: compare_tables(
+            each, metric=metric, class_name=class_name, margin=margin, pairs=pairs, leave_out_trained=True
+        )
         for name, each in tables.items()
     }
     settings = differing(sides)
     page = Path(out) if out is not None else None
     if page is not None:
         with atomic(page) as file:
-            file.write(comparison_page(comparison_story(sets, tables, settings=settings)).html())
+            story = comparison_story(
+                sets, tables, settings=settings, pictures={name: _pictures(sides, name) for name in sets},
+                outlines=legend(Run.open(next(iter(sides.values()))[0]).target),
+            )  # fmt: skip
+            file.write(comparison_page(story).html())
     return Compared(sets, page, settings)
 
 
@@ -87,6 +98,12 @@ def _sides(arms: Sequence[Arm]) -> dict[str, list[Path]]:
 
 def _tables(sides: Mapping[str, Sequence[Path]], name: str) -> dict[str, list[Table]]:
     return {side: [Table.read(run / "evaluation" / name / "cases.csv") for run in runs] for side, runs in sides.items()}
+
+
+def _pictures(sides: Mapping[str, Sequence[Path]], name: str) -> dict[str, dict[str, str]]:
+    """By side and case, of what the first run's evaluation drew."""
+    drawn = {side: results.overlays(runs[0] / "evaluation" / name) for side, runs in sides.items()}
+    return {side: {one.case: one.picture for one in each} for side, each in drawn.items()}
 
 
 def _common(sides: Mapping[str, Sequence[Path]], on: Sequence[str]) -> list[str]:

@@ -12,11 +12,14 @@ from segue.evaluation.summary import rows_for
 from segue.evaluation.table import Table
 from segue.report import comparison_story as told
 from segue.report.page import Estimate
+from segue.report.palette import Colour
 from segue.words import short
 
 _LOST = 5  # cases that are shown
 
 Tables = Mapping[str, Table | Sequence[Table]]  # of each model
+Pictures = Mapping[str, Mapping[str, str]]  # by side and case: data URIs
+Outlines = Sequence[tuple[Colour, str]]
 Values = dict[tuple[str, str], float]  # of case and class, the mean over runs
 
 
@@ -26,9 +29,12 @@ def comparison_story(
     *,
     title: str = "",
     settings: Mapping[str, Mapping[str, str]] | None = None,
+    pictures: Mapping[str, Pictures] | None = None,
+    outlines: Outlines = (),
     commands: Sequence[str] = (),
 ) -> told.ComparisonStory:
-    """`sets`: by the set's name what came out, all by one metric and margin; `tables`: likewise what was compared."""
+    """`sets`: by the set's name what came out, all by one metric and margin; `tables`: likewise what was compared; `pictures`:
+    of some cases, with outlines that a legend tells."""
     if len({(found.metric, found.margin) for found in sets.values()}) != 1:
         raise BadInput("a page of a comparison needs sets, all compared by one metric and margin")
     found = next(iter(sets.values()))
@@ -41,9 +47,14 @@ def comparison_story(
         higher_is_better=metric.higher_is_better,
         margin=found.margin,
         test=differences[0].test if differences else "permutation",
-        groups=tuple(group for name, each in sets.items() for group in _groups(name, each, tables[name])),
+        groups=tuple(
+            group
+            for name, each in sets.items()
+            for group in _groups(name, each, tables[name], (pictures or {}).get(name, {}))
+        ),
         notes=tuple(_notes(sets)),
         settings=settings or {},
+        outlines=tuple(outlines),
         commands=tuple(commands),
     )
 
@@ -59,7 +70,7 @@ def _notes(sets: Mapping[str, Comparison]) -> Iterator[str]:
         yield note if len(where) == len(sets) else f"{', '.join(map(short, where))}: {note}"
 
 
-def _groups(name: str, found: Comparison, tables: Tables) -> Iterator[told.Group]:
+def _groups(name: str, found: Comparison, tables: Tables, pictures: Pictures) -> Iterator[told.Group]:
     metric, seen = METRICS[found.metric], _seen(tables)
     for group in found.groups:
         wanted = "images" if group.images_seen_by else ""
@@ -68,7 +79,8 @@ def _groups(name: str, found: Comparison, tables: Tables) -> Iterator[told.Group
         yield told.Group(
             set=name, seen_by=", ".join(group.images_seen_by), unit=found.unit if metric.distance else "",
             cases=group.cases, patients=group.patients, whom=group.differences[0].whom if group.differences else "patient",
-            sides=tuple(_sides(group, metric)), pairs=tuple(_pair(each, metric, values) for each in group.differences),
+            sides=tuple(_sides(group, metric)),
+            pairs=tuple(_pair(each, metric, values, pictures) for each in group.differences),
         )  # fmt: skip
 
 
@@ -103,7 +115,7 @@ def _runs(given: Table | Sequence[Table]) -> Sequence[Table]:
     return [given] if isinstance(given, Table) else given
 
 
-def _pair(found: Difference, metric: Metric, values: Mapping[str, Values]) -> told.Pair:
+def _pair(found: Difference, metric: Metric, values: Mapping[str, Values], pictures: Pictures) -> told.Pair:
     side, reference = values[found.side], values[found.reference]
     low, high = found.interval
     return told.Pair(
@@ -111,14 +123,18 @@ def _pair(found: Difference, metric: Metric, values: Mapping[str, Values]) -> to
         difference=Estimate(found.difference) if math.isnan(low) else Estimate(found.difference, low, high),
         p=found.p, p_adjusted=found.p_adjusted, p_wilcoxon=found.p_wilcoxon, rank_biserial=found.rank_biserial,
         standardised=found.standardised, verdict=found.verdict, sentence=found.sentence, differences=found.differences,
-        side_loses=tuple(_lost(side, reference, metric)), reference_loses=tuple(_lost(reference, side, metric)),
+        side_loses=tuple(_lost(side, reference, metric, pictures.get(found.side, {}))),
+        reference_loses=tuple(_lost(reference, side, metric, pictures.get(found.reference, {}))),
     )  # fmt: skip
 
 
-def _lost(own: Values, others: Values, metric: Metric) -> list[told.Lost]:
+def _lost(own: Values, others: Values, metric: Metric, pictures: Mapping[str, str]) -> list[told.Lost]:
     sign = 1 if metric.higher_is_better else -1
     gap = {key: sign * (own[key] - others[key]) for key in own if key in others}
     worst = [key for key in sorted(gap, key=lambda key: (gap[key], key)) if gap[key] < 0]
     return [
-        told.Lost(case=case, name=name, value=own[case, name], other=others[case, name]) for case, name in worst[:_LOST]
+        told.Lost(
+            case=case, name=name, value=own[case, name], other=others[case, name], picture=pictures.get(case, "")
+        )
+        for case, name in worst[:_LOST]
     ]  # fmt: skip

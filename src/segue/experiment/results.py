@@ -212,6 +212,11 @@ def _between(bounds: Sequence[float], number: int) -> str:
     return f"{percent(bounds[number - 1])} to {percent(bounds[number])}"
 
 
+def overlays(evaluation: Path) -> tuple[Overlay, ...]:
+    """What the evaluation on a set drew."""
+    return tuple(_overlays(evaluation / OVERLAYS, keys(evaluation / SUMMARY)))
+
+
 def _overlays(folder: Path, about: Mapping[str, Any]) -> Iterable[Overlay]:
     """JPEG files; what each shows stands in the summary, else its name must tell (worst-1.jpg)."""
     listed = about.get("overlays")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import Any
 
 from segue.errors import BadInput
 
 
 def nibabel() -> Any:
+    """Silent: what it would warn of in a header is refused, or told in our own words."""
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
     return _loaded("nibabel")
 
 

@@ -113,7 +113,18 @@ def _opened(path: Path) -> Any:
         raise BadInput(
             f"{path}: its header promises {claimed / 2**30:,.1f} GiB, which {size / 2**20:,.1f} MiB cannot hold"
         )
+    _demand_size(image, path)
     return image
+
+
+def _demand_size(image: Any, path: Path) -> None:
+    """Where the affine is made of the voxels' sizes. The library writes 1 mm where it finds none; nobody has measured that."""
+    if not isinstance(image, nibabel().Nifti1Image) or int(image.header["sform_code"]) > 0:
+        return
+    with nibabel().openers.Opener(path) as file:
+        written = type(image.header).from_fileobj(file, check=False)
+    if not (np.abs(written["pixdim"][1 : 1 + min(3, len(image.shape))]) > 0).all():
+        raise BadInput(f"{path}: its voxels have no size: its header says 0 mm")
 
 
 def _torn(path: Path) -> bool:

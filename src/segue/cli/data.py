@@ -79,7 +79,9 @@ def _tell_scan(found: Scan, debug: bool) -> None:
         tell.say(f"  sites      {len(found.sites):,}: {shown}")
     counted = list(sizes(found.cases).items())
     shown = ", ".join(f"{size} ({count:,})" for size, count in counted[:4])
-    tell.say(f"  sizes      {shown}" + (f", and {len(counted) - 4:,} more" if len(counted) > 4 else ""))
+    shown += f", and {len(counted) - 4:,} more" if len(counted) > 4 else ""
+    volumes = any(case.volume for case in found.cases)
+    tell.say(f"  sizes      {shown}" + (", as columns x rows x slices" if volumes else ""))
     if between := list(spacings(found.cases).items()):
         shown = ", ".join(f"{mm} mm ({count:,})" for mm, count in between[:3])
         tell.say(f"  spacing    {shown}" + (f", and {len(between) - 3:,} more" if len(between) > 3 else ""))

@@ -231,7 +231,7 @@ def _warnings(
     labelled: frozenset[str],
 ) -> Iterable[str]:
     if not dataset.card.patients_from:
-        yield "No patient is known: the split is by image, and frames of one patient may stand on both sides."
+        yield "No patient is known: the split is by image, and images of one patient may stand on both sides."
     sides: dict[str, set[str]] = {}
     for case in cases:
         if parts[case.case] != LEFT_OUT:

@@ -109,7 +109,9 @@ def _measures(section: Section, pairs: Sequence[Pair], *, several: bool) -> None
     units = sorted({one.unit for one, _ in pairs if one.unit})
     told = f" Distances are in {' or '.join(units)}." if units else ""
     if any(result.missed for _, result in pairs):
-        told += " Where a structure was missed altogether, they are the whole diagonal: a few such cases make a mean large."
+        told += (
+            " Where a structure was missed altogether, they are the whole diagonal: a few such cases make a mean large."
+        )
     if rows:
         section.text(f"Further measures, means over patients.{told}")
         section.table(["set", *["class"] * several, *names], rows)

@@ -187,6 +187,7 @@ def prepare(python: str, turns: int, folder: Path) -> dict[str, Any]:
         "ratio": statistics.median(
             b["seconds"] / a["seconds"] for a, b in zip(found["ours"], found["theirs"], strict=True)
         ),
+        "preparing": statistics.median(one["preparing"] for one in found["ours"]),
     }  # fmt: skip
 
 

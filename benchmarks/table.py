@@ -109,12 +109,34 @@ def learning() -> Iterator[list[str]]:
                 told(value, found["mark"], least=True),
                 script,
             ]
+    yield from against_volumes()
     if found := read("resume"):
         yield [
             f"{found['kills']} SIGKILLs, then finished",
             "the same bytes" if found["equal"] else "NOT the same",
             "`resume`",
         ]
+
+
+def against_volumes() -> Iterator[list[str]]:
+    """Of volumes, with the marks of the processor that measured."""
+    if found := read("nnunet_speed"):
+        step, prepare = (told(found[name]["ratio"], found["marks"][name], least=True) for name in ("step", "prepare"))
+        yield ["3-D training step, voxels/s, x nnU-Net", step, "`nnunet_speed`"]
+        sides = " x ".join(map(str, reversed(found["prepare"]["shape"])))
+        yield [
+            f"scan and prepare {found['prepare']['volumes']} volumes of {sides}, x nnU-Net",
+            prepare,
+            "`nnunet_speed`",
+        ]
+    if found := read("window_speed"):
+        sides = " x ".join(map(str, found["shape"]))
+        yield [f"predict {sides}, x MONAI", told(found["ratio"], found["mark"], least=True), "`window_speed`"]
+        yield ["the same, peak memory, GiB", told(found["peak_gib"]["ours"], found["most"]), "`window_speed`"]
+    if found := read("bias_speed"):
+        apart = statistics.median(row["apart"] for row in found["rows"])
+        yield ["N4, x the reference call's speed", f"{found['ratio']:.1f}", "`bias_speed`"]
+        yield ["the same, how far apart the results lie", f"{apart:.2%}", "`bias_speed`"]
 
 
 def details() -> Iterator[str]:
@@ -269,9 +291,46 @@ def volumes() -> Iterator[str]:
             [name, row["told"], f"{row['parameters'] / 1e6:.1f} M", minutes, str(row["cases"]), "<br>".join(scores)]
         )
     yield from rows(["row", "what", "parameters", "minutes", "test volumes", "Dice"], cells)
+    yield from speed_on_volumes()
     for name, row in found.items():
         along = ", ".join(f"{point['minutes']:.0f} min {point['dice']:.3f}" for point in row["curve"])
         yield f"`{name}`, validation Dice along the way: {along}.\n"
+
+
+def speed_on_volumes() -> Iterator[str]:
+    if found := read("nnunet_speed"):
+        step, prepare = found["step"], found["prepare"]
+        per_second = {side: f"{speed:,.0f}" for side, speed in step["voxels_per_second"].items()}
+        peak = {side: size / 2**30 for side, size in step["peak_bytes"].items()}
+        yield (
+            f"Against nnU-Net 2.8: its own plan for the hippocampus ({' x '.join(map(str, step['patch']))} voxels, "
+            f"{step['batch']} at once, {step['parameters'] / 1e6:.1f} M parameters) takes {per_second['theirs']} voxels a "
+            f"second there and {per_second['ours']} here ({step['how']}), with {peak['theirs']:.2f} and {peak['ours']:.2f} "
+            f"GiB at the peak; it waits for its patches {step['waited']:.1%} of the time. Preparing "
+            f"{prepare['volumes']} volumes takes {prepare['seconds']['theirs']:.0f} s there; here "
+            f"{prepare['seconds']['ours']:.0f} s with the scan, {prepare['preparing']:.0f} s without.\n"
+        )
+    if found := read("window_speed"):
+        seconds, peak = found["seconds"], found["peak_gib"]
+        yield (
+            f"Against MONAI's sliding window, the same network and overlap, from file to file: {seconds['theirs']:.0f} s "
+            f"there and {seconds['ours']:.0f} s here, {peak['theirs']:.2f} and {peak['ours']:.2f} GiB at the peak; the masks "
+            f"differ in {found['differing']:.2%} of the voxels. The air around the body is left away here, which is "
+            f"{found['left_away']:.0%} of the voxels.\n"
+        )
+    if found := read("bias_speed"):
+        yield "N4 on a shrunk copy against the reference call on all voxels, one thread:\n"
+        yield from rows(
+            ["volume", "shape", "reference, s", "Segue, s", "it corrects", "apart", "unevenness before, reference, Segue"],
+            [
+                [row["name"], " x ".join(map(str, row["shape"])), f"{row['seconds']['theirs']:.1f}",
+                 f"{row['seconds']['ours']:.1f}", f"{row['correction']:.1%}", f"{row['apart']:.2%}",
+                 ", ".join(f"{value:.3f}" for value in row.get("unevenness", {}).values()) or "-"]
+                for row in found["rows"]
+            ],
+        )  # fmt: skip
+        first, then = found["stores"]["first"], found["stores"]["next"]
+        yield f"A store with N4 took {first:.1f} s; another of another spacing after it {then:.1f} s: the field is kept.\n"
 
 
 def phantoms() -> Iterator[str]:

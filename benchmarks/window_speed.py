@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -30,7 +31,7 @@ MEMORY = 6  # GiB
 SIDE, SPACING = 512, (0.75, 0.75, 1.0)
 PATCH = (64, 128, 128)
 WINDOW = (-160.0, 240.0)  # Hounsfield units
-STEPS = 40
+STEPS = 150
 SIDES = ("ours", "theirs")
 
 
@@ -131,6 +132,18 @@ def differing(out: Path) -> float:
     return float((one != other).mean())
 
 
+def left_away(run: Path, image: Path) -> float:
+    """The share of voxels that prediction does not look at."""
+    from segue.data.volumes.look import read_channels
+    from segue.data.volumes.recipe import ready
+    from segue.experiment.load import load
+
+    seen = load(run).frame.volumes
+    assert seen is not None
+    there = ready(read_channels(image.parent, [image.name]), seen.recipe)
+    return 1 - math.prod(there.placement.stored) / math.prod(there.placement.native)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--child", nargs=4)
@@ -158,7 +171,7 @@ def main() -> None:
             b["seconds"] / a["seconds"] for a, b in zip(found["ours"], found["theirs"], strict=True)
         ),
         "peak_gib": {side: max(one["peak_bytes"] for one in each) / 2**30 for side, each in found.items()},
-        "differing": unlike,
+        "differing": unlike, "left_away": left_away(run, image),
     }  # fmt: skip
     print(json.dumps(result, indent=1))
     if given.slices == 300:

@@ -23,8 +23,8 @@ import segue
 from benchmarks.common import save, shared_data
 from segue.data.copies.alignment import Looks
 from segue.data.copies.fingerprint import copies, thumbnail
+from segue.data.copies.leaks import COPY, Pair, _devices, between, read_pairs
 from segue.data.dataset import Dataset
-from segue.data.leaks import COPY, Pair, _devices, between, read_pairs
 
 SETS = ("kvasir-seg", "cvc-clinicdb", "polypgen", "isic2018", "ham10000-unlabelled")
 _SAMPLE = 40

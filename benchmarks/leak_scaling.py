@@ -19,8 +19,8 @@ import numpy.typing as npt
 from benchmarks.common import save
 from segue.data.copies.alignment import SIDE
 from segue.data.copies.fingerprint import copies
+from segue.data.copies.leaks import COPY
 from segue.data.copies.variant import VARIANTS
-from segue.data.leaks import COPY
 
 _SCENES = 300
 _BLOCK = 2000

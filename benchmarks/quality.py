@@ -26,7 +26,7 @@ import segue
 from benchmarks.common import RESULTS, save, shared_data
 from benchmarks.train_speed import CHAIN
 from segue.data.dataset import Dataset
-from segue.data.split import Split
+from segue.data.splitting.split import Split
 from segue.data.target import Target
 from segue.evaluation.compare import compare
 from segue.evaluation.judge import scored

@@ -20,8 +20,8 @@ from typing import Any
 
 from benchmarks.common import save
 from segue.data.phantoms import PHANTOMS
-from segue.data.scan import scan
-from segue.data.split import SplitSettings, split
+from segue.data.scanning.scan import scan
+from segue.data.splitting.split import SplitSettings, split
 from segue.experiment.train import train
 from segue.training.run import Run
 

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from segue.data.scanned import Scan
+from segue.data.scanning.scanned import Scan
 
 Array = npt.NDArray[Any]
 HEIGHT, WIDTH = 40, 48

@@ -18,15 +18,15 @@ from segue.version import __version__
 
 if TYPE_CHECKING:
     from segue.checkup import doctor as doctor
+    from segue.data.copies.leaks import leaks as leaks
     from segue.data.dataset import Dataset as Dataset
-    from segue.data.explore import explore as explore
+    from segue.data.exploring.explore import explore as explore
     from segue.data.export import export as export
-    from segue.data.leaks import leaks as leaks
-    from segue.data.prepare import prepare as prepare
-    from segue.data.scan import scan as scan
-    from segue.data.split import split as split
+    from segue.data.preparing.prepare import prepare as prepare
+    from segue.data.scanning.scan import scan as scan
+    from segue.data.scanning.unpack import unpack as unpack
+    from segue.data.splitting.split import split as split
     from segue.data.stores.store import Store as Store
-    from segue.data.unpack import unpack as unpack
     from segue.demonstration import demo as demo
     from segue.experiment.compare import compare as compare
     from segue.experiment.evaluate import evaluate as evaluate
@@ -44,18 +44,18 @@ _HOME = {
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",
     "evaluate": "segue.experiment.evaluate",
-    "explore": "segue.data.explore",
+    "explore": "segue.data.exploring.explore",
     "export": "segue.data.export",
     "judge": "segue.experiment.judge",
-    "leaks": "segue.data.leaks",
+    "leaks": "segue.data.copies.leaks",
     "load": "segue.experiment.load",
     "predict": "segue.experiment.predict",
-    "prepare": "segue.data.prepare",
+    "prepare": "segue.data.preparing.prepare",
     "report": "segue.experiment.report",
-    "scan": "segue.data.scan",
-    "split": "segue.data.split",
+    "scan": "segue.data.scanning.scan",
+    "split": "segue.data.splitting.split",
     "train": "segue.experiment.train",
-    "unpack": "segue.data.unpack",
+    "unpack": "segue.data.scanning.unpack",
 }
 
 __all__ = [*_HOME, "__version__"]

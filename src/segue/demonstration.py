@@ -14,14 +14,14 @@ from typing import Any
 import cv2
 
 from segue.data.case import read_table
+from segue.data.copies.leaks import leaks
 from segue.data.dataset import Dataset
-from segue.data.explore import explore
+from segue.data.exploring.explore import explore
 from segue.data.images import read_image
-from segue.data.leaks import leaks
 from segue.data.phantoms import PHANTOMS
-from segue.data.prepare import prepare
-from segue.data.scan import scan
-from segue.data.split import SplitSettings, split
+from segue.data.preparing.prepare import prepare
+from segue.data.scanning.scan import scan
+from segue.data.splitting.split import SplitSettings, split
 from segue.errors import BadInput
 from segue.words import count
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import pytest
 
 import segue
-from segue.data import measure
 from segue.data.dataset import Dataset
-from segue.data.explore import explore
-from segue.data.measure import Colour, evenly, spread
+from segue.data.exploring import measure
+from segue.data.exploring.explore import explore
+from segue.data.exploring.measure import Colour, evenly, spread
 from segue.errors import BadInput
 from tests.data.made import blob_mask, scene
 from tests.report.test_page import Reader, outside

@@ -11,7 +11,7 @@ import pytest
 import segue
 from segue.data.dataset import Dataset
 from segue.data.export import export
-from segue.data.split import SplitSettings, split
+from segue.data.splitting.split import SplitSettings, split
 from segue.data.volumes import nifti
 from segue.errors import BadInput
 from tests.data import made as frames

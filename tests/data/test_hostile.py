@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 import segue
 from segue.data.case import COLUMNS, Case, guard, read_cases, unguard, write_cases
+from segue.data.copies.leaks import leaks
 from segue.data.dataset import Dataset
-from segue.data.leaks import leaks
-from segue.data.prepare import prepare
+from segue.data.preparing.prepare import prepare
 from segue.data.preparing.settings import PrepareSettings
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import Store
@@ -382,7 +382,7 @@ def test_a_disk_that_is_full_during_prepare(
     dataset = segue.scan(many, tmp_path / "d", workers=0).dataset
     assert dataset is not None
     if room == "too little for the rest":  # as when another programme fills the disk meanwhile
-        monkeypatch.setattr("segue.data.prepare._enough_room", lambda planned: None)
+        monkeypatch.setattr("segue.data.preparing.prepare._enough_room", lambda planned: None)
     with _small_disk(tmp_path / "disk", "1m") as disk:
         with pytest.raises(Failed, match=r"disk is full|MB are free") as raised:
             prepare(dataset, disk / "stores" / "s", workers=0)
@@ -405,7 +405,7 @@ def test_a_disk_that_is_full_during_unpacking(tmp_path: Path, monkeypatch: pytes
     content = np.random.default_rng(0).integers(0, 256, 700_000).astype(np.uint8).tobytes()
     zipped(("a.png", content))(tmp_path / "a.zip")
     free = type("Usage", (), {"free": 1 << 40})
-    monkeypatch.setattr("segue.data.unpack.shutil.disk_usage", lambda folder: free)
+    monkeypatch.setattr("segue.data.scanning.unpack.shutil.disk_usage", lambda folder: free)
     with _small_disk(tmp_path / "disk", "512k") as disk:
         with pytest.raises(Failed, match="No space left"):
             segue.unpack(tmp_path / "a.zip", disk / "to")
@@ -475,7 +475,7 @@ def dataset(many: Path, tmp_path: Path) -> Dataset:
 # Stops in the middle of an item: the process tells how far it is, and waits to be ended.
 _SLOW = """
 import sys, time
-from segue.data import prepare
+from segue.data.preparing import prepare
 from segue.data.preparing import frames
 from segue.errors import SegueError
 whole = frames._store_one
@@ -553,7 +553,7 @@ def test_two_that_prepare_one_store_from_the_command_line(dataset: Dataset, tmp_
 def test_a_scan_that_is_ended_goes_on_to_the_same_dataset(many: Path, tmp_path: Path) -> None:
     code = """
 import sys, time
-from segue.data import scan
+from segue.data.scanning import scan
 whole, done = scan.look, 0
 def slow(task):
     global done

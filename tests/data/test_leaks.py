@@ -10,9 +10,9 @@ import pytest
 import segue
 from segue.data.components import components
 from segue.data.copies.fingerprint import copies, following, thumbnail
+from segue.data.copies.leaks import COPY, FRAME, leaks
 from segue.data.copies.neighbours import Forest
 from segue.data.copies.variant import VARIANTS
-from segue.data.leaks import COPY, FRAME, leaks
 from tests.data import made
 from tests.data.made import Picture
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import segue
-from segue.data.noticed import unused
+from segue.data.scanning.noticed import unused
 from tests.data import made
 
 

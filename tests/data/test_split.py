@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue.data.dataset import Dataset
-from segue.data.dealing import LEFT_OUT
-from segue.data.split import BUDGETS, Split, SplitSettings, split
+from segue.data.splitting.dealing import LEFT_OUT
+from segue.data.splitting.split import BUDGETS, Split, SplitSettings, split
 from segue.errors import BadInput
 from tests.data import made
 

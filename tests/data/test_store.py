@@ -14,7 +14,7 @@ import segue
 from segue.data.case import IGNORE
 from segue.data.dataset import Dataset
 from segue.data.geometry import PYRAMID, Fit, resize_labels
-from segue.data.prepare import plan, prepare
+from segue.data.preparing.prepare import plan, prepare
 from segue.data.preparing.settings import PrepareSettings
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import Store

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import segue
-from segue.data.unpack import Unpacked
+from segue.data.scanning.unpack import Unpacked
 from segue.errors import BadInput, Failed
 from tests.hostile import blob, encoded, picture, tarred, zipped
 
@@ -89,7 +89,7 @@ def test_nothing_is_executable_or_owned_by_another(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_too_small_by_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     zipped(*FILES.items())(tmp_path / "a.zip")
-    monkeypatch.setattr("segue.data.unpack.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10}))
+    monkeypatch.setattr("segue.data.scanning.unpack.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 10}))
     with pytest.raises(Failed, match="which do not fit"):
         segue.unpack(tmp_path / "a.zip", tmp_path / "new" / "to")
     assert os.listdir(tmp_path) == ["a.zip"]

@@ -10,7 +10,7 @@ import pytest
 
 import segue
 from segue.data.dataset import Dataset
-from segue.data.split import SplitSettings
+from segue.data.splitting.split import SplitSettings
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation import choose as choosing

@@ -11,9 +11,9 @@ import pytest
 import segue
 from segue.data.case import IGNORE
 from segue.data.dataset import Dataset
-from segue.data.prepare import prepare
+from segue.data.preparing.prepare import prepare
 from segue.data.preparing.settings import PrepareSettings
-from segue.data.split import SplitSettings
+from segue.data.splitting.split import SplitSettings
 from segue.data.stores.store import Store
 from segue.data.target import Target
 from segue.errors import BadInput

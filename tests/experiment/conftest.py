@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from segue.data.phantoms import PHANTOMS
-from segue.data.scan import scan
-from segue.data.split import SplitSettings, split
+from segue.data.scanning.scan import scan
+from segue.data.splitting.split import SplitSettings, split
 from segue.experiment.train import Trained, train
 
 SMALL: dict[str, Any] = {

@@ -13,7 +13,7 @@ import segue
 from segue.config import read_yaml, write_yaml
 from segue.data.case import read_table
 from segue.data.dataset import Dataset
-from segue.data.scan import scan
+from segue.data.scanning.scan import scan
 from segue.errors import BadInput
 from segue.evaluation.table import Table
 from segue.experiment.compare import compare
@@ -85,7 +85,7 @@ def test_a_copy_of_a_training_image_elsewhere_is_found(there: Path, trained: Tra
 def test_a_changed_split_is_refused(there: Path, trained: Trained, tmp_path: Path) -> None:
     copy = tmp_path / "north"
     shutil.copytree("datasets/north", copy)
-    from segue.data.split import SplitSettings, split
+    from segue.data.splitting.split import SplitSettings, split
 
     split(copy, settings=SplitSettings(test=0.4, validation=0.2, seed=9))
     with pytest.raises(BadInput, match="not the one that was trained with"):

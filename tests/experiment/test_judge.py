@@ -12,7 +12,7 @@ import pytest
 import segue
 from segue.data.dataset import Dataset
 from segue.data.export import nnunet_names
-from segue.data.split import SplitSettings, split
+from segue.data.splitting.split import SplitSettings, split
 from segue.data.volumes import nifti
 from segue.errors import BadInput
 from tests.data.volumes import made

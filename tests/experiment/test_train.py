@@ -16,7 +16,7 @@ import segue
 from segue.config import validate
 from segue.data.case import read_table
 from segue.data.dataset import Dataset
-from segue.data.split import SplitSettings, split
+from segue.data.splitting.split import SplitSettings, split
 from segue.errors import BadInput
 from segue.experiment.settings import TrainSettings
 from segue.experiment.train import Trained, train

@@ -13,7 +13,7 @@ import torch
 
 import segue
 from segue.data.phantoms import PHANTOMS
-from segue.data.split import SplitSettings, split
+from segue.data.splitting.split import SplitSettings, split
 from segue.data.volumes import nifti
 from segue.data.volumes.grid import Grid
 from segue.errors import BadInput

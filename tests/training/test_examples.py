@@ -11,7 +11,7 @@ import torch
 
 import segue
 from segue.data.case import IGNORE
-from segue.data.prepare import prepare
+from segue.data.preparing.prepare import prepare
 from segue.data.stores.volumes import VolumeStore
 from segue.data.target import Target
 from segue.step import Batch

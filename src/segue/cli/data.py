@@ -11,9 +11,9 @@ from segue.cli import tell
 from segue.words import count
 
 if TYPE_CHECKING:
-    from segue.data.leaks import Leaks
-    from segue.data.scanned import Scan
-    from segue.data.split import Split
+    from segue.data.copies.leaks import Leaks
+    from segue.data.scanning.scanned import Scan
+    from segue.data.splitting.split import Split
 
 app = typer.Typer(
     help="Look at data, find what is wrong with it, split it, prepare it.", no_args_is_help=True, rich_markup_mode=None
@@ -50,7 +50,7 @@ def scan(
 ) -> None:
     """What is there, and what is wrong with it. Pairing, label values, sizes, patients, sites, copies."""
     with tell.errors_told(json, debug):
-        from segue.data.scan import scan as look_through
+        from segue.data.scanning.scan import scan as look_through
 
         found = look_through(
             path, out, name=name, layout=layout, image=image, mask=mask, labels=labels, modality=modality, skip_bad=skip_bad,
@@ -66,7 +66,7 @@ def scan(
 
 def _tell_scan(found: Scan, debug: bool) -> None:
     from segue.data.dataset import patients
-    from segue.data.scanned import sizes, spacings
+    from segue.data.scanning.scanned import sizes, spacings
 
     unlabelled = len(found.cases) - found.labelled
     tell.say(f"{found.root}", f"  layout     {found.layout}: {found.why}")
@@ -170,7 +170,7 @@ def unpack(
 ) -> None:
     """Unpack an archive with every member checked, or not at all."""
     with tell.errors_told(json, debug):
-        from segue.data.unpack import unpack as extract
+        from segue.data.scanning.unpack import unpack as extract
 
         done = extract(archive, to)
         if json:
@@ -192,7 +192,7 @@ def leaks(
 ) -> None:
     """Images seen twice. In one dataset, or on both sides of a comparison."""
     with tell.errors_told(json, debug):
-        from segue.data.leaks import leaks as search
+        from segue.data.copies.leaks import leaks as search
         from segue.errors import BadInput
 
         if against is not None and other is not None:
@@ -246,8 +246,8 @@ def split(
     """Train, validation and test, by patient. Copies kept together, label budgets nested, stored with a hash."""
     with tell.errors_told(json, debug):
         from segue.config import load
-        from segue.data.split import SplitSettings
-        from segue.data.split import split as divide
+        from segue.data.splitting.split import SplitSettings
+        from segue.data.splitting.split import split as divide
 
         given = {"test": test, "validation": validation, "folds": folds, "leave_site_out": leave_site_out, "seed": seed}
         pairs = [f"{key}={value}" for key, value in given.items() if value is not None]
@@ -270,7 +270,7 @@ def _tell_split(made: Split, dataset: Path) -> None:
     if made.folds:
         sizes = [sum(fold == number for fold in made.folds.values()) for number in sorted(set(made.folds.values()))]
         tell.say("", f"  folds: {', '.join(map(str, sizes))} images")
-    from segue.data.split import BUDGETS
+    from segue.data.splitting.split import BUDGETS
 
     budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in BUDGETS]
     tell.say("", f"  label budgets (patients: labelled images), each inside the next: {', '.join(budgets)}", "")
@@ -313,8 +313,8 @@ def prepare(
     """A memory-mapped store to train from. Parallel, resumable, whole or not there."""
     with tell.errors_told(json, debug):
         from segue.config import load
-        from segue.data.prepare import plan
-        from segue.data.prepare import prepare as make
+        from segue.data.preparing.prepare import plan
+        from segue.data.preparing.prepare import prepare as make
         from segue.data.preparing.settings import PrepareSettings
         from segue.executors.progress import duration
 
@@ -382,7 +382,7 @@ def explore(
 ) -> None:
     """One page to look at. Sizes, foreground, colours per site, copies, contact sheet, warnings in words."""
     with tell.errors_told(json, debug):
-        from segue.data.explore import explore as draw
+        from segue.data.exploring.explore import explore as draw
 
         page = draw(dataset, out, workers=workers, progress=not json)
         if json:

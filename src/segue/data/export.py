@@ -23,7 +23,7 @@ import numpy.typing as npt
 from segue.data.alone import alone
 from segue.data.case import IGNORE, Case, write_rows
 from segue.data.dataset import Dataset, as_dataset
-from segue.data.split import Split
+from segue.data.splitting.split import Split
 from segue.data.volumes import nifti
 from segue.data.volumes.look import read_channels
 from segue.errors import BadInput

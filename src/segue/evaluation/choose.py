@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segue.data.dealing import LEFT_OUT
-from segue.data.split import Split
+from segue.data.splitting.dealing import LEFT_OUT
+from segue.data.splitting.split import Split
 from segue.data.target import Target
 from segue.errors import BadInput, SegueError
 from segue.evaluation.decision import PLAIN, Decision, filled, masks, parts_of, plain_decision, true_masks

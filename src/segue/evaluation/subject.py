@@ -19,7 +19,7 @@ from segue.data.dataset import TABLE, Dataset
 from segue.data.geometry import pyramid
 from segue.data.pixels import to_channels
 from segue.data.preparing.volumes import modality_of, prepared
-from segue.data.split import Split
+from segue.data.splitting.split import Split
 from segue.data.stamp import stamp_now
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import Store

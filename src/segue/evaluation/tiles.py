@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segue.data.propose import STEP
+from segue.data.preparing.propose import STEP
 from segue.evaluation.frame import Frame
 
 OVERLAP = 0.25  # of a tile's side, at least

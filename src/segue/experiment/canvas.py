@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segue import networks
-from segue.data.propose import STEP
+from segue.data.preparing.propose import STEP
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks.settings import Stages

@@ -12,9 +12,9 @@ from typing import Any
 
 import cv2
 
+from segue.data.copies.leaks import between
 from segue.data.dataset import Dataset
-from segue.data.leaks import between
-from segue.data.split import Split
+from segue.data.splitting.split import Split
 from segue.data.stores.store import Store
 from segue.errors import BadInput
 from segue.evaluation.amounts import Agreement, agreements

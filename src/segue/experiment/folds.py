@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.data.dataset import Dataset
-from segue.data.split import Split, SplitSettings, split
+from segue.data.splitting.split import Split, SplitSettings, split
 from segue.errors import BadInput
 from segue.evaluation.judge import judge
 from segue.evaluation.metrics import METRICS

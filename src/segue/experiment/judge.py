@@ -15,7 +15,7 @@ from segue.data import images
 from segue.data.case import IGNORE
 from segue.data.dataset import Dataset, as_dataset
 from segue.data.export import nnunet_names
-from segue.data.split import Split
+from segue.data.splitting.split import Split
 from segue.data.target import Target
 from segue.data.tree import IMAGES, VOLUMES, Tree, stem, suffix
 from segue.data.volumes import files

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from segue import networks
 from segue.data.case import Case
 from segue.data.dataset import Dataset
-from segue.data.prepare import prepare
-from segue.data.split import Split, split
+from segue.data.preparing.prepare import prepare
+from segue.data.splitting.split import Split, split
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import Store
 from segue.data.stores.volumes import VolumeStore

@@ -10,8 +10,8 @@ import pytest
 
 import segue
 from segue.config import read_yaml, write_yaml
-from segue.data import measure
 from segue.data.dataset import CARD, Dataset
+from segue.data.exploring import measure
 from segue.data.volumes import cuts
 from segue.errors import BadInput
 from tests.data import made as frames

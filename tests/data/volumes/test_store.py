@@ -14,8 +14,8 @@ import pytest
 import segue
 from segue.config import read_yaml, write_yaml
 from segue.data.dataset import CARD, Dataset
-from segue.data.prepare import plan, prepare
 from segue.data.preparing import volumes as preparing
+from segue.data.preparing.prepare import plan, prepare
 from segue.data.preparing.settings import PrepareSettings
 from segue.data.stores.store import Store
 from segue.data.stores.volumes import VolumePlace, VolumeStore, as_row, of_row, slices_of
@@ -99,7 +99,7 @@ def test_thick_slices_are_left_and_thin_ones_are_not(dataset: Dataset) -> None:
 
 _SLOW = """
 import sys, time
-from segue.data import prepare
+from segue.data.preparing import prepare
 from segue.data.preparing import volumes
 whole = volumes._store_one
 done = 0

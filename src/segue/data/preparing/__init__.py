@@ -1,1 +1,1 @@
-"""How cases come into a store: frames, and volumes. `segue.data.prepare` is the verb."""
+"""`segue data prepare`: how cases come into a store, frames and volumes."""

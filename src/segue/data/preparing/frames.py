@@ -15,8 +15,8 @@ from segue.data.dataset import Dataset
 from segue.data.geometry import pyramid
 from segue.data.pixels import to_channels
 from segue.data.preparing.kind import Bench, same_share
+from segue.data.preparing.propose import working_size
 from segue.data.preparing.settings import PrepareSettings
-from segue.data.propose import working_size
 from segue.data.stamp import stamp_now
 from segue.data.stores.frames import IMAGES, MASKS, Layout, Place, write_index
 from segue.errors import BadInput

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.data.preparing.kind import Bench, same_share
+from segue.data.preparing.propose import working_spacing
 from segue.data.preparing.settings import PrepareSettings
-from segue.data.propose import working_spacing
 from segue.data.stamp import stamp_now
 from segue.data.stores.volumes import IMAGES, MASKS, VolumePlace, as_row, of_row, slices_of, write_index
 from segue.data.volumes.bias import BiasSettings, corrected

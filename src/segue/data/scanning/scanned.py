@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from segue.data.case import Case
+from segue.data.copies.leaks import Pair
 from segue.data.dataset import Dataset, patients
-from segue.data.leaks import Pair
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from segue.data import measure
 from segue.data.case import IGNORE, Case
 from segue.data.dataset import DUPLICATES, Dataset, as_dataset, patients
-from segue.data.doubts import doubts
-from segue.data.measure import Look, Survey, largest, survey
-from segue.data.propose import LARGEST, working_size, working_spacing
+from segue.data.exploring import measure
+from segue.data.exploring.measure import Look, Survey, largest, survey
+from segue.data.preparing.propose import LARGEST, working_size, working_spacing
+from segue.data.scanning.doubts import doubts
 from segue.errors import BadInput
 from segue.files import atomic
 from segue.report import figures

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from segue.data.case import IGNORE, Case
+from segue.data.copies.leaks import Pair, read_pairs
 from segue.data.dataset import Dataset
-from segue.data.leaks import Pair, read_pairs
 from segue.data.volumes import cuts
 from segue.executors import LocalExecutor, Needs
 from segue.report import figures

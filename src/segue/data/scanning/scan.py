@@ -16,19 +16,19 @@ import numpy.typing as npt
 
 from segue.config import read_yaml, validate
 from segue.data import labels as rules
-from segue.data import leaks as copies
-from segue.data import noticed
 from segue.data.adapters import ADAPTERS, Adapter, Reading
 from segue.data.adapters.pairing import is_picture
 from segue.data.adapters.template import from_templates
 from segue.data.alone import alone
 from segue.data.case import Case, write_rows
+from segue.data.copies import leaks as copies
 from segue.data.copies.alignment import SIDE
 from segue.data.dataset import CARD, DUPLICATES, SKIPPED, TABLE, THUMBNAILS, Card, Dataset, patients
-from segue.data.doubts import doubts
-from segue.data.look import Task, look
-from segue.data.noticed import classes_in
-from segue.data.scanned import Scan
+from segue.data.scanning import noticed
+from segue.data.scanning.doubts import doubts
+from segue.data.scanning.look import Task, look
+from segue.data.scanning.noticed import classes_in
+from segue.data.scanning.scanned import Scan
 from segue.data.stamp import stamp
 from segue.data.tree import IMAGES, VOLUMES, Tree, series_stat, suffix
 from segue.data.volumes import legends

@@ -14,10 +14,18 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from segue.config import Settings, read_yaml, validate, write_yaml
-from segue.data.adopted import adopted
 from segue.data.case import Case, read_table, write_rows
 from segue.data.dataset import Dataset, as_dataset
-from segue.data.dealing import LEFT_OUT, by_patient, in_proportion, into_folds, site_left_out, strata_of, units_of
+from segue.data.splitting.adopted import adopted
+from segue.data.splitting.dealing import (
+    LEFT_OUT,
+    by_patient,
+    in_proportion,
+    into_folds,
+    site_left_out,
+    strata_of,
+    units_of,
+)
 from segue.errors import BadInput
 from segue.files import atomic
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from statistics import median
 
 from segue.data.case import Case
-from segue.data.leaks import Pair
+from segue.data.copies.leaks import Pair
 from segue.words import count, percent
 
 _BEGINS = re.compile(r"([^-_]+)[-_]")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segue.data.adapters.folders import PARTS
 from segue.data.case import Case, read_table
-from segue.data.dealing import LEFT_OUT
+from segue.data.splitting.dealing import LEFT_OUT
 from segue.errors import BadInput, nearest
 
 Adopted = tuple[dict[str, str], dict[str, int], str]

@@ -8,7 +8,6 @@ ignored. `cases.csv` says which case bears which name there.
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections import Counter
@@ -28,7 +27,7 @@ from segue.data.volumes import nifti
 from segue.data.volumes.look import read_channels
 from segue.errors import BadInput
 from segue.executors import LocalExecutor, Needs
-from segue.files import atomic
+from segue.files import atomic, write_json
 
 FORMATS = ("nnunet",)
 CASES = "cases.csv"
@@ -175,8 +174,7 @@ def _describe(dataset: Dataset, work: Path, tasks: list[_Task], parts: dict[str,
         for part, where in (("train", "train"), ("val", "validation"))
     }
     for name, content in (("dataset.json", about), ("splits_final.json", [fold])):
-        with atomic(work / name) as file:
-            json.dump(content, file, indent=2, ensure_ascii=False)
+        write_json(work / name, content)
     for folder in ("imagesTs", "labelsTs"):
         if not any((work / folder).iterdir()):
             shutil.rmtree(work / folder)

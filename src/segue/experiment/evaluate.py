@@ -31,7 +31,7 @@ from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
 from segue.experiment.report import report, story
 from segue.experiment.settings import EvaluateSettings
-from segue.files import atomic
+from segue.files import atomic, read_json, write_json
 from segue.training.run import Run
 from segue.words import count, some
 
@@ -136,8 +136,7 @@ def _on(
         "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
     }  # fmt: skip
     verdict.table.write(where / CASES)
-    with atomic(where / SUMMARY) as file:
-        json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2, ensure_ascii=False)
+    write_json(where / SUMMARY, {**about, "summaries": [one.as_json() for one in summaries]})
     for rest in where.glob(f"{_UNFINISHED}*"):
         rest.unlink()
     return Evaluation(name, where, verdict.table, summaries, about, amounts)
@@ -216,7 +215,7 @@ def _chosen(model: Model, predictor: Predictor, settings: EvaluateSettings, say:
     """Threshold and clean-up from the validation cases, found once and kept with the run."""
     path = model.folder / "decision.json"
     if path.exists():
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
         if kept["views"] == list(settings.views) and kept["weights"] == settings.weights:
             return Decision.from_json(kept["decision"])
     cases: list[Subject] = []
@@ -235,6 +234,5 @@ def _chosen(model: Model, predictor: Predictor, settings: EvaluateSettings, say:
         predictor, cases, frame=model.frame, target=model.target, part="train" if folds else "validation"
     )  # fmt: skip
     say(found.told)
-    with atomic(path) as file:
-        json.dump({**found.as_json(), "views": list(settings.views), "weights": settings.weights}, file, indent=2)
+    write_json(path, {**found.as_json(), "views": list(settings.views), "weights": settings.weights})
     return found.decision

@@ -5,7 +5,6 @@ The folder of the folds predicts as one: the mean of their probabilities.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from segue.evaluation.table import Table
 from segue.experiment.load import load
 from segue.experiment.settings import TrainSettings
 from segue.experiment.train import run_name, train
-from segue.files import atomic
+from segue.files import write_json
 
 Say = Callable[[str], None]
 
@@ -72,8 +71,7 @@ def train_folds(
         "set": evaluation.name, "dataset": dataset.name, "part": "out-of-fold", "home": True, "seen": "",
         "split": Split.open(dataset, name).hash, "runs": [run.name for run in runs],
     }  # fmt: skip
-    with atomic(evaluation / "summary.json") as file:
-        json.dump({**about, "summaries": [one.as_json() for one in summaries]}, file, indent=2)
+    write_json(evaluation / "summary.json", {**about, "summaries": [one.as_json() for one in summaries]})
     return Folds(folder, tuple(run.folder for run in runs), table, summaries)
 
 

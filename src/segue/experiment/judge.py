@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +27,7 @@ from segue.evaluation.subject import Subject, subjects
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Row, Table
 from segue.executors.progress import Progress
-from segue.files import atomic
+from segue.files import write_json
 from segue.words import some
 
 CASES, SUMMARY = "cases.csv", "summary.json"
@@ -96,13 +95,8 @@ def judge(
     amounts = agreements(table)
     about = {"set": name, "dataset": dataset.name, "part": part, "split": chosen.hash if chosen else ""}
     table.write(where / CASES)
-    with atomic(where / SUMMARY) as file:
-        json.dump(
-            {**about, "amounts": [one.as_json() for one in amounts], "summaries": [one.as_json() for one in summaries]},
-            file,
-            indent=2,
-            ensure_ascii=False,
-        )
+    results = {"amounts": [one.as_json() for one in amounts], "summaries": [one.as_json() for one in summaries]}
+    write_json(where / SUMMARY, {**about, **results})
     left = len(set(found) - {one.case.case for one in cases})
     if left:
         say(f"{left} more masks are of cases that are not judged")

@@ -16,7 +16,7 @@ from segue.evaluation.overlays import legend
 from segue.experiment import results
 from segue.experiment.load import FOLDS
 from segue.experiment.settings import TrainSettings
-from segue.files import atomic
+from segue.files import atomic, read_json
 from segue.report.run_page import run_page
 from segue.report.story import DEFAULT, Dataset, Epoch, Member, Part, RunStory, Setting, Thresholds
 from segue.training.run import ABOUT, CONFIG, ENVIRONMENT, Run
@@ -170,10 +170,10 @@ def _thresholds(path: Path) -> Thresholds | None:
     if not path.exists():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = read_json(path)
         tried, scores = zip(*found["curve"], strict=True) if found["curve"] else ((), ())
         chosen = float(found["decision"]["threshold"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path}: is not what an evaluation writes ({error})") from None
     return Thresholds(tried=tried, scores={"Dice": scores}, chosen=chosen) if tried else None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from segue.data.target import Target
-from segue.errors import BadInput
 from segue.evaluation.amounts import agreements
 from segue.evaluation.decision import Decision
 from segue.evaluation.gap import gaps
 from segue.evaluation.metrics import FAILED_DICE, METRICS
 from segue.evaluation.summary import interval_of_mean, per_patient, rows_for, summarise
 from segue.evaluation.table import Row, Table
+from segue.files import read_json
 from segue.report.page import Estimate, Percent
 from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Stratum, Subgroup
 from segue.words import percent
@@ -75,15 +74,7 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
 
 def keys(path: Path) -> Mapping[str, Any]:
     """Of a JSON file; none where there is no file."""
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: cannot be read ({error})") from None
-    if not isinstance(found, dict):
-        raise BadInput(f"{path}: must hold keys and values")
-    return found
+    return read_json(path) if path.exists() else {}
 
 
 def _amounts(table: Table) -> Iterable[Amount]:

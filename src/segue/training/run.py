@@ -29,7 +29,7 @@ from segue.config import read_yaml, write_yaml
 from segue.data.case import read_table, write_rows
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.files import atomic
+from segue.files import atomic, read_json, write_json
 from segue.hardware import processor
 from segue.version import __version__
 
@@ -51,12 +51,12 @@ class Run:
         run = cls(folder)
         (folder / "weights").mkdir(parents=True, exist_ok=True)
         write_yaml(folder / CONFIG, config)
-        _write_json(folder / ENVIRONMENT, environment())
+        write_json(folder / ENVIRONMENT, environment())
         with atomic(folder / CASES) as file:
             columns = list(cases[0])
             write_rows(file, [columns, *([row[name] for name in columns] for row in cases)])
         # Last: a folder with it is a run.
-        _write_json(folder / ABOUT, {"format": FORMAT, **about, "finished": False})
+        write_json(folder / ABOUT, {"format": FORMAT, **about, "finished": False})
         return run
 
     @staticmethod
@@ -86,7 +86,7 @@ class Run:
 
     @cached_property
     def about(self) -> dict[str, Any]:
-        return _read_json(self.folder / ABOUT)
+        return read_json(self.folder / ABOUT)
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -102,11 +102,11 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return bool(_read_json(self.folder / ABOUT)["finished"])
+        return bool(read_json(self.folder / ABOUT)["finished"])
 
     def finish(self, **told: Any) -> None:
         self.__dict__.pop("about", None)
-        _write_json(self.folder / ABOUT, {**self.about, **told, "finished": True})
+        write_json(self.folder / ABOUT, {**self.about, **told, "finished": True})
         self.__dict__.pop("about", None)
 
     def cases(self) -> list[dict[str, str]]:
@@ -151,19 +151,3 @@ def _commit() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout.strip()
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    with atomic(path) as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: cannot be read ({error})") from None
-    if not isinstance(found, dict):
-        raise BadInput(f"{path}: must hold keys and values")
-    return found

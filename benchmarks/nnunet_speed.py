@@ -117,7 +117,9 @@ def step(python: str, turns: int, folder: Path) -> dict[str, Any]:
         found["theirs"].append(theirs(python, "train", base, 4, "--steps", STEPS))
         found["ours"].append(ours("step", folder, json.dumps(plan)))
         print(f"{turn + 1}: {_speed(found['ours'][-1]):,.0f} voxels/s, nnU-Net {_speed(found['theirs'][-1]):,.0f}")
-    (parameters,) = {each["parameters"] for side in found.values() for each in side}
+    # nnU-Net has logits of one more level, which its loss counts as nothing.
+    (parameters,), (many,) = ({each["parameters"] for each in side} for side in found.values())
+    assert abs(parameters - many) < 1e-3 * many
     return {
         "parameters": parameters, "patch": plan["patch_size"], "batch": plan["batch_size"],
         "voxels_per_second": {side: statistics.median(map(_speed, each)) for side, each in found.items()},

@@ -33,7 +33,7 @@ def rows(head: list[str], cells: list[list[str]]) -> Iterator[str]:
 
 def told(measured: float, mark: float, *, least: bool = False) -> str:
     reached = measured >= mark if least else measured <= mark
-    return f"{measured:.2f} ({'reached' if reached else 'not reached'}: {'>=' if least else '<='} {mark:g})"
+    return f"{measured:.2f} ({'reached' if reached else 'not reached'}: {'>=' if least else '<='} {mark:.3g})"
 
 
 def marks() -> Iterator[str]:
@@ -309,6 +309,14 @@ def speed_on_volumes() -> Iterator[str]:
             f"GiB at the peak; it waits for its patches {step['waited']:.1%} of the time. Preparing "
             f"{prepare['volumes']} volumes takes {prepare['seconds']['theirs']:.0f} s there; here "
             f"{prepare['seconds']['ours']:.0f} s with the scan, {prepare['preparing']:.0f} s without.\n"
+        )
+    if found := read("first_dice"):
+        dice = " and ".join(f"{value:.3f} ({name})" for name, value in found["dice"].items())
+        steps = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in found["seconds"].items())
+        yield (
+            f"From bare files to the first Dice of whole held-back volumes ({found['cases']} of the hippocampus, a network of "
+            f"1.4 M parameters in {found['steps']} steps): {sum(found['seconds'].values()) / 60:.1f} minutes ({steps}), "
+            f"{dice}. nnU-Net tells one when it has trained to its end.\n"
         )
     if found := read("window_speed"):
         seconds, peak = found["seconds"], found["peak_gib"]

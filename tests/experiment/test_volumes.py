@@ -19,6 +19,7 @@ from segue.data.volumes.grid import Grid
 from segue.errors import BadInput
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.train import Trained, train
+from segue.training import memory
 from segue.training.run import Run
 from tests.data.volumes import made
 from tests.experiment.conftest import SMALL, working_in
@@ -119,6 +120,35 @@ def test_what_does_not_fit_is_told(heads: Path, tmp_path: Path) -> None:
         train(tmp_path / "datasets/north", tmp_path / "r", neighbours=1, **TINY)
 
 
+def test_mr_and_ct_of_other_spacings_in_one_training(heads: Path, tmp_path: Path) -> None:
+    """What comes second is prepared as the first was, beside a store of its own; and each has its part of the recipe."""
+    grid = Grid.of(made.SHAPE, np.diag([1.3, 1.3, 3.0, 1.0]))
+    for number in range(8):
+        image, labels = made.voxels(70 + number)
+        nifti.write(tmp_path / f"raw/images/{number}.nii.gz", image - 200, grid)
+        nifti.write(tmp_path / f"raw/labels/{number}.nii.gz", labels, grid)
+    scans = segue.scan(tmp_path / "raw", tmp_path / "scans", name="scans", modality="CT", workers=0).dataset
+    assert scans is not None
+    own = segue.prepare(scans, heads / "stores/scans", workers=0).store
+    segue.scan(heads / "raw", tmp_path / "known", name="known", modality="MR", workers=0)
+    given = {**TINY, "loop": {"steps": 4, "epoch_steps": 2, "batch": 4}}
+    run = train([tmp_path / "known", tmp_path / "scans"], "runs/both", **given).run
+    recipe = run.about["frame"]["volumes"]["recipe"]
+    beside = segue.Store.open(heads / "stores/scans-like-known").card.recipe
+    assert own.card.recipe is not None
+    assert beside is not None
+    assert own.card.recipe.spacing == (0, 1.3, 1.3)
+    assert beside.spacing == (0, 0.9, 0.9) == tuple(recipe["spacing"])
+    assert recipe["mixed"]
+    assert tuple(recipe["window"]) == beside.window
+    assert {row["dataset"] for row in run.cases() if row["part"] == "train"} == {"known", "scans"}
+    assert len(segue.evaluate("runs/both", [tmp_path / "known", tmp_path / "scans"]).sets) == 2
+    one = heads / "raw/images/0.nii.gz"
+    (asked,) = segue.predict("runs/both", one, heads / "asked").written
+    assert "is it CT or something else" in asked.error
+    assert segue.predict("runs/both", one, heads / "asked", modality="mr").count == 1
+
+
 # Patches
 
 PATCHES: dict[str, Any] = {
@@ -149,6 +179,21 @@ def test_a_run_of_patches(patched: Trained, heads: Path) -> None:
     mask, truth = nifti.read(written.masks[0]), nifti.read(heads / f"raw/labels/{row.case}.nii.gz")
     ours, theirs = mask.voxels == 1, truth.voxels == 1
     assert 2 * (ours & theirs).sum() / max(1, ours.sum() + theirs.sum()) == pytest.approx(row.scores.dice)
+
+
+def test_patches_are_as_large_as_memory_holds(heads: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {**PATCHES, "loop": {"steps": 1, "epoch_steps": 1, "rate": 1e-2}}
+    free = memory.free_memory(torch.device("cpu"))
+    whole = train("datasets/heads", "runs/roomy", **given).run.config
+    said: list[str] = []
+    monkeypatch.setattr(memory, "free_memory", lambda _: 20 << 20)
+    run = train("datasets/heads", "runs/tight", say=said.append, **given).run
+    sizes = ["x".join(map(str, config["size"])) for config in (run.config, whole)]
+    assert np.prod(run.config["size"]) < np.prod(whole["size"])
+    assert f"patches of {sizes[0]}, not {sizes[1]}: memory holds no more".replace("x", " x ") in said
+    assert free > 20 << 20
+    asked = train("datasets/heads", "runs/asked", **{**given, "size": tuple(whole["size"])}).run
+    assert asked.config["size"] == whole["size"]
 
 
 def test_patches_twice_are_the_same_to_the_byte(heads: Path) -> None:

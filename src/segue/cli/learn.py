@@ -285,6 +285,9 @@ def predict(
     out: Annotated[Path, typer.Option(help="Where the masks go.")] = Path("predictions"),
     views: Annotated[list[str] | None, typer.Option(help="Average over test-time variations: flips, rot90.")] = None,
     threshold: Annotated[float, typer.Option(help="A pixel is of the class from here on.")] = 0.5,
+    modality: Annotated[
+        str, typer.Option(help="Of volumes whose files do not tell, where it matters: CT, MR.", show_default=False)
+    ] = "",
     dicom: Annotated[
         bool, typer.Option("--dicom-seg", help="Of DICOM series: a DICOM-SEG instead of a NIfTI file.")
     ] = False,
@@ -297,7 +300,9 @@ def predict(
         from segue.experiment.predict import predict as draw
 
         decision = Decision(threshold=threshold)
-        done = draw(run, images, out, views=views or [], decision=decision, dicom=dicom, progress=not json)
+        done = draw(
+            run, images, out, views=views or [], decision=decision, modality=modality, dicom=dicom, progress=not json
+        )
         if json:
             tell.as_json(done.as_json())
             return

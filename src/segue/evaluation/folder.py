@@ -67,15 +67,17 @@ def predict_files(
     *,
     frame: Frame,
     target: Target,
+    modality: str = "",
     batch: int | None = None,
     progress: bool = True,
 ) -> Iterator[Predicted]:
-    """Each in its turn. The next files are read while the network works on these."""
+    """Each in its turn. The next files are read while the network works on these. `modality`: of volumes whose files do not
+    tell: CT, MR."""
     every = [Path(path) for path in paths]
 
     def read(path: Path) -> tuple[tuple[Path, str], Picture | Stack | None]:
         try:
-            given = _picture(path, frame) if frame.volumes is None else _stack(path, frame)
+            given = _picture(path, frame) if frame.volumes is None else _stack(path, frame, modality)
             return (path, ""), given
         except SegueError as error:
             return (path, error.message if str(path) in error.message else f"{path}: {error.message}"), None
@@ -95,7 +97,7 @@ def _picture(path: Path, frame: Frame) -> Picture:
     return picture_of(images.read_image(path), frame, str(path))
 
 
-def _stack(path: Path, frame: Frame) -> Stack:
+def _stack(path: Path, frame: Frame, modality: str) -> Stack:
     assert frame.volumes is not None
     if path.is_file() and is_slice(path):
         raise BadInput("is one slice of a series; its folder is the volume")
@@ -108,8 +110,8 @@ def _stack(path: Path, frame: Frame) -> Stack:
     def without_bias(_: int, voxels: Floats, spacing: Triple) -> Floats:
         return corrected(voxels, spacing, BiasSettings())
 
-    modality = about(path).get("modality", "") if path.is_dir() else ""
-    made = ready(there, frame.volumes.recipe.of(modality), corrected=without_bias)
+    own = about(path).get("modality", "") if path.is_dir() else ""
+    made = ready(there, frame.volumes.recipe.of(own or modality.upper()), corrected=without_bias)
     return Stack(made.voxels, made.placement, str(path))
 
 
@@ -126,6 +128,7 @@ def predict_folder(
     frame: Frame,
     target: Target,
     decision: Decision = PLAIN,
+    modality: str = "",
     dicom: bool = False,
     batch: int | None = None,
     progress: bool = True,
@@ -145,7 +148,9 @@ def predict_folder(
     where = places(given, Path(out), target, ending=".dcm" if dicom else ".nii.gz" if volumes else ".png")
 
     def results() -> Iterator[Written]:
-        for one in predict_files(predictor, where, frame=frame, target=target, batch=batch, progress=progress):
+        for one in predict_files(
+            predictor, where, frame=frame, target=target, modality=modality, batch=batch, progress=progress
+        ):
             if one.found is None:
                 yield Written(one.path, error=one.error)
                 continue

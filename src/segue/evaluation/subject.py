@@ -80,10 +80,12 @@ class Subject:
 
     def _stack(self, recipe: Recipe) -> Stack:
         store, name = self.store, self.case.case
-        if isinstance(store, VolumeStore) and store.card.recipe == recipe and name in store.numbers:
+        modality = modality_of(self.dataset, self.case)
+        own = recipe.of(modality)
+        made = None if store is None else store.card.recipe
+        if isinstance(store, VolumeStore) and made is not None and name in store.numbers and made.of(modality) == own:
             number = store.numbers[name]
             return Stack(store.image(number), store.places[number].placement, name)
-        own = recipe.of(modality_of(self.dataset, self.case))
         place, voxels, _ = prepared(self.dataset, self.case, own, masked=False)
         return Stack(voxels, place.placement, name)
 

@@ -20,11 +20,11 @@ _MOST = 0.9  # of the slices fit onto their canvas
 _FEWEST = 8  # voxels along an axis of a patch that is cut
 
 
-def with_canvas(settings: TrainSettings, material: Material) -> TrainSettings:
-    """The settings with a size, and with a network that fits it."""
+def with_canvas(settings: TrainSettings, material: Material, *, most: int | None = None) -> TrainSettings:
+    """The settings with a size, and with a network that fits it. `most`: voxels of a patch that memory holds."""
     on_cpu = settings.machine.device == "cpu"
     if material.patches:
-        return _with_patch(settings, material, _PATCH_ON_CPU if on_cpu else _PATCH_ON_GPU)
+        return _with_patch(settings, material, most or (_PATCH_ON_CPU if on_cpu else _PATCH_ON_GPU))
     size = canvas(settings, material, longest=_ON_CPU if on_cpu else _ON_GPU)
     return settings.model_copy(update={"size": size})
 

@@ -15,12 +15,14 @@ import numpy.typing as npt
 from segue import networks
 from segue.data.case import Case
 from segue.data.dataset import Dataset
-from segue.data.preparing.prepare import prepare
+from segue.data.preparing.prepare import Plan, plan, prepare
+from segue.data.preparing.volumes import settings_like
 from segue.data.splitting.split import Split, split
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import Store
 from segue.data.stores.volumes import VolumeStore
 from segue.data.target import BACKGROUND, Target
+from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.evaluation.decision import true_masks
 from segue.evaluation.frame import Seen
@@ -60,7 +62,7 @@ class Material:
 
     def seen(self, size: tuple[int, ...]) -> Seen | None:
         """How volumes are seen on a canvas of this size; None: these are pictures."""
-        recipe = self.sources[0].store.card.recipe
+        recipe = _joined([source.store for source in self.sources])
         if recipe is None:
             return None
         return Seen(recipe, self.neighbours, (size[0], size[1], size[2]) if self.patches else None)
@@ -172,9 +174,11 @@ def gather(
     check(target)
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
-        store = _store(settings, place, dataset, say, progress)
+        store = _store(settings, place, dataset, sources[0].store if sources else None, say, progress)
         first = sources[0].store.card if sources else store.card
-        if store.card.recipe != first.recipe:
+        if (store.card.recipe is None) != (first.recipe is None):
+            raise BadInput(f"{dataset.name} and {datasets[0].name}: one holds pictures and the other volumes")
+        if first.recipe is not None and _joined([*(source.store for source in sources), store]) is None:
             raise BadInput(
                 f"{dataset.name}: its store was prepared otherwise than that of {datasets[0].name}",
                 hint="segue data prepare, with the same --spacing and --window for both.",
@@ -231,7 +235,22 @@ def _target(settings: TrainSettings, classes: dict[int, str]) -> Target:
     return Target.of_regions(settings.regions, {number: name for number, name in named.items() if name != BACKGROUND})
 
 
-def _store(settings: TrainSettings, place: int, dataset: Dataset, say: Callable[[str], None], progress: bool) -> Store:
+def _joined(stores: Sequence[Store]) -> Recipe | None:
+    """By which all of them were prepared; None: these are pictures, or they do not go together."""
+    recipe = stores[0].card.recipe
+    for store in stores[1:]:
+        recipe = None if recipe is None or store.card.recipe is None else recipe.joined(store.card.recipe)
+    return recipe
+
+
+def _store(
+    settings: TrainSettings,
+    place: int,
+    dataset: Dataset,
+    first: Store | None,
+    say: Callable[[str], None],
+    progress: bool,
+) -> Store:
     if settings.stores != "auto":
         if len(settings.stores) != len(settings.data):
             raise BadInput(f"{len(settings.data)} datasets and {len(settings.stores)} stores: give one for each")
@@ -241,10 +260,21 @@ def _store(settings: TrainSettings, place: int, dataset: Dataset, say: Callable[
         if strange is not None:
             raise BadInput(f"{store.folder}: holds {strange!r}, which is no case of {dataset.name}")
         return store
-    done = prepare(dataset, progress=progress)
+    done = prepare(dataset if first is None else _alike(dataset, first), progress=progress)
     if not done.already:
         say(f"prepared {dataset.name}: {done.target}")
     return done.store
+
+
+def _alike(dataset: Dataset, first: Store) -> Plan:
+    """As the first dataset was prepared, whatever would be proposed for this one alone; beside a store that it has already."""
+    if first.card.recipe is None or not dataset.cases[0].volume:
+        return plan(dataset)
+    settings = settings_like(first.card.recipe, first.card.channels, dataset)
+    found = plan(dataset, settings=settings)
+    if not found.target.exists() or Store.open(found.target).card.made_from == found.made_from:
+        return found
+    return plan(dataset, found.target.with_name(f"{dataset.name}-like-{first.card.dataset}"), settings=settings)
 
 
 def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callable[[str], None]) -> Source:

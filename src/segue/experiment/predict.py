@@ -42,6 +42,7 @@ def predict(
     *,
     views: Sequence[str] = (),
     decision: Decision = PLAIN,
+    modality: str = "",
     dicom: bool = False,
     progress: bool = False,
 ) -> Predictions:
@@ -54,6 +55,7 @@ def predict(
         frame=model.frame,
         target=model.target,
         decision=decision,
+        modality=modality,
         dicom=dicom,
         progress=progress,
     )

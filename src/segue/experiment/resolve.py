@@ -29,6 +29,7 @@ from segue.training.settings import LoopSettings
 
 _FEWEST, _MOST = 1000, 20_000  # steps, where neither steps nor epochs nor minutes are given
 _PASSES = 100
+_LEAST, _LESS = 1 << 12, 0.7  # voxels of a patch that is still made smaller, and by how much
 _JUDGEMENTS = 40  # at most, over the whole run
 _FOR_JUDGING = 0.1  # of the time, when time is what is given
 _PRETRAINED = 0.1  # of the decoder's rate
@@ -45,15 +46,15 @@ class Resolved:
 def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
     _demand_one_length(settings)
     machine = settings.machine.resolve(device=best_device())
-    settings = with_canvas(settings.model_copy(update={"machine": machine}), material)
+    settings, built = _fitting(settings.model_copy(update={"machine": machine}), material, say)
     assert isinstance(settings.size, tuple)
-    built, _ = assemble.network(settings, material.target, material.channels)
     if machine.device == "cpu" and (told := crowd()):
         say(f"! {told}")
     machine = resolve_machine(machine, built, channels=material.channels, size=settings.size)
-    loop = _batched(settings, material, built, machine, settings.size, say)
+    settings = settings.model_copy(update={"machine": machine})
+    loop = _batched(settings, material, built, say)
     started = bool(settings.init) or settings.network.weights != "none"
-    found = settings.model_copy(update={"machine": machine, "loop": loop})
+    found = settings.model_copy(update={"loop": loop})
     finder = None
     if loop.rate == "find":
         finder = find_rate(_trial(_rated(found, 1.0, started), material)[0])
@@ -63,29 +64,54 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
     return _with_length(found, material, step_seconds, judge_seconds, finder)
 
 
+def _fitting(
+    asked: TrainSettings, material: Material, say: Callable[[str], None]
+) -> tuple[TrainSettings, SegmentationNetwork]:
+    """With a canvas, and the network for it. Patches that nobody has asked for are so small that memory holds two."""
+    settings = with_canvas(asked, material)
+    built, _ = assemble.network(settings, material.target, material.channels)
+    if not material.patches or isinstance(asked.size, tuple):
+        return settings, built
+    assert isinstance(settings.size, tuple)
+    wanted, most = settings.size, math.prod(settings.size)
+    while most > _LEAST and _fits(settings, material, built) < 2:
+        most = int(_LESS * most)
+        settings = with_canvas(asked, material, most=most)
+        built, _ = assemble.network(settings, material.target, material.channels)
+    if isinstance(settings.size, tuple) and settings.size != wanted:
+        one, other = (" x ".join(map(str, size)) for size in (settings.size, wanted))
+        say(f"patches of {one}, not {other}: memory holds no more")
+    return settings, built
+
+
+def _fits(settings: TrainSettings, material: Material, built: SegmentationNetwork) -> int:
+    """Images at once."""
+    assert isinstance(settings.size, tuple)
+    return fitting_batch(
+        built,
+        torch.device(str(settings.machine.device)),
+        channels=material.channels,
+        size=settings.size,
+        views=len(assemble.how(settings, material.target, built).views),
+        processes=settings.machine.devices,
+    )
+
+
 def _batched(
-    settings: TrainSettings, material: Material, built: SegmentationNetwork, machine: MachineSettings,
-    size: tuple[int, ...], say: Callable[[str], None],
-) -> LoopSettings:  # fmt: skip
+    settings: TrainSettings, material: Material, built: SegmentationNetwork, say: Callable[[str], None]
+) -> LoopSettings:
     """A step's images; where memory does not hold them at once, the step is cut into micro-batches."""
     loop = settings.loop
     if loop.batch != "auto":
         return loop
-    batch = min(sensible_batch(size), max(2, len(material.train)))
-    method = assemble.how(settings, material.target, built)
-    fitting = fitting_batch(
-        built,
-        torch.device(str(machine.device)),
-        channels=material.channels,
-        size=size,
-        views=len(method.views),
-        processes=machine.devices,
-    )
+    assert isinstance(settings.size, tuple)
+    batch = min(sensible_batch(settings.size), max(2, len(material.train)))
+    fitting = _fits(settings, material, built)
     if fitting >= batch:
         return loop.resolve(batch=batch)
     cuts = math.ceil(batch / max(2, fitting))  # one image alone is nothing to normalise by
     smaller = math.ceil(batch / cuts)
-    if not method.accumulates:
+    if not assemble.how(settings, material.target, built).accumulates:
         say(f"batches of {smaller}, not {batch}: memory holds no more")
         return loop.resolve(batch=smaller)
     say(f"a step of {batch} images is taken in {cuts} parts: memory does not hold it at once")

@@ -84,9 +84,7 @@ class PatchExample(VolumeExample):
         at = int(draws[2] * len(rows))
         return number, int(rows[at]), int(columns[at])
 
-    def part(
-        self, patch: Size, corner: Size, *, around_slices: bool = False
-    ) -> tuple[npt.NDArray[Any], Labels, Size, tuple[int, int]]:
+    def part(self, patch: Size, corner: Size, *, around_slices: bool = False) -> Part:
         """The patch with a good deal of what is around it, where in that it begins, and how many slices before and behind are
         invented: these are black, and do not count."""
         around = int(_AROUND * max(patch[1:]))

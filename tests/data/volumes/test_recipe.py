@@ -175,6 +175,28 @@ def test_each_modality_has_its_part_of_a_recipe() -> None:
         ({"spacing": (1, 1)}, "spacing"),
     ],
 )
+def test_recipes_of_several_datasets_are_joined() -> None:
+    mr, ct = Recipe(spacing=(0, 1, 1), n4=True), Recipe(spacing=(0, 1, 1), window=(0, 100))
+    both = mr.joined(ct)
+    assert both is not None
+    assert (both.n4, both.window, both.mixed) == (True, (0, 100), True)
+    assert both == ct.joined(mr)
+    assert both.of("MR") == mr.of("MR")
+    assert both.of("CT") == ct.of("CT")
+    with pytest.raises(BadInput, match="is it CT or something else"):
+        both.of("")
+    assert mr.joined(mr) == mr
+    assert mr.of("") == mr
+    for other in (
+        mr.model_copy(update={"spacing": (0, 1, 2)}),
+        mr.model_copy(update={"n4": False}),
+        mr.model_copy(update={"channels": (1,)}),
+        mr.model_copy(update={"crop": False}),
+    ):
+        assert mr.joined(other) is None
+    assert ct.joined(ct.model_copy(update={"window": (0, 50)})) is None
+
+
 def test_a_recipe_without_sense(given: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says):
         validate(Recipe, given, where="a recipe")

@@ -26,6 +26,7 @@ from segue.data.volumes.resample import fitting
 from segue.data.volumes.volume import Volume
 from segue.errors import BadInput, SegueError, nearest
 from segue.files import atomic
+from segue.words import count
 
 CT_WINDOW = (-1000.0, 1000.0)  # where no mask says what is of interest
 _LOOKED_AT = 12  # cases, to find a window
@@ -45,9 +46,14 @@ class Volumes:
     def of(cls, dataset: Dataset, given: PrepareSettings) -> Volumes:
         given.demand_unasked(("size",), "is for frames, and these are volumes; --spacing is theirs")
         kinds = {modality_of(dataset, case) for case in dataset.cases}
+        if unknown := sum(not modality_of(dataset, case) for case in dataset.cases) if "CT" in kinds else 0:
+            raise BadInput(
+                f"{dataset.folder}: of {count(unknown, 'volume')} the modality is not known, and others are CT",
+                hint="A column `modality` in cases.csv says it for each, `segue data scan --modality` for all.",
+            )
         if "CT" not in kinds:
-            unknown = "is for CT, and none of these is known to be one (`segue data scan --modality CT`)"
-            given.demand_unasked(("window",), unknown)
+            unknown_ct = "is for CT, and none of these is known to be one (`segue data scan --modality CT`)"
+            given.demand_unasked(("window",), unknown_ct)
         if kinds == {"CT"}:
             given.demand_unasked(("n4",), "is for MR, and these are CT")
         for case in dataset.cases:
@@ -74,7 +80,11 @@ class Volumes:
         window = settings.window if isinstance(settings.window, tuple) else self._window()
         named = self.dataset.card.channels
         taken = () if self.channels == named else tuple(map(named.index, self.channels))
-        return Recipe(spacing=settings.spacing, n4=settings.n4, window=window, crop=settings.crop, channels=taken)
+        kinds = {modality_of(self.dataset, case) for case in self.dataset.cases}
+        return Recipe(
+            spacing=settings.spacing, n4=settings.n4, window=window, crop=settings.crop, channels=taken,
+            mixed="CT" in kinds and len(kinds) > 1,
+        )  # fmt: skip
 
     def _window(self) -> tuple[float, float] | None:
         """What the masked structures of some CT volumes show; none where there is no CT."""
@@ -159,6 +169,18 @@ class _Task:
     case: Case
     file: str
     recipe: Recipe
+
+
+def settings_like(recipe: Recipe, channels: tuple[str, ...], dataset: Dataset) -> PrepareSettings:
+    """So that volumes of another dataset can be seen by a network beside what was prepared by this."""
+    kinds = {modality_of(dataset, case) for case in dataset.cases}
+    return PrepareSettings(
+        spacing=recipe.spacing,
+        window=recipe.window if recipe.window is not None and "CT" in kinds else "auto",
+        n4=recipe.n4 and kinds != {"CT"},
+        crop=recipe.crop,
+        channels=channels if recipe.channels else "auto",
+    )
 
 
 def modality_of(dataset: Dataset, case: Case) -> str:

@@ -40,6 +40,7 @@ class Recipe(Settings):
     window: tuple[float, float] | None = None  # what becomes black and white, as Hounsfield units; None: percentiles
     crop: bool = True  # rims in which nothing is are left away
     channels: tuple[int, ...] = ()  # of a case's own, from 0; none named: all
+    mixed: bool = False  # some are CT and some are not: each must say which it is
 
     @property
     def read(self) -> int:
@@ -55,10 +56,32 @@ class Recipe(Settings):
         return self.channels
 
     def of(self, modality: str) -> Recipe:
-        """For a volume of this modality, in a dataset of several."""
-        if modality == "CT":
-            return self.model_copy(update={"n4": False})
-        return self if not modality else self.model_copy(update={"window": None})
+        """For a volume of this modality, among several."""
+        if not modality and self.mixed:
+            raise BadInput(
+                "is it CT or something else? The network has learnt from both", hint="--modality CT or MR says it."
+            )
+        left_out = {"n4": False} if modality == "CT" else {"window": None} if modality else {}
+        return self.model_copy(update={**left_out, "mixed": False})
+
+    @property
+    def all_ct(self) -> bool:
+        return self.window is not None and not self.mixed
+
+    def joined(self, other: Recipe) -> Recipe | None:
+        """For what either has prepared; None: a network cannot see both as one."""
+        windows = {one.window for one in (self, other)} - {None}
+        same_n4 = self.n4 == other.n4 or self.all_ct or other.all_ct
+        same = (self.spacing, self.crop, self.channels) == (other.spacing, other.crop, other.channels)
+        if not same or not same_n4 or len(windows) > 1:
+            return None
+        return self.model_copy(
+            update={
+                "n4": self.n4 or other.n4,
+                "window": next(iter(windows), None),
+                "mixed": self.mixed or other.mixed or self.all_ct != other.all_ct,
+            }
+        )
 
     @model_validator(mode="after")
     def _sensible(self) -> Recipe:

@@ -162,7 +162,7 @@ def main() -> None:
             for side in SIDES:
                 found[side].append(measured(side, run, image, folder))
                 print(f"{turn + 1}: {side} {found[side][-1]}", flush=True)
-        unlike = differing(folder)
+        unlike, away = differing(folder), left_away(run, image)
     bf16 = "bf16" in machine()["cpu"]
     result = {
         "shape": [SIDE, SIDE, given.slices], "patch": PATCH, "bf16": bf16, "mark": MARKS[bf16], "most": MEMORY,
@@ -171,7 +171,7 @@ def main() -> None:
             b["seconds"] / a["seconds"] for a, b in zip(found["ours"], found["theirs"], strict=True)
         ),
         "peak_gib": {side: max(one["peak_bytes"] for one in each) / 2**30 for side, each in found.items()},
-        "differing": unlike, "left_away": left_away(run, image),
+        "differing": unlike, "left_away": away,
     }  # fmt: skip
     print(json.dumps(result, indent=1))
     if given.slices == 300:

@@ -21,7 +21,7 @@ from segue.networks import SegmentationNetwork
 from segue.training.devices import fabric_of
 from segue.training.finder import Found, find_rate
 from segue.training.loop import Loop
-from segue.training.machine import MachineSettings, best_device, crowd, sensible_batch, untouched_randomness
+from segue.training.machine import best_device, crowd, sensible_batch, untouched_randomness
 from segue.training.machine import resolve as resolve_machine
 from segue.training.memory import fitting_batch
 from segue.training.run import Run

@@ -167,14 +167,6 @@ def test_each_modality_has_its_part_of_a_recipe() -> None:
     assert both.of("") == both
 
 
-@pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"spacing": (1, 1, 1), "window": (50, 50)}, "lower to a higher"),
-        ({"spacing": (1, -1, 1)}, "a length in millimetres"),
-        ({"spacing": (1, 1)}, "spacing"),
-    ],
-)
 def test_recipes_of_several_datasets_are_joined() -> None:
     mr, ct = Recipe(spacing=(0, 1, 1), n4=True), Recipe(spacing=(0, 1, 1), window=(0, 100))
     both = mr.joined(ct)
@@ -197,6 +189,14 @@ def test_recipes_of_several_datasets_are_joined() -> None:
     assert ct.joined(ct.model_copy(update={"window": (0, 50)})) is None
 
 
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"spacing": (1, 1, 1), "window": (50, 50)}, "lower to a higher"),
+        ({"spacing": (1, -1, 1)}, "a length in millimetres"),
+        ({"spacing": (1, 1)}, "spacing"),
+    ],
+)
 def test_a_recipe_without_sense(given: dict[str, Any], says: str) -> None:
     with pytest.raises(BadInput, match=says):
         validate(Recipe, given, where="a recipe")

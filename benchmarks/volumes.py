@@ -68,12 +68,13 @@ EVERY = {
             **SLICES,
             "neighbours": 1,
             "size": (128, 128),
-            "loop": {"steps": 2000, "epoch_steps": 250, "batch": 16, "average": 0.99},
+            "loop": {"steps": 1200, "epoch_steps": 200, "batch": 16, "average": 0.99},
         },
         "the same on rows and columns of half a millimetre",
         spacing=(0, 0.5, 0.5),
     ),
     "acdc-scribbles": Row("acdc-scribbles", HEART, "the same, from scribbles alone", on="acdc"),
+    "acdc-scribbles-ce": Row("acdc-scribbles", {**HEART, "loss": "ce"}, "likewise, by cross-entropy alone", on="acdc"),
 }  # fmt: skip
 _SOURCES = {
     "hippocampus": ("msd/Task04_Hippocampus", None),

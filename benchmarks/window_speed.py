@@ -4,7 +4,7 @@ with the same network, window and overlap, from the compressed file to the mask'
 Marks: at most 6 GiB; twice as fast as MONAI on a processor with bf16 units, two thirds of that on one without. The body is an
 ellipse in the air that a CT shows around it; the network is small (width 8) so that this takes minutes, not an hour, and has
 learnt for some steps, so that the masks can be compared. They differ a little: MONAI lays its windows from the corner of the
-whole volume, Segue over what is left without the air.
+whole volume, Segue over what is left without the air, and mixes probabilities where MONAI mixes logits.
 
     python -m benchmarks.window_speed [--turns 2] [--slices 300]
 """
@@ -35,13 +35,13 @@ STEPS = 150
 SIDES = ("ours", "theirs")
 
 
-def drawn(folder: Path, slices: int) -> Path:
+def drawn(folder: Path, slices: int, seed: int = 0) -> Path:
     """A body with two organs, as a CT: air at -1000, noise everywhere, whole numbers."""
     import nibabel as nib
     import numpy as np
 
     folder.mkdir()
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     x, y = np.meshgrid(*[np.linspace(-1, 1, SIDE, dtype=np.float32)] * 2, indexing="ij")
     voxels = np.empty((SIDE, SIDE, slices), np.int16)
     labels = np.zeros(voxels.shape, np.uint8)
@@ -49,7 +49,7 @@ def drawn(folder: Path, slices: int) -> Path:
         wide = 0.8 + 0.05 * np.sin(number / 40)
         body = (x / wide) ** 2 + (y / 0.6) ** 2 < 1
         one, two = ((x - at) ** 2 + (y + 0.1) ** 2 < 0.04 for at in (-0.35, 0.35))
-        plane = np.where(body, 40.0, -1000.0) + 60 * one + 110 * two + rng.normal(0, 15, body.shape)
+        plane = np.where(body, 40.0, -1000.0) + 100 * one - 120 * two + rng.normal(0, 15, body.shape)
         voxels[:, :, number], labels[:, :, number] = plane, one + 2 * two
     for name, values in (("image", voxels), ("labels", labels)):
         nib.save(nib.Nifti1Image(values, np.diag([*SPACING, 1.0])), folder / f"{name}.nii.gz")
@@ -63,12 +63,12 @@ def trained(folder: Path) -> Path:
 
     import segue
 
-    made = drawn(folder / "few", 96)
     for kind in ("images", "labels"):
         (folder / "cases" / kind).mkdir(parents=True)
-        whole: Any = nib.load(made / f"{kind.removesuffix('s') if kind == 'images' else kind}.nii.gz")
         for number in range(4):
-            part = np.asarray(whole.dataobj)[64 * number : 64 * number + 256, 128:384]
+            made = drawn(folder / f"{kind}{number}", PATCH[0], seed=number + 1)
+            whole: Any = nib.load(made / ("image.nii.gz" if kind == "images" else "labels.nii.gz"))
+            part = np.asarray(whole.dataobj)[96:416, 64:384]  # both organs, and some air
             nib.save(nib.Nifti1Image(part, whole.affine), folder / "cases" / kind / f"case{number}.nii.gz")
     segue.scan(folder / "cases", folder / "dataset", name="ct", modality="CT")
     segue.split(folder / "dataset")
@@ -122,14 +122,20 @@ def measured(side: str, *arguments: object) -> dict[str, Any]:
     return found
 
 
-def differing(out: Path) -> float:
-    """The share of voxels on which they do not agree."""
+def agreement(out: Path) -> tuple[float, dict[str, list[float]]]:
+    """The share of voxels on which they do not agree, and the Dice of the organs by side."""
     import nibabel as nib
     import numpy as np
 
-    found: list[Any] = [nib.load(out / side / "image.nii.gz") for side in SIDES]
-    one, other = (np.asarray(each.dataobj) for each in found)
-    return float((one != other).mean())
+    def read(path: Path) -> Any:
+        return np.asarray(nib.load(path).dataobj)  # type: ignore[attr-defined]
+
+    found, truth = {side: read(out / side / "image.nii.gz") for side in SIDES}, read(out / "whole" / "labels.nii.gz")
+    dice = {
+        side: [float(2 * ((mask == n) & (truth == n)).sum() / ((mask == n).sum() + (truth == n).sum())) for n in (1, 2)]
+        for side, mask in found.items()
+    }
+    return float((found["ours"] != found["theirs"]).mean()), dice
 
 
 def left_away(run: Path, image: Path) -> float:
@@ -162,7 +168,7 @@ def main() -> None:
             for side in SIDES:
                 found[side].append(measured(side, run, image, folder))
                 print(f"{turn + 1}: {side} {found[side][-1]}", flush=True)
-        unlike, away = differing(folder), left_away(run, image)
+        (unlike, dice), away = agreement(folder), left_away(run, image)
     bf16 = "bf16" in machine()["cpu"]
     result = {
         "shape": [SIDE, SIDE, given.slices], "patch": PATCH, "bf16": bf16, "mark": MARKS[bf16], "most": MEMORY,
@@ -171,7 +177,7 @@ def main() -> None:
             b["seconds"] / a["seconds"] for a, b in zip(found["ours"], found["theirs"], strict=True)
         ),
         "peak_gib": {side: max(one["peak_bytes"] for one in each) / 2**30 for side, each in found.items()},
-        "differing": unlike, "left_away": away,
+        "differing": unlike, "dice": dice, "left_away": away,
     }  # fmt: skip
     print(json.dumps(result, indent=1))
     if given.slices == 300:

@@ -87,12 +87,22 @@ def with_every_class(ids: npt.NDArray[np.uint8], resized: npt.NDArray[np.uint8])
     lost = set(np.flatnonzero(_present(ids))) - set(np.flatnonzero(_present(resized))) - {0, IGNORE}
     for number in sorted(lost):
         places = np.nonzero(ids == number)
-        middle = len(places[0]) // 2  # a pixel of the structure itself: a centre of mass may lie outside
-        scaled = (
-            int(at[middle]) * want // have for at, want, have in zip(places, resized.shape, ids.shape, strict=True)
-        )
-        resized[tuple(scaled)] = number
+        scaled = [at * want // have for at, want, have in zip(places, resized.shape, ids.shape, strict=True)]
+        resized[_spared(resized, np.ravel_multi_index(scaled, resized.shape))] = number
     return resized
+
+
+def _spared(resized: npt.NDArray[np.uint8], places: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], ...]:
+    """Of a structure's own pixels the one in the middle of their row (a centre of mass may lie outside), unless another class
+    would lose its last pixel by it: then the next one, in the end one beside the structure."""
+    counts = _present(resized)
+    spare = (counts > 1) | np.isin(np.arange(256), (0, IGNORE))
+    middle = places[len(places) // 2]
+    for some in (places, np.arange(resized.size)):
+        free = some[spare[resized.ravel()[some]]]
+        if len(free):
+            return np.unravel_index(free[np.abs(free - middle).argmin()], resized.shape)
+    return np.unravel_index(middle, resized.shape)  # fewer pixels than classes
 
 
 def _present(ids: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

@@ -65,7 +65,7 @@ def test_labels_go_there_and_back(place: Placement, seed: int) -> None:
     stored = place.labels(ids)
     assert stored.shape == place.stored
     assert set(np.unique(stored)) <= set(np.unique(ids))
-    if stored.size >= 3 * 27:  # else several classes may fall into one voxel
+    if stored.size >= 2:  # a voxel for each class
         assert set(np.unique(ids)) - {0} <= set(np.unique(stored))
     back = place.labels_back(stored)
     assert back.shape == place.native

@@ -103,7 +103,7 @@ def test_twice_is_the_same_to_the_byte(heads: Path) -> None:
     ).read_bytes()
 
 
-def test_what_does_not_fit_is_told(heads: Path, tmp_path: Path) -> None:
+def test_what_does_not_fit_is_told(heads: Path, learnt: Trained, tmp_path: Path) -> None:
     grid = Grid.of(made.SHAPE, made.affine())
     for number in range(4):
         image, labels = made.voxels(50 + number)
@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_told(heads: Path, tmp_path: Path) -> None:
     assert other is not None
     segue.prepare(other, heads / "stores/other", workers=0)
     # Another hospital, prepared as the network needs it whatever its store holds.
-    assert len(segue.evaluate("runs/heads", tmp_path / "other").sets[0].table) == 8
+    assert len(segue.evaluate(learnt.run.folder, tmp_path / "other").sets[0].table) == 8
     PHANTOMS["colon"].make(tmp_path / "north", patients=3, sites=["north"])
     segue.scan(tmp_path / "north", tmp_path / "datasets/north", workers=0)
     with pytest.raises(BadInput, match="neighbours: north holds pictures"):

@@ -65,9 +65,10 @@ def trained(folder: Path) -> Path:
 
     for kind in ("images", "labels"):
         (folder / "cases" / kind).mkdir(parents=True)
-        for number in range(4):
-            made = drawn(folder / f"{kind}{number}", PATCH[0], seed=number + 1)
-            whole: Any = nib.load(made / ("image.nii.gz" if kind == "images" else "labels.nii.gz"))
+    for number in range(4):
+        made = drawn(folder / f"few{number}", PATCH[0], seed=number + 1)
+        for kind, name in (("images", "image"), ("labels", "labels")):
+            whole: Any = nib.load(made / f"{name}.nii.gz")
             part = np.asarray(whole.dataobj)[96:416, 64:384]  # both organs, and some air
             nib.save(nib.Nifti1Image(part, whole.affine), folder / "cases" / kind / f"case{number}.nii.gz")
     segue.scan(folder / "cases", folder / "dataset", name="ct", modality="CT")

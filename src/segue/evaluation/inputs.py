@@ -2,45 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from segue.data.adapters.channels import numbered
 from segue.data.adapters.folders import MASK_FOLDERS
 from segue.data.adapters.suffixes import sounds_like_mask
 from segue.data.target import Target
-from segue.data.tree import IMAGES, VOLUMES, Tree, suffix
+from segue.data.tree import IMAGES, VOLUMES, Tree, stem, suffix
 from segue.errors import BadInput
-
-_NUMBERED = re.compile(r"(.+)_(\d{4})", re.DOTALL)  # CASE_0000.nii.gz, CASE_0001.nii.gz: the channels of a case
 
 Inputs = Sequence[Path | str] | Path | str
 
 
 def others(path: Path) -> list[Path]:
-    """Where a case is a file for each channel, and this is the first: the others that lie beside it."""
-    bare, channel = _numbered(path.name)
-    if channel != 0:
-        return []
+    """Where a case is a file for each channel (CASE_0000.nii.gz, CASE_0001.nii.gz), and this is the first: the others that
+    lie beside it."""
+    case, channel = numbered(stem(path.name)) or ("", -1)
     found: list[Path] = []
-    while (further := path.with_name(f"{bare}_{len(found) + 1:04}{suffix(path.name)}")).is_file():
+    while channel == 0 and (further := path.with_name(f"{case}_{len(found) + 1:04}{suffix(path.name)}")).is_file():
         found.append(further)
     return found
 
 
-def _numbered(name: str) -> tuple[str, int]:
-    """(case, channel) of a file's name; -1 where it has no number."""
-    stem = name[: -len(suffix(name))] if suffix(name) else name
-    match = _NUMBERED.fullmatch(stem)
-    return (match[1], int(match[2])) if match else (stem, -1)
-
-
 def _together(found: list[tuple[Path, str]]) -> list[tuple[Path, str]]:
     """A case's channels as one, under the case's name."""
-    within = {other.resolve() for path, _ in found for other in others(path)}
+    beside = {path: others(path) for path, _ in found}
+    within = {other.resolve() for each in beside.values() for other in each}
     return [
-        (path, f"{name[: -len(suffix(name)) - len('_0000')]}{suffix(name)}" if others(path) else name)
+        (path, f"{name[: -len(suffix(name)) - len('_0000')]}{suffix(name)}" if beside[path] else name)
         for path, name in found
         if path.resolve() not in within
     ]

@@ -18,9 +18,9 @@ FOLDERS = {"imagestr": "train", "imagests": "test"}
 _NUMBERED = re.compile(r"(.+)_(\d{4})", re.DOTALL)
 
 
-def _numbered(file: File) -> tuple[str, int] | None:
-    """(case, channel) of a file's name."""
-    match = _NUMBERED.fullmatch(file.stem)
+def numbered(stem: str) -> tuple[str, int] | None:
+    """(case, channel) of a file's name without its ending."""
+    match = _NUMBERED.fullmatch(stem)
     return (match[1], int(match[2])) if match else None
 
 
@@ -30,7 +30,7 @@ def _parts(tree: Tree) -> Iterator[tuple[str, str, str]]:
         for above, images, masks in side_by_side(tree, [name], [name.replace("images", "labels")]):
             # A folder of frames video_0001.png has numbers as well, but no channel 0, or masks with the same number.
             files = pictures(tree, images)
-            numbers = [_numbered(file) for file in files]
+            numbers = [numbered(file.stem) for file in files]
             first = any(number and number[1] == 0 for number in numbers)
             masked = {file.stem for file in pictures(tree, masks)} if masks else set()
             if first and all(numbers) and masked.isdisjoint(file.stem for file in files):
@@ -56,8 +56,8 @@ def read(tree: Tree) -> Reading:
 def _with_channels(tree: Tree, above: str, images: list[File], masks: list[File]) -> Reading:
     files: dict[str, dict[int, list[File]]] = {}
     for file in images:
-        if numbered := _numbered(file):
-            files.setdefault(numbered[0], {}).setdefault(numbered[1], []).append(file)
+        if found := numbered(file.stem):
+            files.setdefault(found[0], {}).setdefault(found[1], []).append(file)
     channels = sorted({channel for of_case in files.values() for channel in of_case})
     names, bad = _names(tree, above, len(channels))
     # The first file of a case stands for it when masks are looked for.
@@ -79,8 +79,8 @@ def _with_channels(tree: Tree, above: str, images: list[File], masks: list[File]
 
 
 def _case_name(file: File) -> str | None:
-    numbered = _numbered(file)
-    return numbered[0] if numbered else None
+    found = numbered(file.stem)
+    return found[0] if found else None
 
 
 def _names(tree: Tree, above: str, count: int) -> tuple[tuple[str, ...], list[tuple[str, str]]]:

@@ -45,15 +45,15 @@ class Volumes:
     @classmethod
     def of(cls, dataset: Dataset, given: PrepareSettings) -> Volumes:
         given.demand_unasked(("size",), "is for frames, and these are volumes; --spacing is theirs")
-        kinds = {modality_of(dataset, case) for case in dataset.cases}
+        kinds = _kinds(dataset)
         if unknown := sum(not modality_of(dataset, case) for case in dataset.cases) if "CT" in kinds else 0:
             raise BadInput(
                 f"{dataset.folder}: of {count(unknown, 'volume')} the modality is not known, and others are CT",
                 hint="A column `modality` in cases.csv says it for each, `segue data scan --modality` for all.",
             )
         if "CT" not in kinds:
-            unknown_ct = "is for CT, and none of these is known to be one (`segue data scan --modality CT`)"
-            given.demand_unasked(("window",), unknown_ct)
+            why = "is for CT, and none of these is known to be one (`segue data scan --modality CT`)"
+            given.demand_unasked(("window",), why)
         if kinds == {"CT"}:
             given.demand_unasked(("n4",), "is for MR, and these are CT")
         for case in dataset.cases:
@@ -80,7 +80,7 @@ class Volumes:
         window = settings.window if isinstance(settings.window, tuple) else self._window()
         named = self.dataset.card.channels
         taken = () if self.channels == named else tuple(map(named.index, self.channels))
-        kinds = {modality_of(self.dataset, case) for case in self.dataset.cases}
+        kinds = _kinds(self.dataset)
         return Recipe(
             spacing=settings.spacing, n4=settings.n4, window=window, crop=settings.crop, channels=taken,
             mixed="CT" in kinds and len(kinds) > 1,
@@ -173,7 +173,7 @@ class _Task:
 
 def settings_like(recipe: Recipe, channels: tuple[str, ...], dataset: Dataset) -> PrepareSettings:
     """So that volumes of another dataset can be seen by a network beside what was prepared by this."""
-    kinds = {modality_of(dataset, case) for case in dataset.cases}
+    kinds = _kinds(dataset)
     return PrepareSettings(
         spacing=recipe.spacing,
         window=recipe.window if recipe.window is not None and "CT" in kinds else "auto",
@@ -181,6 +181,10 @@ def settings_like(recipe: Recipe, channels: tuple[str, ...], dataset: Dataset) -
         crop=recipe.crop,
         channels=channels if recipe.channels else "auto",
     )
+
+
+def _kinds(dataset: Dataset) -> set[str]:
+    return {modality_of(dataset, case) for case in dataset.cases}
 
 
 def modality_of(dataset: Dataset, case: Case) -> str:

@@ -26,15 +26,18 @@ if TYPE_CHECKING:
     from segue.variations.drawn import Drawn
 
 
+KNOWN = ("image", "volume", "partition", "dataset", "unit")  # partition -1: of what has no axis
+
+
 @dataclass(frozen=True)
 class View:
     """A batch of images as one of a method's variations shows them."""
 
     images: Tensor  # (n, channels, height, width), 0 to 1; of patches (n, channels, slice, row, column)
-    target: (
-        Tensor  # (n, height, width) channels, or (n, regions, height, width) 0 and 1; IGNORE where it does not count
-    )
+    # (n, height, width) channels, or (n, regions, height, width) 0 and 1; IGNORE where it does not count
+    target: Tensor
     drawn: Drawn
+    shown: Tensor  # (n, height, width): of the picture; what else there is was invented
 
     @property
     def counted(self) -> Tensor:
@@ -46,6 +49,9 @@ class View:
 class Batch:
     views: tuple[View, ...]
     cases: tuple[str, ...]
+    known: Tensor | None = None  # (n, len(KNOWN)) whole numbers: what each image is of, where a method asks
+    beside: Batch | None = None  # images whose masks nobody looks at, where a method asks for them
+    done: float = 0.0  # share of the training that lies behind
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,9 @@ class Loss:
 class Method(Protocol):
     networks: dict[str, nn.Module]  # the loop may wrap them, for several devices: call what stands here
     views: Sequence[Variation]  # how the batch is to be drawn, one view each
+    beside: Sequence[Variation]  # likewise a batch without masks beside it; none: there is none
     accumulates: bool  # False: a loss compares the samples of a batch, so the batch cannot be cut
+    average: nn.Module | None  # of the predictor's weights, as the loop keeps it; set by the loop
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]: ...
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from segue import losses
 from segue.data.target import Target
-from segue.methods import METHODS
+from segue.methods import METHODS, Given
+from segue.methods.settings import SemiSettings
 from segue.networks import Outputs
 from segue.step import Method
 from segue.training.batches import Batches, Order
@@ -24,7 +25,6 @@ from segue.training.run import Run
 from segue.training.settings import LoopSettings
 from segue.variations.flips import Flips
 from segue.variations.padding import CONSTANT
-from segue.variations.variation import Chain
 
 TARGET = Target(("background", "disk"))
 SIZE = (24, 32)
@@ -84,14 +84,11 @@ def network(norm: bool = True) -> Tiny:
 
 
 def method(name: str = "supervised", *, norm: bool = True) -> Method:
-    return METHODS[name](
-        network(norm), losses.parse("dice + bce", TARGET),
-        variation=Flips(), plain=Chain(),
-    )  # fmt: skip
+    return METHODS[name](Given(network(norm), losses.parse("dice + bce", TARGET), Flips(), TARGET, SemiSettings()))
 
 
 def settings(**given: Any) -> LoopSettings:
-    return LoopSettings(**{"steps": 12, "epoch_steps": 4, "batch": 4, "encoder_rate": 1e-3, **given})
+    return LoopSettings(**{"steps": 12, "epoch_steps": 4, "batch": 4, "encoder_rate": 1e-3, "average": 0.0, **given})
 
 
 def batches(loop: LoopSettings, made: Method, *, rank: int = 0, world: int = 1, seed: int = 0) -> Batches:

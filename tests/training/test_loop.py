@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from segue.step import Batch, Loss
 from segue.training import checkpoint
 from segue.training.loop import Judged, Loop
 from segue.variations import parse
+from segue.variations.variation import Variation
 from tests.training import small
 
 
@@ -155,6 +156,8 @@ def test_samples_weigh_by_what_counts_in_them(tmp_path: Path) -> None:
 
     class Weighed:
         accumulates = True
+        average: nn.Module | None = None
+        beside: Sequence[Variation] = ()
 
         def __init__(self, weights: list[float]) -> None:
             made = small.network(norm=False)
@@ -189,6 +192,8 @@ def test_samples_weigh_by_what_counts_in_them(tmp_path: Path) -> None:
 def test_two_losses_move_only_their_own_network(tmp_path: Path) -> None:
     class Pair:
         accumulates = True
+        average: nn.Module | None = None
+        beside: Sequence[Variation] = ()
         seen: list[bool] = []  # noqa: RUF012
 
         def __init__(self) -> None:
@@ -224,9 +229,9 @@ def test_two_views_learn_from_both(tmp_path: Path) -> None:
     assert len(two.views) == 2
     given = small.settings()
     parcel = small.batches(given, two)[0]
-    clean, varied = parcel[1]
+    clean, varied = parcel.stored
     assert (clean.images != varied.images).any()
-    assert (small.batches(given, one)[0][1][0].images != clean.images).any()
+    assert (small.batches(given, one)[0].stored[0].images != clean.images).any()
     from segue.training.batches import on_device
 
     batch = on_device(parcel, torch.device("cpu"))
@@ -239,9 +244,9 @@ def test_mixing_reaches_the_batch_image_and_mask_alike() -> None:
     """What a box brings of the partner, it brings to image and target: the batch is made of places of its two images."""
     given, made = small.settings(), small.method()
     made.views = (parse("cutmix"),)
-    mixed = small.batches(given, made)[0][1][0]
+    mixed = small.batches(given, made)[0].stored[0]
     made.views = (parse("none"),)
-    plain = small.batches(given, made)[0][1][0]
+    plain = small.batches(given, made)[0].stored[0]
     changed = (mixed.images != plain.images).any(axis=(1, 2, 3))
     assert changed.any()
     for index in range(len(plain.images)):
@@ -252,11 +257,12 @@ def test_mixing_reaches_the_batch_image_and_mask_alike() -> None:
 
 
 def test_codes_of_regions_are_taken_apart_for_the_loss() -> None:
-    from segue.training.batches import Stored, on_device
+    from segue.training.batches import Parcel, Stored, on_device
 
     codes = np.array([[[0, 1], [3, 255]]], np.uint8)
-    stored = Stored(np.zeros((1, 2, 2, 3), np.uint8), codes, None, regions=2)  # type: ignore[arg-type]
-    view = on_device((("one",), [stored]), torch.device("cpu")).views[0]
+    shown = np.ones(codes.shape, np.bool_)
+    stored = Stored(np.zeros((1, 2, 2, 3), np.uint8), codes, None, shown, regions=2)  # type: ignore[arg-type]
+    view = on_device(Parcel(("one",), (stored,)), torch.device("cpu")).views[0]
     assert view.target.tolist() == [[[[0, 1], [1, 255]], [[0, 0], [1, 255]]]]
     assert view.counted.tolist() == [0.75]
 

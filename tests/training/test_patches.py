@@ -41,7 +41,7 @@ def test_anywhere_in_the_volume(example: PatchExample) -> None:
 
 
 def test_on_the_foreground_as_often_as_asked(example: PatchExample) -> None:
-    labels = example.labels()
+    labels = np.asarray(example.labels())
     certain = replace(example, foreground=1.0)
     values: Counter[int] = Counter()
     for corner in corners(certain):
@@ -57,7 +57,7 @@ def test_on_the_foreground_as_often_as_asked(example: PatchExample) -> None:
 
 
 def test_a_class_that_is_not_learnt_draws_no_patch(example: PatchExample) -> None:
-    lookup = example.lookup.copy()
+    lookup = np.array(example.lookup)
     lookup[1:3] = IGNORE
     assert np.array_equal(corners(replace(example, lookup=lookup, foreground=1.0)), corners(example))
     assert not replace(example, lookup=lookup).has_foreground()
@@ -70,7 +70,7 @@ def shown(example: PatchExample, patch: tuple[int, int, int], where: Address, te
 
 
 def test_it_holds_what_lies_there(example: PatchExample) -> None:
-    image, labels = example.store.image(0), example.labels()
+    image, labels = example.store.image(0), np.asarray(example.labels())
     for n in range(20):
         where = address(position=n)
         corner = example.corner(PATCH, where)
@@ -94,5 +94,5 @@ def test_a_volume_smaller_than_a_patch(example: PatchExample) -> None:
     labels = np.asarray(found.labels)
     counted = labels != IGNORE
     assert counted.sum() == np.prod(example.size)
-    assert np.array_equal(labels[counted], example.labels().ravel())
+    assert np.array_equal(labels[counted], np.ravel(np.asarray(example.labels())))
     assert (found.image[..., 0][~counted] == 0).all()

@@ -49,7 +49,10 @@ def train(
         str | None, typer.Option(help="How images vary, as 'flips + affine(rotate=15)'.", show_default="weak")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*focal'.", show_default="dice + ce")] = None,
-    method: Annotated[str | None, typer.Option(help="supervised, two-view.", show_default="supervised")] = None,
+    method: Annotated[str | None, typer.Option(help="supervised, two-view, semi.", show_default="supervised")] = None,
+    unlabelled: Annotated[
+        str | None, typer.Option(metavar="DATASET[,...]", help="Of semi: more images, their masks not looked at.")
+    ] = None,
     split: Annotated[str | None, typer.Option(help="Which of the datasets' splits.", show_default="split")] = None,
     fold: Annotated[int | None, typer.Option(help="This fold of the split validates.")] = None,
     folds: Annotated[
@@ -79,7 +82,7 @@ def train(
         given = {
             "data": data, "labels": labels, "minutes": minutes, "epochs": epochs, "network.architecture": architecture,
             "network.encoder": encoder, "network.weights": weights, "init": init, "size": size, "variation": variation,
-            "loss": loss, "method": method, "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
+            "loss": loss, "method": method, "unlabelled": unlabelled, "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
             "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip
         pairs = [f"{key}={tell.as_yaml(value)}" for key, value in given.items() if value is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,12 +13,14 @@ from segue.data.target import Target
 from segue.errors import BadInput, nearest
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
-from segue.methods import METHODS
+from segue.methods import METHODS, Given
 from segue.networks import SegmentationNetwork
 from segue.step import Method
 from segue.training.batches import Batches, Order
 from segue.training.machine import channels_last
 from segue.variations.padding import Padding
+
+_APART = 1 << 32  # between the seeds of two rows of cases
 
 
 @dataclass(frozen=True)
@@ -49,18 +52,17 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
     """What is misspelt is told before anything is prepared."""
     if settings.method not in METHODS:
         raise BadInput(f"no method is called {settings.method!r}: {nearest(settings.method, METHODS)}")
-    variations.parse(settings.variation)
+    several = [settings.variation, settings.semi.weak, settings.semi.strong]
+    for text in several if settings.method == "semi" else several[:1]:
+        if text != "auto":
+            variations.parse(text)
     losses.parse(settings.loss, target)
     networks.demand_known(settings.network)
 
 
 def how(settings: TrainSettings, target: Target, built: SegmentationNetwork) -> Method:
-    return METHODS[settings.method](
-        built,
-        losses.parse(settings.loss, target),
-        variation=variations.parse(settings.variation),
-        plain=variations.parse("none"),
-    )
+    loss = losses.parse(settings.loss, target)
+    return METHODS[settings.method](Given(built, loss, variations.parse(settings.variation), target, settings.semi))
 
 
 def parts(
@@ -73,10 +75,30 @@ def parts(
     fills = padding(settings, built)
     batches = Batches(
         material.train, order(settings, material), method.views,
-        size=settings.size, batch=int(settings.loop.batch), padding=fills,
-        regions=len(material.target.made_of), rank=rank, world=world,
+        size=settings.size, batch=int(settings.loop.batch), padding=fills, regions=len(material.target.made_of),
+        beside=_beside(settings, material, method, fills, rank, world), since=_since(settings), rank=rank, world=world,
     )  # fmt: skip
     return Parts(built, method, batches, fills)
+
+
+def _beside(
+    settings: TrainSettings, material: Material, method: Method, fills: Padding, rank: int, world: int
+) -> Batches | None:
+    if not method.beside:
+        return None
+    assert isinstance(settings.size, tuple)
+    # A row of its own: the same case drawn beside itself must not be drawn alike.
+    order = Order(len(material.images), settings.loop.seed + _APART)
+    count = max(2, 2 * round(int(settings.loop.batch) * settings.semi.batch / 2))  # pairs, that can be mixed
+    return Batches(
+        material.images, order, method.beside, size=settings.size, batch=count, padding=fills, rank=rank, world=world
+    )
+
+
+def _since(settings: TrainSettings) -> int:
+    """The first micro-batch with images beside it."""
+    steps = settings.loop.steps
+    return math.ceil(settings.semi.warm * steps) * settings.loop.accumulate if isinstance(steps, int) else 0
 
 
 def order(settings: TrainSettings, material: Material) -> Order:

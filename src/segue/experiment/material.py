@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +42,22 @@ class Source:
     split: Split
     train: tuple[Case, ...]  # with masks, within the label budget
     validation: tuple[Case, ...]
+    images: tuple[Case, ...]  # all that may be looked at without their masks
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A dataset of which nobody looks at the masks, with its store."""
+
+    dataset: Dataset
+    store: Store
+    images: tuple[Case, ...]
 
 
 @dataclass(frozen=True)
 class Material:
     sources: tuple[Source, ...]
+    beside: tuple[Beside, ...]
     target: Target
     same: dict[str, str]
     neighbours: int = 0  # of volumes: slices on either side that are seen as channels
@@ -55,6 +67,15 @@ class Material:
     @cached_property
     def train(self) -> list[Example]:
         return [example for source in self.sources for example in self._examples(source, source.train)]
+
+    @cached_property
+    def images(self) -> list[Example]:
+        """Of all datasets, without their masks."""
+        several: tuple[Source | Beside, ...] = (*self.sources, *self.beside)
+        how: dict[str, Any] = {"patches": self.patches, "neighbours": self.neighbours}
+        return [
+            example for one in several for example in unmasked(one.store, one.images, partial(self.named, one), **how)
+        ]
 
     @property
     def channels(self) -> int:
@@ -88,9 +109,9 @@ class Material:
     def validates(self) -> int:
         return sum(len(source.validation) for source in self.sources)
 
-    def named(self, source: Source, case: Case) -> str:
+    def named(self, source: Source | Beside, case: Case) -> str:
         """Cases of one name in two datasets stay apart."""
-        return case.case if len(self.sources) == 1 else f"{source.dataset.name}/{case.case}"
+        return case.case if len(self.sources) + len(self.beside) == 1 else f"{source.dataset.name}/{case.case}"
 
     def _examples(self, source: Source, cases: Sequence[Case]) -> list[Example]:
         table, store = self.lookup(source), source.store
@@ -134,26 +155,25 @@ class Material:
         """For cases.csv: every case of every dataset, with the part that it plays in this run."""
         rows = []
         for source in self.sources:
-            plays = {case.case: "train" for case in source.train}
+            plays = {case.case: "images" for case in source.images}
+            plays |= {case.case: "train" for case in source.train}
             plays |= {case.case: "validation" for case in source.validation}
             for case in source.dataset.cases:
                 part = source.split.parts.get(case.case, "left out")
-                rows.append({
-                    "case": case.case, "dataset": source.dataset.name, "patient": case.patient, "site": case.site,
-                    "part": plays.get(case.case, "unused" if part in ("train", "validation") else part),
-                    "digest": case.digest,
-                })  # fmt: skip
-        return rows
+                unused = "unused" if part in ("train", "validation") else part
+                rows.append(_row(case, source.dataset, plays.get(case.case, unused)))
+        return rows + [_row(case, one.dataset, "images") for one in self.beside for case in one.images]
 
     def about(self) -> list[dict[str, str]]:
         return [
             {
-                "name": source.dataset.name, "folder": str(source.dataset.folder), "split": source.split.name,
-                "hash": source.split.hash, "how": source.split.how, "store": str(source.store.folder),
-                "made_from": source.store.card.made_from,
+                **_about(source), "split": source.split.name, "hash": source.split.hash, "how": source.split.how,
             }
             for source in self.sources
         ]  # fmt: skip
+
+    def about_beside(self) -> list[dict[str, str]]:
+        return [_about(one) for one in self.beside]
 
 
 def gather(
@@ -167,11 +187,19 @@ def gather(
     if not settings.data:
         raise BadInput("there is nothing to train on", hint="segue train --data DATASET")
     datasets = [Dataset.open(folder) for folder in settings.data]
-    names = [dataset.name for dataset in datasets]
+    names = [dataset.name for dataset in [*datasets, *map(Dataset.open, settings.unlabelled)]]
     if len(set(names)) != len(names):
-        raise BadInput(f"two of the datasets have the name {names[0]!r}", hint="Change `name` in one's dataset.yaml.")
+        raise BadInput(
+            f"two of the datasets have the name {max(names, key=names.count)!r}",
+            hint="Change `name` in one's dataset.yaml.",
+        )
     target = _target(settings, _classes(datasets[0]))
     check(target)
+    looks = settings.method == "semi"  # at images without their masks
+    if settings.unlabelled and not looks:
+        raise BadInput(
+            f"unlabelled: {settings.method} learns from masks alone", hint="--method semi uses these images."
+        )
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
         store = _store(settings, place, dataset, sources[0].store if sources else None, say, progress)
@@ -188,11 +216,14 @@ def gather(
                 f"{dataset.name}: {store.card.dtype} with channels {', '.join(store.card.channels)}, but "
                 f"{datasets[0].name} has {first.dtype} with {', '.join(first.channels)}"
             )
-        sources.append(_source(settings, dataset, store, say))
+        sources.append(_source(settings, dataset, store, say, looks))
+    beside = tuple(
+        _beside(Dataset.open(folder), sources[0].store, say, progress) for folder in settings.unlabelled if looks
+    )
     patches = settings.network.architecture == networks.VOLUMES
     _demand_fitting(settings, names[0], pictures=sources[0].store.card.recipe is None, patches=patches)
     material = Material(
-        tuple(sources), target, dict(settings.same), settings.neighbours, patches,
+        tuple(sources), beside, target, dict(settings.same), settings.neighbours, patches,
         FOREGROUND if settings.balance is None else settings.balance,
     )  # fmt: skip
     if not material.train:
@@ -277,7 +308,7 @@ def _alike(dataset: Dataset, first: Store) -> Plan:
     return plan(dataset, found.target.with_name(f"{dataset.name}-like-{first.card.dataset}"), settings=settings)
 
 
-def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callable[[str], None]) -> Source:
+def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callable[[str], None], looks: bool) -> Source:
     if settings.split == "split" and not (dataset.folder / "split.csv").exists():
         made = split(dataset)
         say(f"split {dataset.name} {made.how}: {dataset.folder / 'split.csv'}")
@@ -285,7 +316,7 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
             say(f"! {warning}")
     parts = Split.open(dataset, settings.split)
     by_name = dataset.by_name
-    budget = set(parts.budget(settings.labels))
+    budget = set(parts.budget(settings.labels, seed=settings.draw))
     if settings.labels.isdecimal() and int(settings.labels) > (there := len(parts.units_of_training)):
         say(
             f"! {dataset.name}: {settings.labels} patients were asked for, and {there} have masks to learn from: all are taken"
@@ -301,8 +332,15 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
     else:
         train = [case for case in parts.cases("train") if case in parts.labelled]
         validation = [case for case in parts.cases("validation") if case in parts.labelled]
+    images = [case for case in parts.cases("train") if case not in set(validation)] if looks else []
     train = [case for case in train if case in budget]
-    parts.refuse_test([*train, *validation])
+    chosen_by = settings.validation
+    if chosen_by == "none" or (chosen_by == "auto" and settings.labels != "all"):
+        validation = []
+    elif chosen_by == "budget":
+        few = set(parts.few(len({parts.units[case] for case in train}), seed=settings.draw))
+        validation = [case for case in validation if case in few]
+    parts.refuse_test([*train, *validation, *images])
     both = sorted({parts.units[case] for case in train} & {parts.units[case] for case in validation})
     if both:
         raise BadInput(
@@ -311,5 +349,57 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
             hint=f"segue data split {dataset.folder} --by-patient --name clean, then --split clean",
         )
     return Source(
-        dataset, store, parts, tuple(by_name[case] for case in train), tuple(by_name[case] for case in validation)
+        dataset, store, parts, *(tuple(by_name[case] for case in some) for some in (train, validation, images))
     )
+
+
+def _beside(dataset: Dataset, first: Store, say: Callable[[str], None], progress: bool) -> Beside:
+    """All images of a dataset; where it is split, only what is for training."""
+    done = prepare(_alike(dataset, first), progress=progress)
+    if not done.already:
+        say(f"prepared {dataset.name}: {done.target}")
+    store = done.store
+    for name in ("channels", "dtype"):
+        have, want = getattr(store.card, name), getattr(first.card, name)
+        if have != want:
+            raise BadInput(f"{dataset.name}: its {name} are {have}, and those of {first.card.dataset} {want}")
+    return Beside(dataset, store, images_of(dataset))
+
+
+def images_of(dataset: Dataset, name: str = "split") -> tuple[Case, ...]:
+    """What may be looked at without masks: never what is for validation or the test of its own dataset."""
+    if not (dataset.folder / f"{name}.csv").exists():
+        return dataset.cases
+    inside = set(Split.open(dataset, name).cases("train"))
+    return tuple(case for case in dataset.cases if case.case in inside)
+
+
+def unmasked(
+    store: Store, cases: Sequence[Case], named: Callable[[Case], str], *, patches: bool = False, neighbours: int = 0
+) -> list[Example]:
+    """Examples of images alone."""
+    there = [(named(case), store.numbers[case.case]) for case in cases if case.case in store.numbers]
+    if isinstance(store, FrameStore):
+        return [FrameExample(name, store, number, None) for name, number in there]
+    assert isinstance(store, VolumeStore)
+    if patches:
+        return [PatchExample(name, store, number, None, foreground=0) for name, number in there]
+    return [
+        SliceExample(name, store, number, None, slice=slice_, neighbours=neighbours)
+        for name, number in there
+        for slice_ in range(store.places[number].placement.stored[0])
+    ]
+
+
+def _row(case: Case, dataset: Dataset, part: str) -> dict[str, str]:
+    return {
+        "case": case.case, "dataset": dataset.name, "patient": case.patient, "site": case.site, "part": part,
+        "digest": case.digest,
+    }  # fmt: skip
+
+
+def _about(one: Source | Beside) -> dict[str, str]:
+    return {
+        "name": one.dataset.name, "folder": str(one.dataset.folder), "store": str(one.store.folder),
+        "made_from": one.store.card.made_from,
+    }  # fmt: skip

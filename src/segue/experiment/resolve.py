@@ -18,6 +18,7 @@ from segue.experiment.judging import Judges, frame_of
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
+from segue.step import Method
 from segue.training.devices import fabric_of
 from segue.training.finder import Found, find_rate
 from segue.training.loop import Loop
@@ -33,6 +34,7 @@ _LEAST, _LESS = 1 << 12, 0.7  # voxels of a patch that is still made smaller, an
 _JUDGEMENTS = 40  # at most, over the whole run
 _FOR_JUDGING = 0.1  # of the time, when time is what is given
 _PRETRAINED = 0.1  # of the decoder's rate
+_AVERAGE = 0.99  # decay of the weights' moving average, where it is needed
 _TIMED, _JUDGED = 2, 8  # steps and cases that the probe takes
 
 
@@ -45,6 +47,7 @@ class Resolved:
 
 def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
     _demand_one_length(settings)
+    settings = _followed(settings, material)
     machine = settings.machine.resolve(device=best_device())
     settings, built = _fitting(settings.model_copy(update={"machine": machine}), material, say)
     assert isinstance(settings.size, tuple)
@@ -92,7 +95,7 @@ def _fits(settings: TrainSettings, material: Material, built: SegmentationNetwor
         torch.device(str(settings.machine.device)),
         channels=material.channels,
         size=settings.size,
-        views=len(assemble.how(settings, material.target, built).views),
+        views=_views(settings, assemble.how(settings, material.target, built)),
         processes=settings.machine.devices,
     )
 
@@ -125,6 +128,25 @@ def _demand_one_length(settings: TrainSettings) -> None:
         raise BadInput(f"{' and '.join(given)} are both given: how long to train is said once")
 
 
+def _followed(settings: TrainSettings, material: Material) -> TrainSettings:
+    """What is chosen by, what images without masks follow, and whether weights are averaged."""
+    semi = settings.semi.resolve(strong="strong" if material.patches else "strong + cutmix(p=0.5)")
+    averages = not material.validates or settings.method == "semi"
+    loop = settings.loop.resolve(average=_AVERAGE if averages else 0.0)
+    if settings.method == "semi" and semi.teacher and not loop.average:
+        raise BadInput(
+            "loop.average: semi.teacher is the moving average of the weights, and 0 means that there is none",
+            hint="--set semi.teacher=false follows the weights themselves.",
+        )
+    settings = settings.resolve(validation="none" if settings.labels != "all" else "all")
+    return settings.model_copy(update={"semi": semi, "loop": loop})
+
+
+def _views(settings: TrainSettings, method: Method) -> int:
+    """Images in memory for one of a micro-batch."""
+    return len(method.views) + math.ceil(len(method.beside) * settings.semi.batch)
+
+
 def _rated(settings: TrainSettings, rate: float, started: bool) -> TrainSettings:
     loop = settings.loop.model_copy(update={"rate": rate}).resolve(encoder_rate=rate * (_PRETRAINED if started else 1))
     return settings.model_copy(update={"loop": loop})
@@ -144,21 +166,31 @@ def _trial(settings: TrainSettings, material: Material) -> tuple[Loop, Segmentat
 
 
 def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
-    """Seconds of a step and of a judgement."""
+    """Seconds of a step, as they are on average, and of a judgement."""
     with untouched_randomness():
-        loop, built = _trial(settings, material)
-        cuts = loop.settings.accumulate
-        parcels = loop.batches.loader(range((_TIMED + 1) * cuts), 0)
-        taken = []
-        for _ in range(_TIMED + 1):
-            start = time.perf_counter()
-            loop.one_step([next(parcels) for _ in range(cuts)])
-            loop.step += 1
-            taken.append(time.perf_counter() - start)
+        step, built = _step_timed(settings, material)
+        if settings.method == "semi":
+            semi = settings.semi.model_copy(update={"warm": 0.0, "ramp": 0.0})
+            whole, _ = _step_timed(settings.model_copy(update={"semi": semi}), material)
+            step = settings.semi.warm * step + (1 - settings.semi.warm) * whole
         judges = Judges.of(settings, material, frame_of(settings, material, built))
         few = min(_JUDGED, material.validates)
         judging = judges.seconds(built, few) * material.validates / few if few else 0.0
-    return min(taken[1:]), judging
+    return step, judging
+
+
+def _step_timed(settings: TrainSettings, material: Material) -> tuple[float, SegmentationNetwork]:
+    """Seconds of a step at the very beginning, and the network that took it."""
+    loop, built = _trial(settings, material)
+    cuts = loop.settings.accumulate
+    parcels = loop.batches.loader(range((_TIMED + 1) * cuts), 0)
+    taken = []
+    for _ in range(_TIMED + 1):
+        start = time.perf_counter()
+        loop.one_step([next(parcels) for _ in range(cuts)])
+        loop.step += 1
+        taken.append(time.perf_counter() - start)
+    return min(taken[1:]), built
 
 
 def _with_length(

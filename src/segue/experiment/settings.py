@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from segue.config import Auto, Settings
+from segue.methods.settings import SemiSettings
 from segue.networks import NetworkSettings
 from segue.training.machine import MachineSettings
 from segue.training.settings import LoopSettings
@@ -21,11 +22,19 @@ class TrainSettings(Settings):
     split: str = "split"
     fold: Annotated[int, Field(ge=0)] | None = None  # of the split's folds: this one validates
     labels: str = "all"  # a label budget: "5" patients, "10%", "all"
+    draw: int | None = None  # which patients a budget holds; None: those of the split's own seed
+    # What epochs are chosen by. With a budget auto is none: who has three masks has no hundred to choose by. "budget": as many
+    # patients as the budget has.
+    validation: Literal["all", "budget", "none"] | Auto = "auto"
+    unlabelled: tuple[
+        str, ...
+    ] = ()  # more datasets, whose masks nobody looks at; for methods that learn from images alone
     same: dict[str, str] = Field(default_factory=dict)  # a class of a later dataset -> its name in the first
 
     regions: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # each a union of classes; they may overlap
 
     method: str = "supervised"
+    semi: SemiSettings = SemiSettings()
     variation: str = "weak"
     loss: str = "dice + ce"
     network: NetworkSettings = NetworkSettings()
@@ -43,7 +52,7 @@ class TrainSettings(Settings):
     loop: LoopSettings = LoopSettings()
     machine: MachineSettings = MachineSettings()
 
-    @field_validator("data", "stores", mode="before")
+    @field_validator("data", "stores", "unlabelled", mode="before")
     @classmethod
     def _several(cls, given: object) -> object:
         if isinstance(given, str) and given != "auto":

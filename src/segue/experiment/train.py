@@ -146,12 +146,13 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
         say(told)
     about = {
         "asked": json.loads(asked.model_dump_json()),
-        "data": material.about(),
+        "data": material.about(), "beside": material.about_beside(),
         "target": material.target.as_json(),
         "frame": frame_of(settings, material, built).as_json(),
         "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()),
-        "train": len(material.train), "validation_cases": material.validates, "weights_from": told,
+        "train": len(material.train), "images": len(material.images), "validation_cases": material.validates,
+        "weights_from": told,
     }  # fmt: skip
     run = Run.create(folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table())
     if found.finder is not None:
@@ -180,16 +181,20 @@ def _counted(material: Material) -> str:
 
     volumes = sum(len(source.train) for source in material.sources)
     if material.seen((1, 1, 1)) is None:
-        return f"{count(volumes, 'training image')}, {count(material.validates, 'validation image')}"
+        beside = f", {count(len(material.images), 'image')} beside them" if material.images else ""
+        return f"{count(volumes, 'training image')}{beside}, {count(material.validates, 'validation image')}"
     slices = "" if material.patches else f" ({count(len(material.train), 'slice')})"
-    return f"{count(volumes, 'training volume')}{slices}, {count(material.validates, 'validation volume')}"
+    beside = (
+        f", {count(len(material.images), 'patch' if material.patches else 'slice')} beside" if material.images else ""
+    )
+    return f"{count(volumes, 'training volume')}{slices}{beside}, {count(material.validates, 'validation volume')}"
 
 
 def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = _silent) -> None:
     """Train what the folder says, from where it is to the end. Several processes do this side by side."""
     settings = validate(TrainSettings, run.config, where=str(run.folder / "config.yaml"))
     material = gather(settings)
-    if material.about() != run.about["data"]:
+    if (material.about(), material.about_beside()) != (run.about["data"], run.about["beside"]):
         raise BadInput(
             f"{run.folder}: its datasets, stores or splits have changed since it began",
             hint="Give another --out to train anew.",
@@ -203,7 +208,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         watchers = [*([ProgressLine(settings.select)] if progress else []), *trackers(track, run)]
     loop = Loop(
         parts.method, parts.batches, settings.loop, fabric=fabric, run=run,
-        judge=judges.quick if material.validates else None, keep=lambda _, path: networks.save(built, path),
+        judge=judges.quick if material.validates else None, keep=networks.save,  # type: ignore[arg-type]  # networks are ours
         watchers=watchers, warn=say,
     )  # fmt: skip
     try:

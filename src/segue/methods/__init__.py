@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from segue.methods.given import Given
+from segue.methods.semi import Semi
 from segue.methods.supervised import Supervised
 from segue.methods.two_view import TwoView
 from segue.step import Loss, Method
 
-METHODS: dict[str, type[Supervised]] = {"supervised": Supervised, "two-view": TwoView}
+METHODS: dict[str, type[Supervised]] = {"supervised": Supervised, "two-view": TwoView, "semi": Semi}
 
-__all__ = ["METHODS", "Loss", "Method"]
+__all__ = ["METHODS", "Given", "Loss", "Method"]

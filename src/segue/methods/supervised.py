@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 
-from torch import Tensor, nn
+from torch import nn
 
+from segue.methods.given import Given
 from segue.methods.levels import at_all_levels
 from segue.step import Batch, Loss
 from segue.variations.variation import Variation
@@ -13,18 +14,13 @@ from segue.variations.variation import Variation
 
 class Supervised:
     accumulates = True
+    average: nn.Module | None = None
 
-    def __init__(
-        self, network: nn.Module, loss: Callable[[Tensor, Tensor], Tensor], *, variation: Variation, plain: Variation
-    ) -> None:
-        """`plain` is no variation at all: the image as prediction will see it."""
-        self.networks: dict[str, nn.Module] = {"segmenter": network}
-        self.loss = loss
-        self.views: Sequence[Variation] = self.seen_as(variation, plain)
-
-    @staticmethod
-    def seen_as(variation: Variation, plain: Variation) -> Sequence[Variation]:
-        return (variation,)
+    def __init__(self, given: Given) -> None:
+        self.networks: dict[str, nn.Module] = {"segmenter": given.network}
+        self.loss = given.loss
+        self.views: Sequence[Variation] = (given.variation,)
+        self.beside: Sequence[Variation] = ()
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         (view,) = batch.views

@@ -6,19 +6,20 @@ with this method, which has it and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import torch
 
+from segue import variations
+from segue.methods.given import Given
 from segue.methods.supervised import Supervised
 from segue.step import Batch, Loss
-from segue.variations.variation import Variation
 
 
 class TwoView(Supervised):
-    @staticmethod
-    def seen_as(variation: Variation, plain: Variation) -> Sequence[Variation]:
-        return (plain, variation)
+    def __init__(self, given: Given) -> None:
+        super().__init__(given)
+        self.views = (variations.parse("none"), given.variation)
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         clean, varied = batch.views

@@ -29,10 +29,12 @@ class SmpBody(Body):
         inner = getattr(self.encoder, "tokens", self.encoder)
         return {"encoder": getattr(inner, "model", inner)}
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
-        found = self.encoder(x) if maps is None else maps
-        # Some decoders change the list that they are given.
-        return Outputs(self.head(self.decoder(list(found))), features=tuple(found))
+    def encode(self, x: Tensor) -> Sequence[Tensor]:
+        maps: Sequence[Tensor] = self.encoder(x)
+        return maps
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        return Outputs(self.head(self.decoder(list(maps))))  # some decoders change the list that they are given
 
 
 class DualDecoder(SmpBody):
@@ -43,9 +45,8 @@ class DualDecoder(SmpBody):
         self.painter: Any = other.decoder
         self.canvas: Any = other.segmentation_head
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
-        found = super().forward(x, maps)
-        return found._replace(reconstruction=self.canvas(self.painter(list(found.features))))
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        return super().decode(x, maps)._replace(reconstruction=self.canvas(self.painter(list(maps))))
 
 
 class TriUnet(Body):
@@ -59,10 +60,19 @@ class TriUnet(Body):
     def trunks(self) -> Mapping[str, nn.Module]:
         return {name: body.trunks()["encoder"] for name, body in self.named_children() if isinstance(body, SmpBody)}
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
-        if maps is not None:
-            return self.third(x, maps)
-        deep = self.first(x).logits, self.second(x).logits
+    def _masks(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.first(x).logits, self.second(x).logits
+
+    def encode(self, x: Tensor) -> Sequence[Tensor]:
+        return self.third.encode(torch.sigmoid(torch.cat(self._masks(x), 1)))
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        return self.third.decode(x, maps)
+
+    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True) -> Outputs:
+        if maps is not None or not decode:
+            return super().forward(x, maps, decode=decode)
+        deep = self._masks(x)
         return self.third(torch.sigmoid(torch.cat(deep, 1)))._replace(deep=deep)
 
 
@@ -77,8 +87,14 @@ class Stacked(Body):
     def trunks(self) -> Mapping[str, nn.Module]:
         return {name: body.trunks()["encoder"] for name, body in self.named_children() if isinstance(body, SmpBody)}
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
-        if maps is not None:
-            return self.second(x, maps)
+    def encode(self, x: Tensor) -> Sequence[Tensor]:
+        return self.second.encode(torch.cat([x, torch.sigmoid(self.first(x).logits)], 1))
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        return self.second.decode(x, maps)
+
+    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True) -> Outputs:
+        if maps is not None or not decode:
+            return super().forward(x, maps, decode=decode)
         rough = self.first(x).logits
         return self.second(torch.cat([x, torch.sigmoid(rough)], 1))._replace(deep=(rough,))

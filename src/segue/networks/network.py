@@ -2,6 +2,7 @@
 
 Around a body that knows only normalised images of fitting sizes, it brings channels, colours and sizes there and back.
 A body is one module with one forward, `body(x, maps)`, which gives Outputs with features; given maps, it decodes those.
+It is made of two halves, `encode` and `decode`.
 """
 
 from __future__ import annotations
@@ -35,12 +36,22 @@ class Body(nn.Module):
     def trunks(self) -> Mapping[str, nn.Module]:
         raise NotImplementedError
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
+    def encode(self, x: Tensor) -> Sequence[Tensor]:
+        """The encoder's maps, finest first."""
         raise NotImplementedError
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True) -> Outputs:
+        found = tuple(self.encode(x) if maps is None else maps)
+        done = self.decode(x, found) if decode else Outputs(x.new_empty(len(x), 0, *x.shape[2:]))
+        return done._replace(features=found)
 
 
 class SegmentationNetwork(nn.Module):
-    """`network(x)`; `network(x, features=True)` tells the encoder's maps too; `network(x, features=maps)` decodes those.
+    """`network(x)`; `network(x, features=True)` tells the encoder's maps too; `network(x, features=maps)` decodes those;
+    `network(x, features=True, decode=False)` tells nothing else.
 
     Everything goes through this one forward: a submodule that is called around it escapes DDP and autocast in silence.
     """
@@ -102,7 +113,7 @@ class SegmentationNetwork(nn.Module):
                 keep_still(trunk, everything=self.settings.tune == "frozen")
         return self
 
-    def forward(self, x: Tensor, *, features: bool | Sequence[Tensor] = False) -> Outputs:
+    def forward(self, x: Tensor, *, features: bool | Sequence[Tensor] = False, decode: bool = True) -> Outputs:
         if x.ndim != 2 + self.dims or x.shape[1] != self.channels:
             axes = "h, w" if self.dims == 2 else "d, h, w"
             raise BadInput(
@@ -116,7 +127,7 @@ class SegmentationNetwork(nn.Module):
                 f"batch norm cannot learn from a single image of {x.shape[2]}x{x.shape[3]}: its deepest map is one pixel",
                 hint="Larger images, a larger batch, or network.norm=group.",
             )
-        found = self.body(fitting, None if isinstance(features, bool) else features)
+        found = self.body(fitting, None if isinstance(features, bool) else features, decode=decode)
 
         def cropped(y: Tensor) -> Tensor:
             return y[whole]

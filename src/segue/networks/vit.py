@@ -113,16 +113,16 @@ class DptBody(Body):
     def trunks(self) -> Mapping[str, nn.Module]:
         return {"encoder": self.encoder.model}
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
-        if maps is None:
-            maps = [
-                found if token is None else torch.cat([found, _spread(token, found)], 1)
-                for found, token in self.encoder(x)
-            ]
+    def encode(self, x: Tensor) -> Sequence[Tensor]:
+        return [
+            found if token is None else torch.cat([found, _spread(token, found)], 1) for found, token in self.encoder(x)
+        ]
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
         width = self.encoder.width
         # The class token lies at every place; the decoder wants it once and lays it out again itself.
         tokens = [each[:, width:].mean((2, 3)).unsqueeze(1) if self.encoder.classed else None for each in maps]
-        return Outputs(self.head(self.decoder([each[:, :width] for each in maps], tokens)), features=tuple(maps))
+        return Outputs(self.head(self.decoder([each[:, :width] for each in maps], tokens)))
 
 
 def _spread(token: Tensor, over: Tensor) -> Tensor:

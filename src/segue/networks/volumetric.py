@@ -65,10 +65,13 @@ class VolumeUnet(Body):
     def trunks(self) -> Mapping[str, nn.Module]:
         return {"encoder": self.encoder}
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None) -> Outputs:
-        found = self.encoder(x) if maps is None else list(maps)
-        logits, coarse = self.decoder(found)
-        return Outputs(logits, features=tuple(found), coarse=coarse)
+    def encode(self, x: Tensor) -> Sequence[Tensor]:
+        maps: Sequence[Tensor] = self.encoder(x)
+        return maps
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        logits, coarse = self.decoder(maps)
+        return Outputs(logits, coarse=coarse)
 
 
 class _Encoder(nn.Module):

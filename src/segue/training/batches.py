@@ -73,13 +73,21 @@ class Stored:
     images: npt.NDArray[np.generic]  # (n, height, width, channels), of patches of volumes with an axis more
     target: npt.NDArray[np.uint8]  # the same without channels: channels of the network, or codes of regions
     drawn: Drawn
+    shown: npt.NDArray[np.bool_]  # like target: what is of the picture, and not invented
     regions: int = 0  # that a code tells of; 0: channels
     unknown: npt.NDArray[np.uint8] | None = (
         None  # (n,): of these regions, by bits, those that a sample's mask cannot tell of
     )
 
 
-Parcel = tuple[tuple[str, ...], list[Stored]]
+@dataclass(frozen=True)
+class Parcel:
+    """A micro-batch: its images as each view shows them."""
+
+    cases: tuple[str, ...]
+    stored: tuple[Stored, ...]
+    known: npt.NDArray[np.int64] | None = None  # (n, len(KNOWN))
+    beside: Parcel | None = None  # of images without masks
 
 
 class Batches(Dataset[Parcel]):
@@ -95,11 +103,16 @@ class Batches(Dataset[Parcel]):
         batch: int,
         padding: Padding,
         regions: int = 0,
+        known: npt.NDArray[np.int64] | None = None,
+        beside: Batches | None = None,
+        since: int = 0,
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        """`known`: a row of KNOWN for each example. `beside`: what comes with every micro-batch `since` that one."""
         self.examples, self.order, self.views, self.regions = examples, order, views, regions
         self.size, self.batch, self.padding = size, batch, padding
+        self.known, self.beside, self.since = known, beside, since
         self.rank, self.world = rank, world
 
     def addresses(self, step: int) -> list[tuple[int, Address]]:
@@ -116,20 +129,27 @@ class Batches(Dataset[Parcel]):
         key = [address for _, address in chosen]
         examples = [self.examples[number] for number, _ in chosen]
         stored = [self._drawn(variation, examples, key, view) for view, variation in enumerate(self.views)]
-        return tuple(example.case for example in examples), stored
+        return Parcel(
+            tuple(example.case for example in examples),
+            tuple(stored),
+            None if self.known is None else self.known[[number for number, _ in chosen]],
+            self.beside[step] if self.beside is not None and step >= self.since else None,
+        )
 
     def _drawn(self, variation: Variation, examples: Sequence[Example], key: Sequence[Address], view: int) -> Stored:
         drawn = variation.draw((self.size[-2], self.size[-1]), [replace(address, view=view) for address in key])
         first = examples[0]
         images = np.empty((len(examples), *self.size, first.channels), np.dtype(first.dtype))
         target = np.empty((len(examples), *self.size), np.uint8)
+        shown = np.empty(target.shape, np.bool_)
         for index, example in enumerate(examples):
             done = example.render(drawn, index, self.size, self.padding, key[index])
             images[index] = done.image
             target[index] = IGNORE if done.labels is None else done.labels
-        opencv.paste(drawn, images, target)  # mixing needs the whole batch
+            shown[index] = done.valid
+        opencv.paste(drawn, images, target, shown)  # mixing needs the whole batch
         unknown = np.array([example.unknown for example in examples], np.uint8)
-        return Stored(images, target, drawn, self.regions, unknown if unknown.any() else None)
+        return Stored(images, target, drawn, shown, self.regions, unknown if unknown.any() else None)
 
     def loader(self, steps: range, workers: int) -> Iterator[Parcel]:
         """The batches of these steps, in order."""
@@ -149,9 +169,14 @@ def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def on_device(parcel: Parcel, device: torch.device) -> Batch:
-    cases, stored = parcel
-    return Batch(tuple(_view(one, device) for one in stored), cases)
+def on_device(parcel: Parcel, device: torch.device, done: float = 0.0) -> Batch:
+    return Batch(
+        tuple(_view(one, device) for one in parcel.stored),
+        parcel.cases,
+        None if parcel.known is None else torch.from_numpy(parcel.known).to(device),
+        None if parcel.beside is None else on_device(parcel.beside, device, done),
+        done,
+    )
 
 
 def _view(stored: Stored, device: torch.device) -> View:
@@ -166,4 +191,5 @@ def _view(stored: Stored, device: torch.device) -> View:
         if stored.unknown is not None:
             untold = torch.from_numpy(stored.unknown).to(device).view(-1, *[1] * (target.ndim - 1)) >> bits & 1
             target = torch.where(untold == 1, torch.full_like(target, IGNORE), target)
-    return View(images.float().div_(whole), target, stored.drawn)
+    shown = torch.from_numpy(stored.shown).to(device, non_blocking=True)
+    return View(images.float().div_(whole), target, stored.drawn, shown)

@@ -85,7 +85,7 @@ class VolumeExample:
     case: str
     store: VolumeStore
     number: int
-    lookup: Labels  # class id -> channel or code
+    lookup: Labels | None  # class id -> channel or code; None: its mask is not looked at
     unknown: int = 0
 
     @property
@@ -95,6 +95,11 @@ class VolumeExample:
     @property
     def dtype(self) -> str:
         return self.store.card.dtype
+
+    def foreground_ids(self) -> list[int]:
+        """Class ids that are something, and stand somewhere in this volume."""
+        lookup = self.lookup
+        return [] if lookup is None else [value for value in self.place.slices if 0 < lookup[value] < IGNORE]
 
 
 @dataclass(frozen=True)
@@ -122,8 +127,7 @@ class SliceExample(VolumeExample):
         return _looked_up(None if ids is None else ids[self.slice], self.lookup)
 
     def has_foreground(self) -> bool:
-        there = self.place.slices.items()
-        return any(0 < self.lookup[value] < IGNORE and self.slice in numbers for value, numbers in there)
+        return any(self.slice in self.place.slices[value] for value in self.foreground_ids())
 
     def render(self, drawn: Drawn, index: int, size: Size, padding: Padding, address: Address) -> opencv.Rendered:
         onto = self.part(size, address)

@@ -94,8 +94,10 @@ class Loop:
             wrapped, optimiser = fabric.setup(network, optimiser_of(network, settings))
             method.networks[name], self.optimisers[name] = wrapped, optimiser
         predictor = method.predictor()
-        self.judged = self.plain[predictor] if predictor else None
-        self.average = Average(self.judged, settings.average) if self.judged and settings.average else None
+        self.moved = self.plain[predictor] if predictor else None
+        self.average = Average(self.moved, float(settings.average)) if self.moved and settings.average else None
+        self.judged = self.average.network if self.average else self.moved
+        method.average = self.average.network if self.average else None
         self.step, self.best, self.scores, self.sums = 0, -math.inf, list[float](), Sums()
         self.lines: list[dict[str, Any]] = []
 
@@ -136,7 +138,8 @@ class Loop:
         self._set_rates()
         for network in self.method.networks.values():
             network.train()
-        running = [self.method.step(on_device(parcel, self.fabric.device)) for parcel in parcels]
+        done = self.step / self.steps
+        running = [self.method.step(on_device(parcel, self.fabric.device, done)) for parcel in parcels]
         stepped: bool | None = None
         first_loss = math.nan
         while True:
@@ -169,7 +172,7 @@ class Loop:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), self.settings.clip, foreach=True)
             optimiser.step()
         optimiser.zero_grad()
-        if weight > 0 and self.average is not None and network is self.judged:
+        if weight > 0 and self.average is not None and network is self.moved:
             self.average.update(network)
         return weight > 0
 
@@ -200,15 +203,14 @@ class Loop:
     def _demand_finite(self, loss: Loss, parcel: Parcel) -> None:
         if bool(torch.isfinite(loss.per_sample).all()):
             return
-        cases, stored = parcel
         path = self.run.folder / "not-a-number.npz"
         with atomic(path, "wb") as file:
-            np.savez_compressed(file, cases=np.array(cases), **{  # type: ignore[arg-type]  # its stubs know only arrays
+            np.savez_compressed(file, cases=np.array(parcel.cases), **{  # type: ignore[arg-type]  # its stubs know only arrays
                 f"{kind}_{view}": array
-                for view, one in enumerate(stored)
+                for view, one in enumerate(parcel.stored)
                 for kind, array in (("images", one.images), ("target", one.target))
             })  # fmt: skip
-        named = ", ".join(dict.fromkeys(cases))
+        named = ", ".join(dict.fromkeys(parcel.cases))
         raise Failed(
             f"step {self.step + 1}: the loss is not a number; the batch held {named}",
             hint=f"It is kept in {path}. A lower rate or --set machine.precision=32-true often helps.",
@@ -260,20 +262,11 @@ class Loop:
         assert self.judged is not None
         found = Judged(0.0)
         if self.fabric.is_global_zero:
-            with self._weights_that_count():
-                self.judged.eval()
-                with torch.no_grad():
-                    found = self.judge(self.judged, self._interrupt.check)
+            self.judged.eval()
+            with torch.no_grad():
+                found = self.judge(self.judged, self._interrupt.check)
         score = self.fabric.broadcast(found.score)
         return Judged(float(score), found.numbers)
-
-    @contextmanager
-    def _weights_that_count(self) -> Iterator[None]:
-        if self.average is None or self.judged is None:
-            yield
-        else:
-            with self.average.instead(self.judged):
-                yield
 
     # -- the disk ------------------------------------------------------------------------------------------------
 
@@ -307,8 +300,7 @@ class Loop:
     def _write_weights(self, name: str) -> None:
         if not self.fabric.is_global_zero or self.judged is None:
             return
-        with self._weights_that_count():
-            self.keep(self.judged, self.run.weights / name)
+        self.keep(self.judged, self.run.weights / name)
 
 
 def optimiser_of(network: nn.Module, settings: LoopSettings) -> Optimizer:

@@ -20,7 +20,7 @@ from segue.variations.padding import Padding
 
 Labels = npt.NDArray[np.uint8]
 Size = tuple[int, int, int]
-Part = tuple[npt.NDArray[Any], Labels, Size, tuple[int, int]]
+Part = tuple[npt.NDArray[Any], Labels | None, Size, tuple[int, int]]
 
 FOREGROUND = 1 / 3  # of the patches have a voxel of some class in their middle, where nothing else is asked for
 _AROUND = 0.5  # of a patch's longer side that is read on each side of it, for what is turned into it
@@ -40,12 +40,12 @@ class PatchExample(VolumeExample):
     def channels(self) -> int:
         return len(self.store.card.channels)
 
-    def labels(self) -> Labels:
+    def labels(self) -> Labels | None:
         """Of the whole volume."""
         return self._looked_up(slice(None), slice(None), slice(None))
 
     def has_foreground(self) -> bool:
-        return any(0 < self.lookup[value] < IGNORE for value in self.place.slices)
+        return bool(self.foreground_ids())
 
     def render(self, drawn: Drawn, index: int, patch: Size, padding: Padding, address: Address) -> Rendered:
         leans = drawn.acts("turn", index)
@@ -72,8 +72,7 @@ class PatchExample(VolumeExample):
 
     def _some_voxel(self, draws: Sequence[float]) -> tuple[int, int, int] | None:
         """Of a class, of a slice, of a voxel: each as likely as the others. None: there is no foreground."""
-        there = self.place.slices
-        classes = [value for value in there if 0 < self.lookup[value] < IGNORE]
+        there, classes = self.place.slices, self.foreground_ids()
         if not classes:
             return None
         value = classes[int(draws[0] * len(classes))]
@@ -98,11 +97,13 @@ class PatchExample(VolumeExample):
         missing = (max(0, first - corner[0]), max(0, corner[0] + patch[0] - last))
         if any(missing):
             voxels = np.pad(voxels, (missing, (0, 0), (0, 0), (0, 0)))
-            labels = np.pad(labels, (missing, (0, 0), (0, 0)), constant_values=IGNORE)
+            if labels is not None:
+                labels = np.pad(labels, (missing, (0, 0), (0, 0)), constant_values=IGNORE)
         return voxels, labels, (corner[0] - first + missing[0], corner[1] - top, corner[2] - left), missing
 
-    def _looked_up(self, slices: slice, rows: slice, columns: slice) -> Labels:
+    def _looked_up(self, slices: slice, rows: slice, columns: slice) -> Labels | None:
         mask = self.store.mask(self.number)
-        assert mask is not None
+        if mask is None or self.lookup is None:
+            return None
         ids = np.ascontiguousarray(mask[slices, rows, columns])
         return np.asarray(cv2.LUT(ids.reshape(len(ids), -1), self.lookup), np.uint8).reshape(ids.shape)

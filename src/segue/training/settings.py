@@ -25,9 +25,9 @@ class LoopSettings(Settings):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of sgd
     schedule: Schedule = "cosine"
     clip: Annotated[float, Field(ge=0)] = 1.0  # norm of a step's gradient; 0: never
-    average: Annotated[float, Field(ge=0, lt=1)] = (
-        0.0  # decay of the weights' moving average, which is then judged; 0: none
-    )
+    # Decay of the weights' moving average, which is then judged and kept; 0: none. auto: where a method learns from it, or
+    # where nothing is validated, so that no moment can be chosen.
+    average: Annotated[float, Field(ge=0, lt=1)] | Auto = "auto"
     patience: Annotated[int, Field(ge=0)] = 0  # judgements without a better one until it stops; 0: never
     save_minutes: Positive = 10.0
     seed: int = 0

@@ -98,9 +98,16 @@ class Split:
 
     def budget(self, amount: str, *, seed: int | None = None) -> list[str]:
         """The labelled training cases of a label budget: "5" patients, "10%" of them, or "all". Larger ones hold smaller."""
-        inside = [case for case in self.cases("train") if case in self.labelled]
-        order = in_proportion(self.units_of_training, self.strata, self.settings.seed if seed is None else seed)
-        chosen = set(order[: _count(amount, len(order))])
+        return self._first("train", _count(amount, len(self.units_of_training)), seed)
+
+    def few(self, count: int, *, seed: int | None = None) -> list[str]:
+        """The labelled validation cases of so many patients: no more than a budget would have."""
+        return self._first("validation", count, seed)
+
+    def _first(self, part: str, count: int, seed: int | None) -> list[str]:
+        inside = [case for case in self.cases(part) if case in self.labelled]
+        units = {self.units[case] for case in inside}
+        chosen = set(in_proportion(units, self.strata, self.settings.seed if seed is None else seed)[:count])
         return [case for case in inside if self.units[case] in chosen]
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -1,0 +1,155 @@
+"""Few labels: what images without masks are worth, by how many patients have masks.
+
+Each row is a training of a small network for so many passes (an image that a network sees is a pass, learning or not), on
+the same patients with masks for every arm of a seed, without any validation: the last moving average of the weights is
+judged, once, on held-back patients. Passes and minutes stand beside each figure.
+
+    python -m benchmarks.few_labels [--data acdc] [--arms scratch semi] [--budgets 1 3] [--seeds 0] [--folder F]
+
+A row is written to results/few_labels/ when it is done; asked again, it goes on with what is missing, and with the same
+--folder in the middle of a training. `--part validation` prints what settings do on validation patients, and writes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import segue
+from benchmarks.common import RESULTS, machine, shared_data
+from segue.data.dataset import Dataset
+from segue.data.preparing.settings import PrepareSettings
+from segue.experiment.settings import EvaluateSettings
+
+ROWS = RESULTS / "few_labels"
+PASSES = 30_000
+
+
+@dataclass(frozen=True)
+class Data:
+    """A target, small enough for many trainings on two cores."""
+
+    path: str
+    layout: str
+    settings: Mapping[str, Any]
+    budgets: tuple[str, ...]
+    spacing: tuple[float, float, float] | None = None  # of its store
+    unlabelled: tuple[str, ...] = ()
+
+
+NETWORK = {"encoder": "resnet18", "decoder_channels": (128, 64, 32, 24, 16)}
+SLICES = {"network": NETWORK, "size": (128, 128), "variation": "mr"}
+DATA = {
+    "acdc": Data("acdc", "acdc", SLICES, ("1", "3", "7", "all"), spacing=(0, 3.125, 3.125)),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Arm:
+    told: str
+    batch: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def passes(self) -> tuple[float, int]:
+        """(share of the training from masks alone, passes of a step after that); before, a step has `batch` of them."""
+        if self.settings.get("method") != "semi":
+            return 1.0, self.batch
+        semi = self.settings["semi"]
+        beside = 2 * round(self.batch * semi["batch"] / 2)
+        return semi["warm"], self.batch + beside * (1 + semi["views"] + (semi["dropout"] > 0))
+
+    def steps(self, passes: int) -> int:
+        warm, later = self.passes
+        return math.ceil(passes / (warm * self.batch + (1 - warm) * later))
+
+
+def semi(**told: Any) -> dict[str, Any]:
+    usual = {"views": 1, "dropout": 0.0, "batch": 2.0, "warm": 0.25, "ramp": 0.1}
+    return {"method": "semi", "semi": {**usual, **told}}
+
+
+ARMS = {
+    "scratch": Arm("masks alone", 8),
+    "semi": Arm("weak to strong on images without masks", 4, semi()),
+}
+
+
+def dataset(name: str, folder: Path) -> Dataset:
+    where, data = folder / "datasets" / name, DATA[name]
+    if not where.exists():
+        segue.scan(shared_data() / data.path, where, name=name, layout=data.layout)
+    if not (where / "split.csv").exists():
+        segue.split(where)
+    return Dataset.open(where)
+
+
+def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str, folder: Path) -> dict[str, Any]:
+    data, how = DATA[name], ARMS[arm]
+    found = dataset(name, folder)
+    asked = PrepareSettings() if data.spacing is None else PrepareSettings(spacing=data.spacing)
+    store = segue.prepare(found, folder / "stores" / name, settings=asked).target
+    steps = how.steps(passes)
+    began = time.perf_counter()
+    run = segue.train(
+        found.folder, folder / "runs" / f"{name}-{arm}-{budget}-{seed}-{passes}", stores=(str(store),), labels=budget,
+        draw=seed, validation="none", say=print, progress=True,
+        loop={"steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": seed},
+        **{**data.settings, **how.settings},
+    ).run  # fmt: skip
+    seconds = time.perf_counter() - began
+    table = segue.evaluate(run.folder, found.folder, settings=EvaluateSettings(part=part), say=print).sets[0]
+    return {
+        "machine": machine(), "told": how.told, "data": name, "arm": arm, "budget": budget, "seed": seed, "passes": passes,
+        "steps": steps, "minutes_of_this_call": round(seconds / 60, 1), "part": part,
+        "cases": len({one.case for one in table.table}), "parameters": run.about["parameters"],
+        "learnt_from": sorted(row["case"] for row in run.cases() if row["part"] == "train"),
+        "classes": {one.class_name: one.as_json() for one in table.summaries},
+        "dice": [{"case": one.case, "class": one.class_name, "dice": one.scores.dice} for one in table.table],
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="*", choices=DATA, default=list(DATA))
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--budgets", nargs="*")
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--passes", type=int, default=PASSES)
+    parser.add_argument("--part", choices=["test", "validation"], default="test")
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        for seed in given.seeds:
+            for name in given.data:
+                for budget in given.budgets or DATA[name].budgets:
+                    for arm in given.arms:
+                        row(name, arm, budget, seed, given.passes, given.part, folder)
+
+
+def row(name: str, arm: str, budget: str, seed: int, passes: int, part: str, folder: Path) -> None:
+    if arm == "semi" and budget == "all":
+        return  # there is nothing without a mask
+    path = ROWS / f"{name}-{arm}-{budget}-{seed}-{passes}.json"
+    if path.exists() and part == "test":
+        return
+    print(f"{path.stem}: {ARMS[arm].told}", flush=True)
+    result = measured(name, arm, budget, seed, passes, part, folder)
+    if part == "test":
+        ROWS.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    means = {name: round(one["means"]["dice"], 3) for name, one in result["classes"].items()}
+    mean = sum(means.values()) / len(means)
+    print(f"{path.stem} {part}: {mean:.3f} {means}, {result['minutes_of_this_call']} minutes", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""What a method that learns masks is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from segue.data.target import Target
+from segue.methods.settings import SemiSettings
+from segue.variations.variation import Variation
+
+
+@dataclass(frozen=True)
+class Given:
+    network: nn.Module
+    loss: Callable[[Tensor, Tensor], Tensor]  # logits and target -> (n,)
+    variation: Variation
+    target: Target
+    semi: SemiSettings

@@ -1,0 +1,135 @@
+"""Learning from masks and, beside them, from images without: f(strong.images(x)) = strong.carry(f(weak.images(x))).
+
+A weakly varied image gives the target, strongly varied ones follow it: strong geometry too, because `carry` and `undo` lay
+one prediction over the other. Where the target is not sure, where anything was invented, erased or cut off, nothing counts.
+One more follower sees the weak image itself, with a part of the encoder's channels left away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from segue import variations
+from segue.data.case import IGNORE
+from segue.errors import BadInput
+from segue.losses import probabilities
+from segue.methods.given import Given
+from segue.methods.levels import at_all_levels
+from segue.methods.supervised import Supervised
+from segue.step import Batch, Loss, View
+from segue.variations.drawn import Drawn
+from segue.variations.variation import Variation
+
+
+class Semi(Supervised):
+    def __init__(self, given: Given) -> None:
+        super().__init__(given)
+        self.target, self.told = given.target, given.semi
+        strong = variations.parse(self.told.strong)
+        self.beside: Sequence[Variation] = (variations.parse(self.told.weak), *[strong] * self.told.views)
+        if not self.told.views and not self.told.dropout:
+            raise BadInput("semi: neither views nor dropout, so nothing follows", hint="--set semi.views=1")
+
+    def step(self, batch: Batch) -> Generator[Loss, bool, None]:
+        weight = self.told.weight * self._ramp(batch.done)
+        if batch.beside is None or weight == 0:
+            yield from super().step(batch)
+            return
+        (masked,) = batch.views
+        weak, *strong = batch.beside.views
+        maps = None if self.told.teacher else self._maps(weak)
+        said = self.followed(weak, maps)
+        targets = [self.target_for(view, weak, said) for view in strong]
+        # One pass over all that learns, so that batch normalisation sees them together.
+        network, counts = self.networks["segmenter"], [len(masked.images), *(len(view.images) for view in strong)]
+        found = network(torch.cat([masked.images, *(view.images for view in strong)]))
+        logits = found.logits.split(counts)
+        learnt = self.loss(logits[0], masked.target)
+        if found.coarse:
+            of_masked = found._replace(logits=logits[0], coarse=tuple(each[: counts[0]] for each in found.coarse))
+            learnt = at_all_levels(self.loss, of_masked, masked.target)
+        followers = [(self.loss(one, goal), _counted(goal)) for one, goal in zip(logits[1:], targets, strict=True)]
+        if self.told.dropout:
+            goal = self._sure(said, weak.shown)
+            followers.append((self.loss(self._dropped(weak, maps), goal), _counted(goal)))
+        each = weight * counts[0] / (len(weak.images) * len(followers))
+        losses, weights = [learnt], [masked.counted]
+        for follows, counted in followers:
+            losses.append(follows)
+            weights.append(each * counted)
+        yield Loss(
+            "segmenter",
+            torch.cat(losses),
+            torch.cat(weights),
+            {
+                "masks": learnt.detach(),
+                "followed": torch.cat([follows for follows, _ in followers]).detach(),
+                "sure": torch.cat([counted for _, counted in followers]),
+            },
+        )
+
+    def _ramp(self, done: float) -> float:
+        """0 while the target is not worth following, then up to 1."""
+        behind = done - self.told.warm
+        if behind < 0:
+            return 0.0
+        return min(1.0, behind / self.told.ramp) if self.told.ramp else 1.0
+
+    # What is followed
+
+    def _maps(self, weak: View) -> tuple[Tensor, ...]:
+        return tuple(self.networks["segmenter"](weak.images, features=True, decode=False).features)
+
+    @torch.no_grad()
+    def followed(self, weak: View, maps: tuple[Tensor, ...] | None) -> Tensor:
+        """(n, channels, ...): the probabilities of the weakly varied images."""
+        if maps is None:
+            assert self.average is not None
+            return probabilities(self.average(weak.images).logits, self.target)
+        found = self.networks["segmenter"](weak.images, features=[each.detach() for each in maps])
+        return probabilities(found.logits, self.target)
+
+    @torch.no_grad()
+    def target_for(self, view: View, weak: View, said: Tensor) -> Tensor:
+        """What was said of one view, as a mask of the other."""
+        back, known = _lay(weak.drawn, Drawn.undo, said, weak.shown)
+        over, known = _lay(view.drawn, Drawn.carry, back, known)
+        return self._sure(over, known & view.shown)
+
+    def _sure(self, said: Tensor, known: Tensor) -> Tensor:
+        """Probabilities as a mask: channels, or 0 and 1 of each region; IGNORE where it is not sure or not known."""
+        if not self.target.exclusive:
+            sure = torch.maximum(said, 1 - said) >= self.told.confidence
+            return torch.where(sure & known[:, None], (said > 0.5).to(torch.uint8), IGNORE)
+        best, channel = said.max(1)
+        return torch.where((best >= self.told.confidence) & known, channel.to(torch.uint8), IGNORE)
+
+    def _dropped(self, weak: View, maps: tuple[Tensor, ...] | None) -> Tensor:
+        """Logits of the weakly varied images, of a part of the encoder's channels."""
+        drop = F.dropout2d if weak.images.ndim == 4 else F.dropout3d
+        seen = [drop(each, self.told.dropout) for each in (self._maps(weak) if maps is None else maps)]
+        logits: Tensor = self.networks["segmenter"](weak.images, features=seen).logits
+        return logits
+
+
+def _counted(target: Tensor) -> Tensor:
+    """(n,): the share of pixels that count."""
+    return (target != IGNORE).float().flatten(1).mean(1)
+
+
+def _lay(drawn: Drawn, how: Callable[..., tuple[Tensor, Tensor]], maps: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps carried or brought back; of patches all slices alike, as they were varied."""
+    if maps.ndim == 4:
+        return how(drawn, maps, valid=known)
+    if "turn" in drawn.active:
+        raise BadInput("semi: what leans out of its plane (tilt) cannot be laid over another view")
+    n, channels, slices, *plane = maps.shape
+    # A slice that was invented is not mixed with others, so that it is enough to ask where it went.
+    both = torch.cat([maps, known[:, None].to(maps.dtype)], 1)
+    found, there = how(drawn, both.reshape(n, (channels + 1) * slices, *plane))
+    found = found.view(n, channels + 1, slices, *plane)
+    return found[:, :channels], (found[:, channels] > 0.999) & there[:, None]

@@ -29,10 +29,12 @@ if TYPE_CHECKING:
     from segue.data.stores.store import Store as Store
     from segue.demonstration import demo as demo
     from segue.experiment.compare import compare as compare
+    from segue.experiment.embed import embed as embed
     from segue.experiment.evaluate import evaluate as evaluate
     from segue.experiment.judge import judge as judge
     from segue.experiment.load import load as load
     from segue.experiment.predict import predict as predict
+    from segue.experiment.pretrain import pretrain as pretrain
     from segue.experiment.report import report as report
     from segue.experiment.train import train as train
 
@@ -43,6 +45,7 @@ _HOME = {
     "compare": "segue.experiment.compare",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",
+    "embed": "segue.experiment.embed",
     "evaluate": "segue.experiment.evaluate",
     "explore": "segue.data.exploring.explore",
     "export": "segue.data.export",
@@ -51,6 +54,7 @@ _HOME = {
     "load": "segue.experiment.load",
     "predict": "segue.experiment.predict",
     "prepare": "segue.data.preparing.prepare",
+    "pretrain": "segue.experiment.pretrain",
     "report": "segue.experiment.report",
     "scan": "segue.data.scanning.scan",
     "split": "segue.data.splitting.split",

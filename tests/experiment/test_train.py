@@ -128,7 +128,7 @@ def test_a_rate_is_found(there: Path) -> None:
 
 
 def test_balance_puts_foreground_into_each_batch(there: Path) -> None:
-    from segue.training.batches import Order
+    from segue.training.orders import Order
 
     order = Order(10, 0, (1, 4), 0.5)
     for start in range(0, 40, 4):
@@ -139,7 +139,7 @@ def test_balance_puts_foreground_into_each_batch(there: Path) -> None:
 
 
 def test_every_case_once_a_pass() -> None:
-    from segue.training.batches import Order
+    from segue.training.orders import Order
 
     order = Order(7, 3)
     passes = [[order.at(7 * which + place)[0] for place in range(7)] for which in range(3)]

@@ -22,8 +22,9 @@ from segue.methods.semi import Semi
 from segue.methods.settings import SemiSettings
 from segue.networks import Outputs
 from segue.step import Batch, View
-from segue.training.batches import Batches, Order, on_device
+from segue.training.batches import Batches, on_device
 from segue.training.loop import Loop
+from segue.training.orders import Order
 from segue.variations import parse
 from segue.variations.address import Address
 from segue.variations.padding import CONSTANT

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.networks import load_exactly, restore, save
+from segue.networks import load_exactly, load_weights, restore, save
 from tests.networks.small import logits, network, of_timm
 
 
@@ -29,24 +29,38 @@ def test_where_the_weights_came_from_need_not_be_there_any_more(tmp_path: Path) 
     assert again.settings == made.settings
 
 
-def test_averages_instead_of_its_own_tensors(tmp_path: Path) -> None:
-    made, other = network(), network()
-    save(made, tmp_path / "network.safetensors", state=other.state_dict())
-    x = torch.rand(1, 3, 64, 64)
-    assert torch.equal(logits(restore(tmp_path / "network.safetensors"), x), logits(other, x))
-
-
 def test_one_piece_of_memory_under_two_names(tmp_path: Path) -> None:
     made = network()
-    state = made.state_dict()
     one, two = "body.decoder.blocks.1.conv2.0.weight", "body.decoder.blocks.2.conv2.0.weight"
-    state[two] = state[one]
-    save(made, tmp_path / "network.safetensors", state=state)
+    body: Any = made.body
+    blocks = body.decoder.blocks
+    blocks[2].conv2[0].weight = blocks[1].conv2[0].weight
+    state = made.state_dict()
+    save(made, tmp_path / "network.safetensors")
     with safe_open(tmp_path / "network.safetensors", framework="pt") as file:
         assert two not in set(file.keys())
     again = restore(tmp_path / "network.safetensors").state_dict()
     assert torch.equal(again[two], state[one])
     assert torch.equal(again[one], state[one])
+
+
+def test_a_part_of_a_network_is_to_start_from(tmp_path: Path) -> None:
+    """Of the same architecture all of it is taken, however little of the decoder it is; of another only the encoder."""
+    path = tmp_path / "part.safetensors"
+    made = network()
+    save(made, path, only=("body.encoder.", "body.decoder.blocks.0."))
+    with safe_open(path, framework="pt") as file:
+        kept = set(file.keys())
+    assert not any(name.startswith(("body.decoder.blocks.1.", "body.head")) for name in kept)
+    other = network()
+    found = load_weights(other, path)
+    assert found.matched == found.total
+    assert found.decoder[0] > 0
+    assert not found.left_over
+    one, two = (dict(each.state_dict()) for each in (made, other))
+    assert all(torch.equal(one[name], two[name]) for name in kept)
+    with pytest.raises(BadInput, match="holds a part of a network, to start from"):
+        restore(path)
 
 
 def test_a_layout_for_speed_is_no_matter_of_the_file(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def _forward(change: Callable[[SegmentationNetwork, Tensor, Outputs], Outputs]) 
     """The same network, but what it gives back is changed."""
 
     class Twin(SegmentationNetwork):
-        def forward(self, x: Tensor, *, features: Any = False, decode: bool = True) -> Outputs:
-            return change(self, x, super().forward(x, features=features, decode=decode))
+        def forward(self, x: Tensor, *, features: Any = False, decode: bool = True, levels: int = 0) -> Outputs:
+            return change(self, x, super().forward(x, features=features, decode=decode, levels=levels))
 
     def become(network: SegmentationNetwork) -> None:
         network.__class__ = Twin

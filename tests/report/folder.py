@@ -62,7 +62,7 @@ def make(
         }
         for i in range(100)
     ]  # fmt: skip
-    run = Run.create(folder, config=json.loads(resolved.model_dump_json()), about=about, cases=cases)
+    run = Run.create(folder, config=json.loads(resolved.model_dump_json()), about=about, cases=cases, seen=cases)
     rng = np.random.default_rng(epochs)
     lines = []
     for i in range(epochs):

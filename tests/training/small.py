@@ -18,9 +18,10 @@ from segue.methods import METHODS, Given
 from segue.methods.settings import SemiSettings
 from segue.networks import Outputs
 from segue.step import Method
-from segue.training.batches import Batches, Order
+from segue.training.batches import Batches
 from segue.training.examples import Example, FrameExample
 from segue.training.loop import Judge, Judged, Loop
+from segue.training.orders import Order
 from segue.training.run import Run
 from segue.training.settings import LoopSettings
 from segue.variations.flips import Flips
@@ -106,7 +107,7 @@ def loop_in(
     run = (
         Run(folder)
         if (folder / "run.json").exists()
-        else Run.create(folder, config={}, about={}, cases=[{"case": "x"}])
+        else Run.create(folder, config={}, about={}, cases=[{"case": "x"}], seen=[{"case": "x"}])
     )
     return Loop(
         made, batches(given, made), given, fabric=Fabric(accelerator="cpu", devices=1), run=run,

@@ -15,8 +15,9 @@ from segue.data.preparing.prepare import prepare
 from segue.data.stores.volumes import VolumeStore
 from segue.data.target import Target
 from segue.step import Batch
-from segue.training.batches import Batches, Order, on_device
+from segue.training.batches import Batches, on_device
 from segue.training.examples import SliceExample
+from segue.training.orders import Order
 from segue.variations import parse
 from segue.variations.address import Address
 from segue.variations.padding import CONSTANT

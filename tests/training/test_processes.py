@@ -17,7 +17,7 @@ from tests.training.worker import learn
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(Path(__file__).parents[2])
-    Run.create(tmp_path, config={}, about={}, cases=[{"case": "x"}])
+    Run.create(tmp_path, config={}, about={}, cases=[{"case": "x"}], seen=[{"case": "x"}])
     return tmp_path
 
 

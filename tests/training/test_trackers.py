@@ -17,7 +17,11 @@ LINE: dict[str, Any] = {"epoch": 1, "step": 3, "loss": 0.75, "rate": 0.01, "vali
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
     return Run.create(
-        tmp_path / "tracked", config={"loss": "dice", "loop": {"steps": 3}}, about={}, cases=[{"case": "one"}]
+        tmp_path / "tracked",
+        config={"loss": "dice", "loop": {"steps": 3}},
+        about={},
+        cases=[{"case": "one"}],
+        seen=[{"case": "one"}],
     )
 
 

@@ -82,7 +82,8 @@ def train(
         given = {
             "data": data, "labels": labels, "minutes": minutes, "epochs": epochs, "network.architecture": architecture,
             "network.encoder": encoder, "network.weights": weights, "init": init, "size": size, "variation": variation,
-            "loss": loss, "method": method, "unlabelled": unlabelled, "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
+            "loss": loss, "method": method,
+            "unlabelled": unlabelled, "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
             "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip
         pairs = [f"{key}={tell.as_yaml(value)}" for key, value in given.items() if value is not None]

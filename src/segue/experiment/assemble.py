@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -16,8 +18,9 @@ from segue.experiment.settings import TrainSettings
 from segue.methods import METHODS, Given
 from segue.networks import SegmentationNetwork
 from segue.step import Method
-from segue.training.batches import Batches, Order
+from segue.training.batches import Batches
 from segue.training.machine import channels_last
+from segue.training.orders import Order
 from segue.variations.padding import Padding
 
 _APART = 1 << 32  # between the seeds of two rows of cases
@@ -33,14 +36,21 @@ class Parts:
 
 def network(settings: TrainSettings, target: Target, channels: int) -> tuple[SegmentationNetwork, str]:
     """The network at its very beginning, the same for a seed on every machine of a kind; and where its weights are from."""
-    digest = hashlib.blake2b(f"{settings.loop.seed}\tnetwork".encode(), digest_size=8).digest()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int.from_bytes(digest, "little"))
+    with seeded(settings.loop.seed, "network"):
         built = networks.build(settings.network, target, channels)
     told = str(networks.load_weights(built, settings.init)) if settings.init else ""
     if settings.machine.layout == "channels-last":
         channels_last(built)
     return built, told
+
+
+@contextmanager
+def seeded(seed: int, purpose: str) -> Iterator[None]:
+    """What torch draws in here follows from these alone, and changes nothing outside."""
+    digest = hashlib.blake2b(f"{seed}\t{purpose}".encode(), digest_size=8).digest()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int.from_bytes(digest, "little"))
+        yield
 
 
 def padding(settings: TrainSettings, built: SegmentationNetwork) -> Padding:

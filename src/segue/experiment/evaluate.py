@@ -12,7 +12,6 @@ from typing import Any
 
 import cv2
 
-from segue.data.copies.leaks import between
 from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split
 from segue.data.stores.store import Store
@@ -27,6 +26,7 @@ from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
 from segue.executors.local import Ledger
+from segue.experiment import seen
 from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
 from segue.experiment.report import report, story
@@ -105,12 +105,17 @@ def _on(
 ) -> Evaluation:  # fmt: skip
     home = next((place for run in model.runs for place in run.about["data"] if place["name"] == dataset.name), None)
     part, split = _part(dataset, home, settings)
-    seen = _seen(model.runs, dataset)
+    known = _seen(model.runs, dataset)
     chosen = subjects(
         dataset, model.target, split=split, part="" if part == "all" else part, store=_store(home),
-        same={**model.runs[0].config["same"], **settings.same}, seen=seen,
+        same={**model.runs[0].config["same"], **settings.same}, seen=known,
     )  # fmt: skip
-    masks = sum(subject.seen == "masks" for subject in chosen)
+    masks, images = (sum(subject.seen == what for subject in chosen) for what in (seen.MASKS, seen.IMAGES))
+    if images:
+        say(
+            f"! {dataset.name}: of {count(images, 'case')} of {len(chosen)} the image or a copy was looked at in training, "
+            "without its mask; they are put apart"
+        )
     if masks:
         say(
             f"! {dataset.name}: {count(masks, 'case')} of {len(chosen)} or a copy of them was trained on; they are put apart"
@@ -130,7 +135,7 @@ def _on(
         say(f"! {dataset.name}: {some(lost)}: hardly found at all; comparing such numbers says nothing")
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
-        "seen": "masks" if masks == len(chosen) else "", "split": split.hash if split else "",
+        "seen": _all_seen(chosen), "split": split.hash if split else "",
         "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
         "left_out": dict(verdict.left_out), "amounts": [one.as_json() for one in amounts],
         "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
@@ -140,6 +145,11 @@ def _on(
     for rest in where.glob(f"{_UNFINISHED}*"):
         rest.unlink()
     return Evaluation(name, where, verdict.table, summaries, about, amounts)
+
+
+def _all_seen(cases: Sequence[Subject]) -> str:
+    """What training has seen of every one of them."""
+    return next((what for what in (seen.MASKS, seen.IMAGES) if all(case.seen == what for case in cases)), "")
 
 
 def _of_what(model: Model, cases: Sequence[Subject], decision: Decision, settings: EvaluateSettings) -> str:
@@ -195,20 +205,12 @@ def _store(home: Mapping[str, str] | None) -> Store | None:
 
 
 def _seen(runs: Sequence[Run], dataset: Dataset) -> dict[str, str]:
-    """Cases whose masks a run learnt from: by name in its own datasets, by their pixels and as copies everywhere."""
-    names: set[str] = set()
+    """What the runs, or what they began from, have seen of it."""
+    found: dict[str, str] = {}
     for run in runs:
-        trained = [row for row in run.cases() if row["part"] == "train"]
-        digests = {row["digest"] for row in trained if row["digest"]}
-        names |= {row["case"] for row in trained if row["dataset"] == dataset.name}
-        names |= {case.case for case in dataset.cases if case.digest in digests}
-        for place in run.about["data"]:
-            if place["name"] == dataset.name or not (Path(place["folder"]) / "dataset.yaml").is_file():
-                continue
-            learnt = {row["case"] for row in trained if row["dataset"] == place["name"]}
-            pairs = between(Dataset.open(place["folder"]), dataset)
-            names |= {pair.b for pair in pairs if pair.kind != "frame" and pair.a in learnt}
-    return dict.fromkeys(names, "masks")
+        for case, what in seen.told(run.seen(), dataset).items():
+            found[case] = seen.MASKS if seen.MASKS in (what, found.get(case)) else what
+    return found
 
 
 def _chosen(model: Model, predictor: Predictor, settings: EvaluateSettings, say: Callable[[str], None]) -> Decision:

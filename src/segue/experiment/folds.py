@@ -18,9 +18,10 @@ from segue.evaluation.metrics import METRICS
 from segue.evaluation.subject import subjects
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
+from segue.experiment.folder import run_name
 from segue.experiment.load import load
 from segue.experiment.settings import TrainSettings
-from segue.experiment.train import run_name, train
+from segue.experiment.train import train
 from segue.files import write_json
 
 Say = Callable[[str], None]
@@ -55,7 +56,11 @@ def train_folds(
         raise BadInput("--folds trains on one dataset, and on all of its folds")
     dataset = Dataset.open(settings.data[0])
     name = _split(dataset, settings, folds, say)
-    folder = Path(out) if out is not None else Path("runs") / f"{run_name(settings)}-folds-{folds}"
+    folder = (
+        Path(out)
+        if out is not None
+        else Path("runs") / f"{run_name(settings, settings.network.architecture)}-folds-{folds}"
+    )
     runs = []
     for number in range(folds):
         say(f"fold {number + 1} of {folds}")

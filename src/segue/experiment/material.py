@@ -27,6 +27,8 @@ from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.evaluation.decision import true_masks
 from segue.evaluation.frame import Seen
+from segue.experiment.seen import IMAGES, MASKS, Rows
+from segue.experiment.seen import rows as seen_rows
 from segue.experiment.settings import TrainSettings
 from segue.training.examples import Example, FrameExample, SliceExample
 from segue.training.patches import FOREGROUND, PatchExample
@@ -163,6 +165,13 @@ class Material:
                 unused = "unused" if part in ("train", "validation") else part
                 rows.append(_row(case, source.dataset, plays.get(case.case, unused)))
         return rows + [_row(case, one.dataset, "images") for one in self.beside for case in one.images]
+
+    def looked_at(self) -> Rows:
+        """With masks or without."""
+        found = []
+        for one in self.sources:
+            found += seen_rows(one.dataset, one.images, IMAGES) + seen_rows(one.dataset, one.train, MASKS)
+        return found + [row for one in self.beside for row in seen_rows(one.dataset, one.images, IMAGES)]
 
     def about(self) -> list[dict[str, str]]:
         return [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.canvas import with_canvas
 from segue.experiment.judging import Judges, frame_of
+from segue.experiment.length import demand_one_length, step_seconds, with_length
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
@@ -28,14 +28,10 @@ from segue.training.memory import fitting_batch
 from segue.training.run import Run
 from segue.training.settings import LoopSettings
 
-_FEWEST, _MOST = 1000, 20_000  # steps, where neither steps nor epochs nor minutes are given
-_PASSES = 100
 _LEAST, _LESS = 1 << 12, 0.7  # voxels of a patch that is still made smaller, and by how much
-_JUDGEMENTS = 40  # at most, over the whole run
-_FOR_JUDGING = 0.1  # of the time, when time is what is given
 _PRETRAINED = 0.1  # of the decoder's rate
 _AVERAGE = 0.99  # decay of the weights' moving average, where it is needed
-_TIMED, _JUDGED = 2, 8  # steps and cases that the probe takes
+_JUDGED = 8  # cases that the probe takes
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Resolved:
 
 
 def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
-    _demand_one_length(settings)
+    demand_one_length(settings)
     settings = _followed(settings, material)
     machine = settings.machine.resolve(device=best_device())
     settings, built = _fitting(settings.model_copy(update={"machine": machine}), material, say)
@@ -63,8 +59,9 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
         finder = find_rate(_trial(_rated(found, 1.0, started), material)[0])
         say(f"learning rate {finder.proposal:g}, by trial")
     found = _rated(found, finder.proposal if finder else float(loop.rate), started)
-    step_seconds, judge_seconds = _timed(found, material)
-    return _with_length(found, material, step_seconds, judge_seconds, finder)
+    per_step, judge_seconds = _timed(found, material)
+    settled, seconds = with_length(found, len(material.train), per_step, judge_seconds)
+    return Resolved(settled, seconds, finder)
 
 
 def _fitting(
@@ -121,13 +118,6 @@ def _batched(
     return loop.model_copy(update={"accumulate": loop.accumulate * cuts}).resolve(batch=smaller)
 
 
-def _demand_one_length(settings: TrainSettings) -> None:
-    given = [name for name in ("epochs", "minutes") if getattr(settings, name) is not None]
-    given += ["loop.steps"] if settings.loop.steps != "auto" else []
-    if len(given) > 1:
-        raise BadInput(f"{' and '.join(given)} are both given: how long to train is said once")
-
-
 def _followed(settings: TrainSettings, material: Material) -> TrainSettings:
     """What is chosen by, what images without masks follow, and whether weights are averaged."""
     semi = settings.semi.resolve(strong="strong" if material.patches else "strong + cutmix(p=0.5)")
@@ -182,36 +172,4 @@ def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
 def _step_timed(settings: TrainSettings, material: Material) -> tuple[float, SegmentationNetwork]:
     """Seconds of a step at the very beginning, and the network that took it."""
     loop, built = _trial(settings, material)
-    cuts = loop.settings.accumulate
-    parcels = loop.batches.loader(range((_TIMED + 1) * cuts), 0)
-    taken = []
-    for _ in range(_TIMED + 1):
-        start = time.perf_counter()
-        loop.one_step([next(parcels) for _ in range(cuts)])
-        loop.step += 1
-        taken.append(time.perf_counter() - start)
-    return min(taken[1:]), built
-
-
-def _with_length(
-    settings: TrainSettings, material: Material, step_seconds: float, judge_seconds: float, finder: Found | None
-) -> Resolved:
-    loop = settings.loop
-    images = int(loop.batch) * loop.accumulate * settings.machine.devices
-    one_pass = math.ceil(len(material.train) / images)
-    judgements = _JUDGEMENTS
-    if settings.minutes is not None:
-        seconds = 60 * settings.minutes
-        if judge_seconds:
-            judgements = max(2, min(_JUDGEMENTS, math.floor(_FOR_JUDGING * seconds / judge_seconds)))
-        steps = max(2, math.floor((seconds - judgements * judge_seconds) / step_seconds))
-    elif settings.epochs is not None:
-        steps = math.ceil(settings.epochs * len(material.train) / images)
-    else:
-        steps = min(_MOST, max(_FEWEST, _PASSES * one_pass))
-    loop = loop.resolve(steps=steps)
-    loop = loop.resolve(epoch_steps=min(int(loop.steps), max(one_pass, math.ceil(int(loop.steps) / judgements))))
-    expected = int(loop.steps) * step_seconds + math.ceil(int(loop.steps) / int(loop.epoch_steps)) * judge_seconds
-    # What was asked for in passes or minutes now stands in steps; asked again, it would be two lengths.
-    done = settings.model_copy(update={"loop": loop, "epochs": None, "minutes": None})
-    return Resolved(done, expected, finder)
+    return step_seconds(loop), built

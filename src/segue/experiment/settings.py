@@ -7,13 +7,25 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from segue.config import Auto, Settings
-from segue.methods.settings import SemiSettings
+from segue.methods.settings import ContrastSettings, MaskedSettings, SemiSettings
 from segue.networks import NetworkSettings
 from segue.training.machine import MachineSettings
 from segue.training.settings import LoopSettings
 
 Positive = Annotated[float, Field(gt=0)]
 Side = Annotated[int, Field(ge=1, le=4096)]
+
+
+def several(given: object) -> object:
+    """Folders with commas between them."""
+    if isinstance(given, str) and given != "auto":
+        return tuple(part for part in given.split(",") if part)
+    return given
+
+
+def canvas(given: object) -> object:
+    """Such as 192x256."""
+    return tuple(given.split("x")) if isinstance(given, str) and "x" in given else given
 
 
 class TrainSettings(Settings):
@@ -55,21 +67,49 @@ class TrainSettings(Settings):
     @field_validator("data", "stores", "unlabelled", mode="before")
     @classmethod
     def _several(cls, given: object) -> object:
-        if isinstance(given, str) and given != "auto":
-            return tuple(part for part in given.split(",") if part)
-        return given
+        return several(given)
 
     @field_validator("size", mode="before")
     @classmethod
     def _canvas(cls, given: object) -> object:
-        if isinstance(given, str) and "x" in given:
-            return tuple(given.split("x"))
-        return given
+        return canvas(given)
 
     @field_validator("labels", mode="before")
     @classmethod
     def _budget(cls, given: object) -> object:
         return str(given)
+
+
+class PretrainSettings(Settings):
+    data: tuple[str, ...]  # dataset folders, pictures and volumes of any kind
+    stores: tuple[str, ...] | Auto = "auto"
+    split: str = "split"  # only what it has for training is looked at; a dataset without one is looked at as a whole
+
+    method: Literal["contrast", "simclr", "local", "masked"] = "contrast"
+    contrast: ContrastSettings = ContrastSettings()
+    masked: MaskedSettings = MaskedSettings()
+    variation: str = "pretext"
+    network: NetworkSettings = NetworkSettings()
+    init: str = ""
+
+    size: tuple[Side, Side] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"
+    padding: Literal["constant", "reflect", "ignore"] = "constant"
+    neighbours: Annotated[int, Field(ge=0, le=8)] = 0
+    epochs: Positive | None = None
+    minutes: Positive | None = None
+
+    loop: LoopSettings = LoopSettings()
+    machine: MachineSettings = MachineSettings()
+
+    @field_validator("data", "stores", mode="before")
+    @classmethod
+    def _several(cls, given: object) -> object:
+        return several(given)
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _canvas(cls, given: object) -> object:
+        return canvas(given)
 
 
 class EvaluateSettings(Settings):

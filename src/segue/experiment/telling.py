@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from segue.executors.progress import duration
@@ -12,13 +14,13 @@ _LOG_SECONDS = 30.0
 
 
 class ProgressLine:
-    def __init__(self, select: str) -> None:
-        self.select = select
+    def __init__(self, told: Callable[[dict[str, float]], str]) -> None:
+        """`told`: a judgement's numbers in words."""
+        self.told = told
         self._live = sys.stderr.isatty()
         self._began: tuple[float, int] | None = None
         self._last = 0.0
         self._smooth = 0.0
-        self._best = -1.0
 
     def step(self, step: int, steps: int, loss: float) -> None:
         now = time.monotonic()
@@ -37,9 +39,7 @@ class ProgressLine:
     def epoch(self, line: dict[str, Any]) -> None:
         told = f"epoch {line['epoch']:>3}  step {line['step']:>6,}  loss {line['loss']:.3f}"
         if "validation" in line:
-            score = line["validation"][self.select]
-            told += f"  validation {self.select} {score:.3f}{'  best so far' if score > self._best else ''}"
-            self._best = max(self._best, score)
+            told += f"  {self.told(line['validation'])}"
         self._write(told, stays=True)
 
     def close(self) -> None:
@@ -51,3 +51,21 @@ class ProgressLine:
         end = "\n" if stays or not self._live else ""
         sys.stderr.write(("\r\x1b[2K" if self._live else "") + "  " + text + end)
         sys.stderr.flush()
+
+
+def chosen_by(select: str) -> Callable[[dict[str, float]], str]:
+    """The number that an epoch is chosen by."""
+    best = -math.inf
+
+    def told(numbers: dict[str, float]) -> str:
+        nonlocal best
+        score = numbers[select]
+        better, best = score > best, max(best, score)
+        return f"validation {select} {score:.3f}{'  best so far' if better else ''}"
+
+    return told
+
+
+def watched(numbers: dict[str, float]) -> str:
+    """What is known of an encoder that nothing is chosen by."""
+    return "  ".join(f"{name} {numbers[name]:.2f}" for name in numbers if name != "collapsed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -18,12 +17,14 @@ from segue import networks
 from segue.config import validate
 from segue.errors import BadInput, Failed
 from segue.evaluation.frame import Frame
-from segue.experiment import assemble
+from segue.experiment import assemble, seen
+from segue.experiment.folder import known_run, run_name
 from segue.experiment.judging import Judges, frame_of
 from segue.experiment.material import Material, gather
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
-from segue.experiment.telling import ProgressLine
+from segue.experiment.telling import ProgressLine, chosen_by
+from segue.experiment.transfer import settle
 from segue.training.devices import fabric_of, is_child, spawn
 from segue.training.loop import Loop, Watcher
 from segue.training.machine import keep_memory
@@ -77,11 +78,11 @@ def train(
     """
     keep_memory()
     asked = settings or _settings(data, given)
-    folder = Path(out) if out is not None else Path("runs") / run_name(asked)
+    folder = Path(out) if out is not None else Path("runs") / run_name(asked, asked.network.architecture)
     began = time.monotonic()
     if fresh and (folder / "run.json").exists():
         shutil.rmtree(folder)
-    known = _known(folder, asked)
+    known = known_run(folder, asked)
     if known is not None and known.finished:
         return Trained(known, 0.0, True)
     run = known or _prepared(folder, asked, say, progress)
@@ -100,47 +101,14 @@ def _settings(data: str | Path | Sequence[str | Path], given: Mapping[str, Any])
     return validate(TrainSettings, {"data": [str(one) for one in several], **given}, where="segue.train")
 
 
-def run_name(asked: TrainSettings) -> str:
-    """The same settings, the same name: so the same command finds its run again."""
-    digest = hashlib.blake2b(asked.model_dump_json().encode(), digest_size=3).hexdigest()
-    names = "+".join(Path(folder).name for folder in asked.data)
-    return f"{names}-{asked.network.architecture}-{asked.network.encoder}-{digest}".replace("/", "-")
-
-
-def _known(folder: Path, asked: TrainSettings) -> Run | None:
-    """The run that lies there, if it was asked for in the same words."""
-    if not folder.exists() or not any(folder.iterdir()):
-        return None
-    if Run.unborn(folder):
-        return None
-    if not (folder / "run.json").exists():
-        raise BadInput(f"{folder}: is there and is not a run", hint="Give another --out.")
-    run = Run.open(folder)
-    before, now = run.about["asked"], json.loads(asked.model_dump_json())
-    if before == now:
-        return run
-    key, one, other = _first_difference(before, now)
-    raise BadInput(
-        f"{folder}: is a run with other settings ({key}: {one!r} there, {other!r} now)",
-        hint="Give another --out, or --fresh to replace it.",
-    )
-
-
-def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> tuple[str, Any, Any]:
-    for key in [*now, *before]:
-        one, other = before.get(key), now.get(key)
-        if isinstance(one, dict) and isinstance(other, dict) and one != other:
-            return _first_difference(one, other, f"{prefix}{key}.")
-        if one != other:
-            return prefix + key, one, other
-    return prefix, None, None
-
-
 def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
     """Everything found out and written down; from here on the folder is all that training needs."""
     material = gather(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
     found = resolve(asked, material, say)
     settings = found.settings
+    for source in material.sources:
+        judging = [case for case in source.split.parts if source.split.parts[case] in ("validation", "test")]
+        seen.refuse(seen.inherited(asked.init), source.dataset, judging, asked.init)
     built, told = assemble.network(settings, material.target, material.channels)
     if told:
         say(told)
@@ -154,7 +122,10 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
         "train": len(material.train), "images": len(material.images), "validation_cases": material.validates,
         "weights_from": told,
     }  # fmt: skip
-    run = Run.create(folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table())
+    run = Run.create(
+        folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table(),
+        seen=[*seen.inherited(asked.init), *material.looked_at()],
+    )  # fmt: skip
     if found.finder is not None:
         found.finder.save(folder / "rate-finder.csv")
     for line in _outline(settings, material, about["parameters"], found.seconds):
@@ -202,10 +173,12 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
     fabric = fabric_of(settings.machine)
     built, _ = assemble.network(settings, material.target, material.channels)
     parts = assemble.parts(settings, material, built, rank=fabric.global_rank, world=fabric.world_size)
+    if settings.init:
+        settle(built, parts.batches)
     judges = Judges.of(settings, material, Frame.from_json(run.about["frame"], where=str(run.folder)))
     watchers: list[Watcher] = []
     if fabric.is_global_zero:
-        watchers = [*([ProgressLine(settings.select)] if progress else []), *trackers(track, run)]
+        watchers = [*([ProgressLine(chosen_by(settings.select))] if progress else []), *trackers(track, run)]
     loop = Loop(
         parts.method, parts.batches, settings.loop, fabric=fabric, run=run,
         judge=judges.quick if material.validates else None, keep=networks.save,  # type: ignore[arg-type]  # networks are ours

@@ -10,4 +10,7 @@ from segue.step import Loss, Method
 
 METHODS: dict[str, type[Supervised]] = {"supervised": Supervised, "two-view": TwoView, "semi": Semi}
 
-__all__ = ["METHODS", "Given", "Loss", "Method"]
+# Those that look at images alone.
+PRETEXTS = ("contrast", "simclr", "local", "masked")
+
+__all__ = ["METHODS", "PRETEXTS", "Given", "Loss", "Method"]

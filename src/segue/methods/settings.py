@@ -2,13 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from segue.config import Auto, Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class ContrastSettings(Settings):
+    """Of `segue pretrain --method contrast` and `local`: which images are alike, and what of the network must say so."""
+
+    # images: an image's own views. partitions: the same, and slices of the same part of other volumes are not pushed away.
+    # across: these are drawn together too.
+    positives: Literal["images", "partitions", "across"] = "partitions"
+    partitions: Annotated[int, Field(ge=1, le=64)] = 4  # parts that a volume's axis is cut into
+    elsewhere: Literal["ignore", "negative", "positive"] = "ignore"  # the same part of another dataset's volumes
+    negatives: Literal["all", "dataset"] = "all"
+    own: Share = 0.0  # of the loss: with negatives from the own dataset alone (the published two steps)
+    representation: Share = 0.0  # of the loss: before the projection, on views whose geometry is untouched
+    demean: Literal["none", "representation", "projection"] = (
+        "none"  # without its dataset's mean, itself or before projection
+    )
+    temperature: Positive = 0.1
+    volumes: Annotated[int, Field(ge=1, le=256)] = 8  # of a batch, datasets in turn; of frames as many as their slices
+    plain: bool = False  # the unvaried image is one of the views
+    memory: Annotated[int, Field(ge=0, le=65536)] = 0  # images of earlier batches that are negatives too
+    width: Annotated[int, Field(ge=2, le=4096)] = 128  # of the projection
+    # Of local: the decoder's levels that learn, the regions that are compared, how many others each is held against, and
+    # whether the same place in the same part of other volumes is alike.
+    levels: Annotated[int, Field(ge=1, le=4)] = 3
+    regions: Literal[9, 13] = 13
+    neighbours: Annotated[int, Field(ge=1, le=12)] = 5
+    across: bool = False
+
+
+class MaskedSettings(Settings):
+    """Of `segue pretrain --method masked`: what is hidden must be painted."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.6
+    side: Annotated[int, Field(ge=2, le=256)] = 16  # pixels of a hidden square
 
 
 class SemiSettings(Settings):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from segue.errors import BadInput
 from segue.networks import volumetric
-from segue.networks.bodies import DualDecoder, SmpBody, Stacked, TriUnet
+from segue.networks.bodies import DualDecoder, SmpBody, Stacked, TriUnet, UnetBody
 from segue.networks.encoders import Encoder
 from segue.networks.network import Body
 from segue.networks.operators import smp
@@ -52,7 +52,7 @@ def usual_channels(parts: Parts) -> Channels:
 
 
 def _unet(parts: Parts, channels: int | None = None) -> SmpBody:
-    return SmpBody(_model("Unet", parts, channels=channels, **_levelled(parts), **_attention(parts)))
+    return UnetBody(_model("Unet", parts, channels=channels, **_levelled(parts), **_attention(parts)))
 
 
 def _volume_unet(parts: Parts) -> Body:

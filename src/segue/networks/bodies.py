@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segue.errors import BadInput
 from segue.networks.network import Body
 from segue.networks.outputs import Outputs
 
@@ -35,6 +36,21 @@ class SmpBody(Body):
 
     def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
         return Outputs(self.head(self.decoder(list(maps))))  # some decoders change the list that they are given
+
+
+class UnetBody(SmpBody):
+    """Its decoder is a row of levels, each a whole: so it can be asked for the first of them."""
+
+    def partly(self, maps: Sequence[Tensor], levels: int) -> Tensor:
+        blocks = list(self.decoder.blocks)
+        if not 0 < levels < len(blocks):
+            raise BadInput(f"the decoder has {len(blocks)} levels; from 1 to {len(blocks) - 1} can be asked for")
+        deepest_first = list(maps)[:0:-1]  # the image itself is not decoded
+        x: Tensor = self.decoder.center(deepest_first[0])
+        for number, block in enumerate(blocks[:levels]):
+            skip = deepest_first[number + 1]
+            x = block(x, skip.shape[2], skip.shape[3], skip_connection=skip)
+        return x
 
 
 class DualDecoder(SmpBody):
@@ -69,9 +85,11 @@ class TriUnet(Body):
     def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
         return self.third.decode(x, maps)
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True) -> Outputs:
+    def forward(
+        self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True, levels: int = 0
+    ) -> Outputs:
         if maps is not None or not decode:
-            return super().forward(x, maps, decode=decode)
+            return super().forward(x, maps, decode=decode, levels=levels)
         deep = self._masks(x)
         return self.third(torch.sigmoid(torch.cat(deep, 1)))._replace(deep=deep)
 
@@ -93,8 +111,10 @@ class Stacked(Body):
     def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
         return self.second.decode(x, maps)
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True) -> Outputs:
+    def forward(
+        self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True, levels: int = 0
+    ) -> Outputs:
         if maps is not None or not decode:
-            return super().forward(x, maps, decode=decode)
+            return super().forward(x, maps, decode=decode, levels=levels)
         rough = self.first(x).logits
         return self.second(torch.cat([x, torch.sigmoid(rough)], 1))._replace(deep=(rough,))

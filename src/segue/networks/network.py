@@ -43,15 +43,21 @@ class Body(nn.Module):
     def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
         raise NotImplementedError
 
-    def forward(self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True) -> Outputs:
+    def partly(self, maps: Sequence[Tensor], levels: int) -> Tensor:
+        """The decoder's map after so many of its levels."""
+        raise BadInput("only unet has a decoder that can be asked for a part of itself", hint="--architecture unet")
+
+    def forward(
+        self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True, levels: int = 0
+    ) -> Outputs:
         found = tuple(self.encode(x) if maps is None else maps)
         done = self.decode(x, found) if decode else Outputs(x.new_empty(len(x), 0, *x.shape[2:]))
-        return done._replace(features=found)
+        return done._replace(features=found, decoded=self.partly(found, levels) if levels else None)
 
 
 class SegmentationNetwork(nn.Module):
     """`network(x)`; `network(x, features=True)` tells the encoder's maps too; `network(x, features=maps)` decodes those;
-    `network(x, features=True, decode=False)` tells nothing else.
+    `network(x, features=True, decode=False)` tells nothing else, but with `levels=2` the decoder's map after two levels.
 
     Everything goes through this one forward: a submodule that is called around it escapes DDP and autocast in silence.
     """
@@ -113,7 +119,9 @@ class SegmentationNetwork(nn.Module):
                 keep_still(trunk, everything=self.settings.tune == "frozen")
         return self
 
-    def forward(self, x: Tensor, *, features: bool | Sequence[Tensor] = False, decode: bool = True) -> Outputs:
+    def forward(
+        self, x: Tensor, *, features: bool | Sequence[Tensor] = False, decode: bool = True, levels: int = 0
+    ) -> Outputs:
         if x.ndim != 2 + self.dims or x.shape[1] != self.channels:
             axes = "h, w" if self.dims == 2 else "d, h, w"
             raise BadInput(
@@ -127,7 +135,7 @@ class SegmentationNetwork(nn.Module):
                 f"batch norm cannot learn from a single image of {x.shape[2]}x{x.shape[3]}: its deepest map is one pixel",
                 hint="Larger images, a larger batch, or network.norm=group.",
             )
-        found = self.body(fitting, None if isinstance(features, bool) else features, decode=decode)
+        found = self.body(fitting, None if isinstance(features, bool) else features, decode=decode, levels=levels)
 
         def cropped(y: Tensor) -> Tensor:
             return y[whole]
@@ -138,6 +146,7 @@ class SegmentationNetwork(nn.Module):
             tuple(cropped(each) for each in found.deep),
             tuple(found.coarse),
             tuple(found.features) if features is not False else (),
+            found.decoded,
             None if again is None else cropped(self._colours(again)),
         )
 

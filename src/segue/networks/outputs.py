@@ -19,5 +19,7 @@ class Outputs(NamedTuple):
     networks that are asked for the mask at several levels."""
     features: tuple[Tensor, ...] = ()
     """The encoder's maps, finest first, where asked for."""
+    decoded: Tensor | None = None
+    """The decoder's map after so many of its levels, where these were asked for."""
     reconstruction: Tensor | None = None
     """The image again (n, c, h, w), in the colours that went in, from networks that reconstruct."""

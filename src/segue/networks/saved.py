@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,20 @@ from segue.files import atomic
 from segue.networks.build import assemble, tune
 from segue.networks.network import SegmentationNetwork
 from segue.networks.settings import NetworkSettings
-from segue.networks.weights import read
+from segue.networks.weights import COLOURS, read
 
 FORMAT = 1
 # Where weights came from and what of them learns makes no other network; adapters do, and these are tensors.
 _FREE = {"weights"}
 
 
-def save(network: SegmentationNetwork, path: Path | str, *, state: Mapping[str, Tensor] | None = None) -> None:
-    """Written whole or not at all. `state` stands in for the network's own tensors, such as their moving averages."""
-    tensors, shared = _apart(network.state_dict() if state is None else state)
-    notes = {"segue": json.dumps({"format": FORMAT, **_about(network), "shared": shared})}
+def save(network: SegmentationNetwork, path: Path | str, *, only: Sequence[str] = ()) -> None:
+    """Written whole or not at all. `only`: how the names of tensors begin that are written, for others to start from."""
+    state = network.state_dict()
+    if only:
+        state = {name: tensor for name, tensor in state.items() if name.startswith((*only, *COLOURS))}
+    tensors, shared = _apart(state)
+    notes = {"segue": json.dumps({"format": FORMAT, **_about(network), "shared": shared, "only": list(only)})}
     with atomic(Path(path), "wb") as file:
         file.write(safetensors.torch.save(tensors, metadata=notes))
 
@@ -37,6 +40,8 @@ def restore(path: Path | str) -> SegmentationNetwork:
     path = Path(path)
     tensors, notes = read(path)
     about = _notes(path, notes)
+    if about.get("only"):
+        raise BadInput(f"{path}: holds a part of a network, to start from (--init); it segments nothing by itself")
     try:
         settings = NetworkSettings.model_validate(about["settings"])
         target = Target.from_json(about["target"])

@@ -6,6 +6,7 @@ most of the encoder's tensors are there, by name and shape. Either at least 90 %
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ _COUNTER = "num_batches_tracked"  # some libraries leave it out; it changes noth
 def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:
     """From a .safetensors file or a run: all or nothing."""
     path = local(where)
-    tensors = {_here(name): tensor for name, tensor in merged(read(path)[0]).items()}
+    raw, notes = read(path)
+    tensors = {_here(name): tensor for name, tensor in merged(raw).items()}
     mine = dict(network.state_dict(keep_vars=True))
     plan: dict[str, Tensor] = {}
     used: set[str] = set()
@@ -49,7 +51,7 @@ def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:
         )
     others = _others(network, mine)
     same = {name: tensors[name] for name in others if name in tensors and tensors[name].shape == mine[name].shape}
-    if len(same) < ALIKE * len(others):
+    if len(same) < ALIKE * len(others) and not _alike(notes, network):
         same = {}
     # Our own files bring the colours along that their weights were trained with.
     same |= {name: tensors[name] for name in COLOURS if name in tensors and tensors[name].shape == mine[name].shape}
@@ -67,6 +69,14 @@ def load_weights(network: SegmentationNetwork, where: Path | str) -> Matched:
         tuple(name for name in mine if name not in plan and name not in COLOURS),
         tuple(name for name in tensors if name not in used and name not in COLOURS),
     )
+
+
+def _alike(notes: Mapping[str, str], network: SegmentationNetwork) -> bool:
+    """A file of ours of the same architecture: what is called alike in it is alike."""
+    try:
+        return bool(json.loads(notes["segue"])["settings"]["architecture"] == network.settings.architecture)
+    except (KeyError, ValueError, TypeError):
+        return False
 
 
 def _planned(

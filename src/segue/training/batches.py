@@ -6,10 +6,8 @@ run was interrupted and how many devices share the work changes nothing.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -20,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from segue.data.case import IGNORE
 from segue.step import Batch, View
 from segue.training.examples import Example
+from segue.training.orders import Row
 from segue.variations import opencv
 from segue.variations.address import Address
 from segue.variations.drawn import Drawn
@@ -27,43 +26,6 @@ from segue.variations.padding import Padding
 from segue.variations.variation import Variation
 
 _AHEAD = 4  # batches that a worker has ready
-
-
-@dataclass(frozen=True)
-class Order:
-    """An endless row of cases: pass after pass, each shuffled anew. `balance` is the share with foreground, where asked."""
-
-    count: int
-    seed: int
-    with_foreground: tuple[int, ...] = ()  # only with a balance
-    balance: float | None = None
-
-    def at(self, position: int) -> tuple[int, int]:
-        """(example, pass) at a place of the row."""
-        if self.balance is None:
-            which, place = divmod(position, self.count)
-            return int(_shuffled(self.seed, "all", which, self.count)[place]), which
-        # Places are dealt so that every stretch of the row holds its share: no batch is left without.
-        before, after = int(position * self.balance), int((position + 1) * self.balance)
-        has = after > before
-        chosen = self.with_foreground if has else self._without
-        which, place = divmod(before if has else position - before, len(chosen))
-        return chosen[_shuffled(self.seed, "with" if has else "without", which, len(chosen))[place]], which
-
-    @property
-    def _without(self) -> tuple[int, ...]:
-        return _others(self.count, self.with_foreground)
-
-
-@lru_cache(maxsize=8)
-def _others(count: int, chosen: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(set(range(count)) - set(chosen)))
-
-
-@lru_cache(maxsize=8)
-def _shuffled(seed: int, purpose: str, which: int, count: int) -> npt.NDArray[np.int64]:
-    digest = hashlib.blake2b(f"{seed}\torder\t{purpose}\t{which}".encode(), digest_size=8).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little"))).permutation(count)
 
 
 @dataclass(frozen=True)
@@ -96,7 +58,7 @@ class Batches(Dataset[Parcel]):
     def __init__(
         self,
         examples: Sequence[Example],
-        order: Order,
+        order: Row,
         views: Sequence[Variation],
         *,
         size: tuple[int, ...],

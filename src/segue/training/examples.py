@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.case import IGNORE
+from segue.data.pixels import to_channels
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.volumes import VolumePlace, VolumeStore
 from segue.data.volumes.slices import stacked
@@ -142,6 +143,37 @@ class SliceExample(VolumeExample):
             int(part * (left + 1)) if left > 0 else left // 2 for part, left in zip(where, room, strict=True)
         )
         return warp.at_corner(canvas, (down, across))
+
+
+@dataclass(frozen=True)
+class Widened:
+    """An example among others of more channels, or of larger numbers: grey is repeated, 8 bits become 16."""
+
+    example: FrameExample | SliceExample
+    channels: int
+    dtype: str
+
+    @property
+    def case(self) -> str:
+        return self.example.case
+
+    @property
+    def size(self) -> Size:
+        return self.example.size
+
+    @property
+    def unknown(self) -> int:
+        return self.example.unknown
+
+    def labels(self) -> Labels | None:
+        return self.example.labels()
+
+    def has_foreground(self) -> bool:
+        return self.example.has_foreground()
+
+    def render(self, drawn: Drawn, index: int, size: Size, padding: Padding, address: Address) -> opencv.Rendered:
+        done = self.example.render(drawn, index, size, padding, address)
+        return replace(done, image=to_channels(done.image, self.channels, self.dtype))
 
 
 def _looked_up(ids: Labels | None, lookup: Labels | None) -> Labels | None:

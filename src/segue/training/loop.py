@@ -8,6 +8,7 @@ very bytes that it would have reached undisturbed.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -33,12 +34,14 @@ from segue.training.run import Run
 from segue.training.schedule import factor
 from segue.training.settings import LoopSettings
 
+_LAYERS = 6  # that an encoder has for its rates
+
 
 @dataclass(frozen=True)
 class Judged:
-    """How good the predictor is: the number that is chosen by (larger is better), and all the others."""
+    """How good the predictor is: the number that is chosen by (larger is better; None: nothing is chosen), and all others."""
 
-    score: float
+    score: float | None
     numbers: dict[str, float] = field(default_factory=dict)
 
 
@@ -245,10 +248,11 @@ class Loop:
             judged = self._judged()
             line["validation"] = judged.numbers
             line["validation_seconds"] = round(time.monotonic() - began, 2)
-            self.scores.append(judged.score)
-            if judged.score > self.best:
-                self.best = judged.score
-                self._write_weights("best.safetensors")
+            if judged.score is not None:
+                self.scores.append(judged.score)
+                if judged.score > self.best:
+                    self.best = judged.score
+                    self._write_weights("best.safetensors")
         self.lines.append(line)
         self.sums = Sums()
         if self.fabric.is_global_zero:
@@ -265,8 +269,8 @@ class Loop:
             self.judged.eval()
             with torch.no_grad():
                 found = self.judge(self.judged, self._interrupt.check)
-        score = self.fabric.broadcast(found.score)
-        return Judged(float(score), found.numbers)
+        score: float | None = self.fabric.broadcast(found.score)
+        return Judged(score, found.numbers)
 
     # -- the disk ------------------------------------------------------------------------------------------------
 
@@ -309,15 +313,24 @@ def optimiser_of(network: nn.Module, settings: LoopSettings) -> Optimizer:
     groups = []
     for role, parameters in roles.items():
         rate = settings.encoder_rate if role == "encoder" and settings.encoder_rate != "auto" else settings.rate
-        moved = [p for p in parameters if p.requires_grad]
-        for matrices, decay in ((True, settings.weight_decay), (False, 0.0)):
-            chosen = [p for p in moved if (p.ndim > 1) == matrices]
-            if chosen:
-                groups.append({"params": chosen, "full_rate": float(rate), "weight_decay": decay})
+        layers = _layers(parameters) if role == "encoder" and settings.layer_decay < 1 else [parameters]
+        for above, layer in enumerate(reversed(layers)):
+            share = float(rate) * settings.layer_decay**above
+            moved = [p for p in layer if p.requires_grad]
+            for matrices, decay in ((True, settings.weight_decay), (False, 0.0)):
+                chosen = [p for p in moved if (p.ndim > 1) == matrices]
+                if chosen:
+                    groups.append({"params": chosen, "full_rate": share, "weight_decay": decay})
     if settings.optimiser == "sgd":
         return SGD(groups, lr=1.0, momentum=settings.momentum, nesterov=settings.momentum > 0, fused=True)
     kind = AdamW if settings.optimiser == "adamw" else Adam
     return kind(groups, lr=1.0, fused=True)  # a third of the time of one tensor after the other
+
+
+def _layers(parameters: list[nn.Parameter]) -> list[list[nn.Parameter]]:
+    """Some steps from what sees the image to what is asked first, alike in number for all encoders."""
+    edges = [round(step * len(parameters) / _LAYERS) for step in range(_LAYERS + 1)]
+    return [parameters[start:stop] for start, stop in itertools.pairwise(edges)]
 
 
 def _advance(generator: Generator[Loss, bool, None], stepped: bool | None) -> Loss | None:

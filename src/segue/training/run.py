@@ -4,6 +4,7 @@ config.yaml          what was asked for, "auto" replaced by what was found
 run.json             format, target, channels, split, what was asked for literally, and whether it is finished
 environment.json     versions, machine, threads, commit
 cases.csv            which case was train, validation or test
+seen.csv             every image that this run or what it began from has looked at, with its mask or without
 metrics.jsonl        a line per epoch
 weights/             best.safetensors, last.safetensors, state.pt
 evaluation/SET/      cases.csv, summary.json, overlays/
@@ -33,8 +34,9 @@ from segue.files import atomic, read_json, write_json
 from segue.hardware import processor
 from segue.version import __version__
 
-FORMAT = 1
-CONFIG, ABOUT, ENVIRONMENT, CASES, METRICS = "config.yaml", "run.json", "environment.json", "cases.csv", "metrics.jsonl"
+FORMAT = 2
+CONFIG, ABOUT, ENVIRONMENT, METRICS = "config.yaml", "run.json", "environment.json", "metrics.jsonl"
+CASES, SEEN = "cases.csv", "seen.csv"
 _PACKAGES = (
     "torch", "lightning-fabric", "segmentation-models-pytorch", "timm", "numpy", "opencv-python-headless",
 )  # fmt: skip
@@ -46,15 +48,22 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, *, config: Mapping[str, Any], about: Mapping[str, Any], cases: Sequence[Mapping[str, str]]
+        cls,
+        folder: Path,
+        *,
+        config: Mapping[str, Any],
+        about: Mapping[str, Any],
+        cases: Sequence[Mapping[str, str]],
+        seen: Sequence[Mapping[str, str]],
     ) -> Run:
         run = cls(folder)
         (folder / "weights").mkdir(parents=True, exist_ok=True)
         write_yaml(folder / CONFIG, config)
         write_json(folder / ENVIRONMENT, environment())
-        with atomic(folder / CASES) as file:
-            columns = list(cases[0])
-            write_rows(file, [columns, *([row[name] for name in columns] for row in cases)])
+        for name, rows in ((CASES, cases), (SEEN, seen)):
+            with atomic(folder / name) as file:
+                columns = list(rows[0])
+                write_rows(file, [columns, *([row[column] for column in columns] for row in rows)])
         # Last: a folder with it is a run.
         write_json(folder / ABOUT, {"format": FORMAT, **about, "finished": False})
         return run
@@ -62,7 +71,7 @@ class Run:
     @staticmethod
     def unborn(folder: Path) -> bool:
         """Whether it holds nothing but what a run that was killed while it was created leaves."""
-        ours = {CONFIG, ENVIRONMENT, CASES, "weights"}
+        ours = {CONFIG, ENVIRONMENT, CASES, SEEN, "weights"}
         return all(
             (path.name in ours and not (path.is_dir() and any(path.iterdir())))
             or (path.name.startswith(".") and path.name.endswith(".part"))
@@ -111,6 +120,9 @@ class Run:
 
     def cases(self) -> list[dict[str, str]]:
         return read_table(self.folder / CASES)
+
+    def seen(self) -> list[dict[str, str]]:
+        return read_table(self.folder / SEEN)
 
     def metrics(self) -> list[dict[str, Any]]:
         path = self.folder / METRICS

@@ -65,6 +65,7 @@ PRESETS: dict[str, Callable[..., Variation]] = {
     "none": presets.none,
     "weak": presets.weak,
     "strong": presets.strong,
+    "pretext": presets.pretext,
     "natural": presets.natural,
     "vanilla": presets.vanilla,
     "dermoscopy": presets.dermoscopy,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from segue.variations.affine import Affine, Perspective
+from segue.variations.affine import Affine, Crop, Perspective
 from segue.variations.colour import Colour, brightness, contrast
 from segue.variations.curves import Equalise, Gamma, Tone
 from segue.variations.elastic import Elastic
@@ -41,6 +41,20 @@ def strong(severity: float = 1.0, ramp: int = 0) -> Chain:
         Erase(count=2, size=0.3, fill="random", p=0.3),
     )
     return Chain(members=members, name="strong", severity=severity, ramp=ramp)
+
+
+def pretext(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """Two views of an image for contrast: much of it in another place and another light, and still the same image."""
+    members = (
+        Flips(),
+        Crop(smallest=0.5),
+        Affine(rotate=15, scale=0.1, shift=0),
+        Colour(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05, p=0.9),
+        Gamma(amount=0.4, p=0.5),
+        Blur(sigma=0.008, p=0.4),
+        Noise(strength=0.05, p=0.3),
+    )
+    return Chain(members=members, name="pretext", severity=severity, ramp=ramp)
 
 
 def natural(severity: float = 1.0, ramp: int = 0) -> Chain:

@@ -1,0 +1,107 @@
+"""Verbs that need no masks: `segue pretrain`, `embed`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from segue.cli import tell
+
+
+def add_to(app: typer.Typer) -> None:
+    for verb in (pretrain, embed):
+        app.command()(verb)
+
+
+def pretrain(
+    data: Annotated[str, typer.Option(metavar="DATASET[,...]", help="Datasets, of pictures and volumes alike.")],
+    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/ and a name")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="contrast, simclr, local, masked.", show_default="contrast")
+    ] = None,
+    positives: Annotated[
+        str | None,
+        typer.Option(help="Of contrast, who is alike: images, partitions, across.", show_default="partitions"),
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Or: passes over the images.")] = None,
+    architecture: Annotated[
+        str | None, typer.Option(help="As in training later; see `segue networks`.", show_default="unet")
+    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="Likewise.", show_default="resnet18")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Encoder: imagenet, a .safetensors file, none.", show_default="none")
+    ] = None,
+    init: Annotated[str | None, typer.Option(metavar="RUN", help="Go on from another run's weights.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Canvas: its side, or HEIGHTxWIDTH.", show_default="128, on a GPU 224")
+    ] = None,
+    variation: Annotated[str | None, typer.Option(help="How views of an image differ.", show_default="pretext")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.001")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images of a step.", show_default="as the method needs")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")] = None,
+    devices: Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TRACKER", help="Write curves to: tensorboard, wandb. May be given often."),
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that lies there.")] = False,
+    config: tell.Config = None,
+    settings: tell.Set = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Train an encoder on images without masks. The same command again goes on where it was."""
+    with tell.errors_told(json, debug):
+        from segue.config import load
+        from segue.executors.progress import duration
+        from segue.experiment.pretrain import pretrain as learn
+        from segue.experiment.settings import PretrainSettings
+        from segue.experiment.telling import watched
+
+        given = {
+            "data": data, "method": method, "contrast.positives": positives, "minutes": minutes, "epochs": epochs,
+            "network.architecture": architecture, "network.encoder": encoder, "network.weights": weights, "init": init,
+            "size": size, "variation": variation, "loop.rate": rate, "loop.batch": batch, "loop.seed": seed,
+            "machine.devices": devices,
+        }  # fmt: skip
+        pairs = [f"{key}={tell.as_yaml(value)}" for key, value in given.items() if value is not None]
+        asked = load(PretrainSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        done = learn(
+            out=out, settings=asked, fresh=fresh, track=track or [], progress=not json,
+            say=(lambda line: None) if json else tell.say,
+        )  # fmt: skip
+        if json:
+            tell.as_json(done.as_json())
+            return
+        about, folder = done.run.about, done.run.folder
+        if done.already:
+            tell.say("It is there already, trained with the same settings: nothing was done.")
+        took = "" if done.already else f" in {duration(done.seconds)}"
+        tell.say(f"{about['steps']:,} steps{took}; {watched(about['watched'])}")
+        tell.say(f"Written: {folder}")
+        tell.next_command(f"segue train --data {tell.quoted(asked.data[0])} --labels 5 --init {tell.quoted(folder)}")
+
+
+def embed(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, pre-trained or trained.")],
+    on: Annotated[list[Path], typer.Option(metavar="DATASET", help="Whose images; may be given often.")],
+    out: Annotated[Path | None, typer.Option(help="The page.", show_default="RUN/embedding.html")] = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """How an encoder sees images: a map of them, and which it takes for alike. No masks are needed."""
+    with tell.errors_told(json, debug):
+        from segue.experiment.embed import embed as look
+
+        done = look(run, on, out, progress=not json, say=(lambda line: None) if json else tell.say)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        tell.say(
+            f"{done.images:,} images",
+            *(f"  {name.replace('_', ' ')} {value:.2f}" for name, value in done.numbers.items()),
+        )
+        tell.say(f"Written: {done.page}")

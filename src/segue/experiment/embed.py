@@ -1,0 +1,174 @@
+"""`segue embed`: how an encoder sees images, without a mask: a page with a map of them, and which it takes for alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from segue import networks, variations
+from segue.config import validate
+from segue.data.dataset import Dataset
+from segue.data.pixels import to_channels
+from segue.errors import BadInput
+from segue.evaluation.embedding import (
+    Known,
+    alignment,
+    collapsed,
+    effective_rank,
+    neighbours,
+    principal,
+    probes,
+    spread,
+    uniformity,
+)
+from segue.experiment.load import load
+from segue.experiment.pool import Pool, gather
+from segue.experiment.pretrain import KIND
+from segue.experiment.represent import Floats, known, representations, sample
+from segue.experiment.settings import PretrainSettings
+from segue.files import atomic
+from segue.networks import NetworkSettings, SegmentationNetwork
+from segue.report.embedding_page import EmbeddingStory, Guess, Layout, Query, Shown, embedding_page, principal_layout
+from segue.training.batches import Batches
+from segue.training.machine import best_device
+from segue.training.orders import InTurn
+from segue.training.run import Run
+from segue.variations.padding import CONSTANT
+
+_IMAGES, _QUERIES, _NEAREST = 1200, 8, 5
+PAGE = "embedding.html"
+
+
+@dataclass(frozen=True)
+class Embedding:
+    page: Path
+    images: int
+    numbers: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"page": str(self.page), "images": self.images, **self.numbers}
+
+
+def embed(
+    run: Path | str,
+    on: Sequence[Path | str] | Path | str,
+    out: Path | str | None = None,
+    *,
+    say: Callable[[str], None] = lambda line: None,
+    progress: bool = False,
+) -> Embedding:
+    """A page of how a run's encoder sees these datasets' images (of split ones, those for training)."""
+    found = Run.open(run)
+    network = encoder_of(found)
+    folders = [on] if isinstance(on, str | Path) else list(on)
+    pool = _pool(found, network, folders, say, progress)
+    chosen = sample(pool, _IMAGES)
+    examples, of = [pool.examples[number] for number in chosen], known(pool, chosen)
+    size = tuple(found.config["size"])
+    network.to(best_device())
+    (z,) = representations(network, examples, size, CONSTANT)
+    views = [variations.parse("pretext")] * 2
+    pair = representations(network, examples, size, CONSTANT, views=views)
+    pictures = _pictures(pool, chosen, size)
+    story = _story(found, z, (pair[0], pair[1]), of, pictures)
+    path = Path(out) if out is not None else found.folder / PAGE
+    with atomic(path) as file:
+        file.write(embedding_page(story).html())
+    numbers = {
+        "spread": story.spread, "effective_rank": story.effective_rank, "uniformity": story.uniformity,
+        "alignment": story.alignment, **{f"{guess.what}_told": guess.accuracy for guess in story.guesses},
+    }  # fmt: skip
+    return Embedding(path, len(z), numbers)
+
+
+def encoder_of(run: Run) -> SegmentationNetwork:
+    """Of a training, or of a pre-training, which keeps nothing else."""
+    if run.about.get("kind") != KIND:
+        member = load(run.folder).members[0]
+        assert isinstance(member, SegmentationNetwork)
+        return member
+    settings = validate(NetworkSettings, {**run.about["network"], "weights": "none"}, where=str(run.folder))
+    target = run.target
+    built = networks.build(settings, target, len(target.names))
+    networks.load_weights(built, run.folder)
+    return built
+
+
+def _pool(
+    run: Run, network: SegmentationNetwork, folders: Sequence[Path | str], say: Callable[[str], None], progress: bool
+) -> Pool:
+    if network.dims == 3:
+        raise BadInput(f"{run.folder}: sees patches of volumes, and only slices and pictures are laid out")
+    stores = {place["name"]: place["store"] for place in run.about["data"]}
+    datasets = [Dataset.open(folder) for folder in folders]
+    asked: dict[str, Any] = {
+        "data": [str(folder) for folder in folders], "neighbours": run.config.get("neighbours", 0),
+    }  # fmt: skip
+    if all(dataset.name in stores for dataset in datasets):
+        asked["stores"] = [stores[dataset.name] for dataset in datasets]
+    pool = gather(validate(PretrainSettings, asked, where="segue.embed"), say=say, progress=progress)
+    if pool.channels > network.channels:
+        raise BadInput(f"{datasets[0].name}: has {pool.channels} channels, and the network sees {network.channels}")
+    return pool.with_channels(network.channels)
+
+
+def _pictures(pool: Pool, chosen: Sequence[int], size: tuple[int, ...]) -> Callable[[int], npt.NDArray[np.uint8]]:
+    """Of the chosen ones by their place, as the network sees them."""
+    examples = [pool.examples[number] for number in chosen]
+    batches = Batches(examples, InTurn(len(examples)), [variations.parse("none")], size=size, batch=1, padding=CONSTANT)
+
+    def picture(place: int) -> npt.NDArray[np.uint8]:
+        image = batches[place].stored[0].images[0]
+        image = image[..., :1] if image.shape[2] not in (1, 3) else image  # the first of many channels
+        eight = (image / np.iinfo(image.dtype).max * 255).round().astype(np.uint8)
+        return np.asarray(to_channels(eight, 3, np.uint8))
+
+    return picture
+
+
+def _story(
+    run: Run, z: Floats, pair: tuple[Floats, Floats], of: Known, picture: Callable[[int], npt.NDArray[np.uint8]]
+) -> EmbeddingStory:
+    flat = principal(z)
+    layouts = [principal_layout(flat.places, flat.shares)]
+    if (places := _umap(z)) is not None:
+        layouts.append(Layout(name="UMAP", x="", y="", places=places))
+    near = neighbours(z, of.units, _NEAREST)
+    asked = np.linspace(0, len(z) - 1, min(_QUERIES, len(z))).round().astype(int)
+
+    def shown(place: int) -> Shown:
+        return Shown(
+            picture=picture(place), dataset=of.datasets[place], case=of.cases[place], partition=of.partitions[place]
+        )
+
+    method = run.config.get("method", "")
+    network = run.about["network"]
+    return EmbeddingStory(
+        title=f"How {run.name} sees images",
+        encoder=f"{network['encoder']}, {method}, {run.about.get('steps', 0):,} steps",
+        dimensions=z.shape[1], datasets=of.datasets, sites=of.sites, units=of.units, partitions=of.partitions,
+        volumes=of.volumes, spread=spread(z), effective_rank=effective_rank(z), uniformity=uniformity(z),
+        alignment=alignment(*pair), collapsed=collapsed(z), layouts=tuple(layouts),
+        guesses=tuple(
+            Guess(what=what, accuracy=probe.accuracy, chance=probe.chance, n=probe.n) for what, probe in probes(z, of).items()
+        ),
+        queries=tuple(
+            Query(image=shown(int(place)), nearest=tuple(shown(int(other)) for other in near[place] if other >= 0))
+            for place in asked
+        ),
+    )  # fmt: skip
+
+
+def _umap(z: Floats) -> npt.NDArray[np.floating] | None:
+    """Where umap-learn happens to be installed."""
+    try:
+        from umap import UMAP  # type: ignore[import-not-found]
+    except ImportError:
+        return None
+    places: npt.NDArray[np.floating] = UMAP(random_state=0).fit_transform(z)
+    return places

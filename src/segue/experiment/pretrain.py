@@ -1,0 +1,311 @@
+"""`segue pretrain`: an encoder from images alone. Asked again in the same words, it goes on where it was."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from segue import networks, variations
+from segue.config import validate
+from segue.errors import BadInput
+from segue.executors.progress import duration
+from segue.experiment import seen
+from segue.experiment.assemble import seeded
+from segue.experiment.folder import known_run, run_name
+from segue.experiment.length import demand_one_length, step_seconds, with_length
+from segue.experiment.monitor import IMAGES, PASSES, Monitor
+from segue.experiment.pool import Pool, gather
+from segue.experiment.settings import PretrainSettings
+from segue.experiment.telling import ProgressLine, watched
+from segue.methods.contrast import Contrast, Local
+from segue.methods.masked import Masked
+from segue.networks import SegmentationNetwork
+from segue.networks.pretext import Pretext, encoder_of
+from segue.step import Method
+from segue.training.batches import Batches
+from segue.training.devices import fabric_of, is_child, spawn
+from segue.training.loop import Loop, Watcher
+from segue.training.machine import best_device, channels_last, keep_memory, sensible_batch, untouched_randomness
+from segue.training.machine import resolve as resolve_machine
+from segue.training.orders import Order, Row, Structured
+from segue.training.run import Run
+from segue.training.settings import LoopSettings
+from segue.training.trackers import trackers
+from segue.variations.padding import Padding
+from segue.words import count
+
+Say = Callable[[str], None]
+
+KIND = "pre-training"
+_ON_CPU, _ON_GPU = 128, 224  # sides of the canvas, where nothing else is asked for
+_IMAGES = 32  # of a batch of simclr
+_JUDGEMENTS = 12  # at most: they choose nothing
+
+
+def _silent(line: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    run: Run
+    seconds: float
+    already: bool
+
+    def as_json(self) -> dict[str, Any]:
+        about = self.run.about
+        return {
+            "run": str(self.run.folder), "already": self.already, "seconds": round(self.seconds, 1),
+            "steps": about["steps"], "watched": about["watched"],
+        }  # fmt: skip
+
+
+def pretrain(
+    data: str | Path | Sequence[str | Path] = (),
+    out: Path | str | None = None,
+    *,
+    settings: PretrainSettings | None = None,
+    fresh: bool = False,
+    track: Sequence[str] = (),
+    progress: bool = False,
+    say: Say = _silent,
+    **given: Any,
+) -> Pretrained:
+    """Train an encoder on images without masks; `given` are single settings: minutes=30, method="masked".
+
+    Args:
+        data: one dataset's folder, or several, of pictures and volumes.
+        out: the run's folder; by default a name made of data, network and settings, in `runs/`.
+        settings: all settings at once, instead of `data` and `given`.
+        fresh: replace a run that lies there.
+        track: names of trackers to write to as well, such as "tensorboard".
+        progress: show a line that moves.
+        say: is told in sentences what goes on.
+    """
+    keep_memory()
+    several = [data] if isinstance(data, str | Path) else list(data)
+    asked = settings or validate(
+        PretrainSettings, {"data": [str(one) for one in several], **given}, where="segue.pretrain"
+    )
+    folder = Path(out) if out is not None else Path("runs") / run_name(asked, asked.method)
+    began = time.monotonic()
+    if fresh and (folder / "run.json").exists():
+        shutil.rmtree(folder)
+    there = known_run(folder, asked)
+    if there is not None and there.finished:
+        return Pretrained(there, 0.0, True)
+    run = there or _prepared(folder, asked, say, progress)
+    if there is not None:
+        say(f"going on with {folder}")
+    devices = run.config["machine"]["devices"]
+    if devices > 1:
+        spawn("segue.experiment.pretrain", [str(run.folder), *track], devices)
+    else:
+        carry_on(run, track=track, progress=progress, say=say)
+    return Pretrained(Run.open(folder), time.monotonic() - began, False)
+
+
+# Before the first step
+
+
+def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -> Run:
+    demand_one_length(asked)
+    variations.parse(asked.variation)
+    if asked.network.architecture == networks.VOLUMES:
+        raise BadInput(
+            f"{networks.VOLUMES}: pre-training is for networks that see pictures and slices",
+            hint="Volumes are looked at slice by slice: --architecture unet.",
+        )
+    networks.demand_known(asked.network)
+    pool = gather(asked, say=say, progress=progress)
+    settings, seconds = _resolved(asked, pool, say)
+    built, told = network(settings, pool)
+    if told:
+        say(told)
+    about = {
+        "asked": json.loads(asked.model_dump_json()), "kind": KIND, "data": pool.about(), "beside": [],
+        "target": pool.target.as_json(), "network": json.loads(built.settings.model_dump_json()),
+        "parameters": sum(p.numel() for p in built.parameters()), "images": len(pool.examples), "weights_from": told,
+    }  # fmt: skip
+    run = Run.create(
+        folder, config=json.loads(settings.model_dump_json()), about=about, cases=pool.table(),
+        seen=[*seen.inherited(settings.init), *pool.seen()],
+    )  # fmt: skip
+    loop, machine = settings.loop, settings.machine
+    kinds = ", ".join(
+        count(len(own.frames) or len(own.volumes), "picture" if own.frames else "volume") for own in pool.groups
+    )
+    say(f"{settings.method} on {kinds}: {count(len(pool.examples), 'image')} to look at")
+    say(
+        f"{int(loop.steps):,} steps of {loop.batch} images on {machine.device} ({count(int(machine.threads), 'thread')}, "
+        f"{machine.precision}, {machine.layout}): {duration(seconds)} or so"
+    )
+    return run
+
+
+def _resolved(asked: PretrainSettings, pool: Pool, say: Say) -> tuple[PretrainSettings, float]:
+    machine = asked.machine.resolve(device=best_device())
+    side = asked.size if isinstance(asked.size, int) else _ON_CPU if machine.device == "cpu" else _ON_GPU
+    size = asked.size if isinstance(asked.size, tuple) else (side, side)
+    settings = asked.model_copy(update={"size": size, "loop": _batched(asked, pool, size)})
+    built, _ = network(settings, pool)
+    machine = resolve_machine(machine, built, channels=pool.channels, size=size)
+    settings = settings.model_copy(update={"machine": machine})
+    with untouched_randomness():
+        folder = Run(Path(tempfile.gettempdir()))
+        endless = settings.loop.model_copy(update={"steps": 1 << 40, "epoch_steps": 1 << 40, "schedule": "constant"})
+        trial = _loop(settings.model_copy(update={"loop": endless}), pool, folder)
+        per_step = step_seconds(trial)
+    # Looking takes a third of learning.
+    looked = min(IMAGES, len(pool.examples)) * PASSES / 3
+    judge_seconds = per_step * looked / (int(settings.loop.batch) * len(trial.batches.views))
+    return with_length(settings, len(pool.examples), per_step, judge_seconds, judgements=_JUDGEMENTS)
+
+
+def _batched(asked: PretrainSettings, pool: Pool, size: tuple[int, int]) -> LoopSettings:
+    """A batch that has what is compared in it."""
+    loop, told = asked.loop, asked.contrast
+    structured = asked.method == "contrast" or (asked.method == "local" and told.across)
+    across = structured and (told.across if asked.method == "local" else told.positives == "across")
+    if not structured:
+        usual = max(_IMAGES, sensible_batch(size)) if asked.method == "simclr" else sensible_batch(size)
+        batch = loop.batch if isinstance(loop.batch, int) else usual
+        if batch < 2:
+            raise BadInput("loop.batch: of one image there is nothing to tell apart; 2 is the least")
+    else:
+        least = 2 * len(pool.several) if across else max(1, math.ceil(2 / told.partitions))
+        volumes = told.volumes
+        if isinstance(loop.batch, int):
+            if loop.batch % told.partitions:
+                raise BadInput(
+                    f"loop.batch: {loop.batch} images are not whole volumes of {told.partitions} partitions each",
+                    hint=f"Such as {max(1, loop.batch // told.partitions) * told.partitions}.",
+                )
+            volumes = loop.batch // told.partitions
+        if volumes < least:
+            raise BadInput(
+                f"a batch of {count(volumes, 'volume')} holds no pair to compare: contrast.volumes must be {least} or more"
+            )
+        batch = volumes * told.partitions
+    if across and max(len(group.volumes) for group in pool.groups) < 2:
+        raise BadInput("contrast: images are to be alike across volumes, and no dataset has two volumes")
+    if loop.rate == "find":
+        raise BadInput("loop.rate: a pre-training has no rate finder; give a number")
+    return loop.resolve(batch=batch, average=0.0, encoder_rate=float(loop.rate))
+
+
+# The parts
+
+
+def network(settings: PretrainSettings, pool: Pool) -> tuple[SegmentationNetwork, str]:
+    """At its very beginning, the same for a seed."""
+    with seeded(settings.loop.seed, "network"):
+        built = networks.build(settings.network, pool.target, pool.channels)
+    told = str(networks.load_weights(built, settings.init)) if settings.init else ""
+    if settings.machine.layout == "channels-last":
+        channels_last(built)
+    return built, told
+
+
+def method_of(
+    settings: PretrainSettings, pool: Pool, built: SegmentationNetwork
+) -> tuple[Method, nn.Module, Sequence[str]]:
+    """The method, what it trains, and how the names of those tensors begin that are kept."""
+    variation, told = variations.parse(settings.variation), settings.contrast
+    if settings.method == "masked":
+        return Masked(built, settings.masked, variation), built, (*encoder_of(built), "body.decoder.")
+    if settings.method == "simclr":
+        told = told.model_copy(update={"positives": "images"})
+    with seeded(settings.loop.seed, "head"):
+        head = Pretext(
+            built, width=told.width, levels=told.levels if settings.method == "local" else 0, demean=told.demean,
+            datasets=len(pool.several), memory=told.memory,
+        )  # fmt: skip
+    kind = Local if settings.method == "local" else Contrast
+    return kind(head, told, variation), head, head.learnt()
+
+
+def row_of(settings: PretrainSettings, pool: Pool) -> Row:
+    if settings.method == "contrast" or (settings.method == "local" and settings.contrast.across):
+        return Structured(pool.groups, settings.contrast.partitions, settings.loop.seed)
+    return Order(len(pool.examples), settings.loop.seed)
+
+
+def padding_of(settings: PretrainSettings, built: SegmentationNetwork) -> Padding:
+    return Padding(settings.padding, built.mean if settings.padding == "ignore" else ())
+
+
+def _loop(
+    settings: PretrainSettings, pool: Pool, run: Run, *, monitored: bool = False, track: Sequence[str] = (),
+    progress: bool = False, say: Say = _silent,
+) -> Loop:  # fmt: skip
+    assert isinstance(settings.size, tuple)
+    fabric = fabric_of(settings.machine)
+    built, _ = network(settings, pool)
+    made, _, kept = method_of(settings, pool, built)
+    fills = padding_of(settings, built)
+    batches = Batches(
+        pool.examples, row_of(settings, pool), made.views, size=settings.size, batch=int(settings.loop.batch), padding=fills,
+        known=pool.known, rank=fabric.global_rank, world=fabric.world_size,
+    )  # fmt: skip
+    if settings.loop.accumulate > 1 and not made.accumulates:
+        raise BadInput(f"{settings.method}: its loss compares the images of a batch, so loop.accumulate must be 1")
+    watchers: list[Watcher] = []
+    if monitored and fabric.is_global_zero:
+        watchers = [*([ProgressLine(watched)] if progress else []), *trackers(track, run)]
+    monitor = None
+    if monitored:
+        monitor = Monitor(
+            pool, variations.parse(settings.variation), size=settings.size, padding=fills,
+            precision=str(settings.machine.precision), before=run.metrics(), say=say,
+        )  # fmt: skip
+    return Loop(
+        made, batches, settings.loop, fabric=fabric, run=run, judge=monitor, keep=partial(_keep, kept=kept),
+        watchers=watchers, warn=say,
+    )  # fmt: skip
+
+
+def _keep(network: nn.Module, path: Path, *, kept: Sequence[str]) -> None:
+    inner = network.network if isinstance(network, Pretext) else network
+    assert isinstance(inner, SegmentationNetwork)
+    networks.save(inner, path, only=kept)
+
+
+def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = _silent) -> None:
+    """Train what the folder says, from where it is to the end. Several processes do this side by side."""
+    settings = validate(PretrainSettings, run.config, where=str(run.folder / "config.yaml"))
+    pool = gather(settings)
+    if pool.about() != run.about["data"]:
+        raise BadInput(
+            f"{run.folder}: its datasets, stores or splits have changed since it began",
+            hint="Give another --out to train anew.",
+        )
+    loop = _loop(settings, pool, run, monitored=True, track=track, progress=progress, say=say)
+    loop.fit(workers=int(settings.machine.workers))
+    if loop.fabric.is_global_zero:
+        run.finish(steps=loop.step, watched=loop.lines[-1].get("validation", {}))
+
+
+if __name__ == "__main__":  # one of several processes
+    import sys
+
+    from segue.errors import SegueError
+
+    assert is_child()
+    keep_memory()
+    try:
+        carry_on(Run.open(sys.argv[1]), track=sys.argv[2:], progress=True, say=print)
+    except SegueError as error:
+        sys.exit(f"segue: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,85 @@
+"""How a network sees images: its encoder's deepest map, averaged over all places, a row of numbers an image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from segue.evaluation.embedding import Known
+from segue.experiment.pool import Pool
+from segue.networks import SegmentationNetwork
+from segue.training.batches import Batches, on_device
+from segue.training.examples import Example
+from segue.training.orders import InTurn
+from segue.variations import parse
+from segue.variations.padding import Padding
+from segue.variations.variation import Variation
+
+Floats = npt.NDArray[np.float32]
+
+_AT_ONCE = 32  # images
+
+
+def representations(
+    network: SegmentationNetwork,
+    examples: Sequence[Example],
+    size: tuple[int, ...],
+    padding: Padding,
+    *,
+    views: Sequence[Variation] = (),
+    precision: str = "32-true",
+    tick: Callable[[], None] = lambda: None,
+) -> list[Floats]:
+    """(n, width) for each view; without any, the images as they are."""
+    device = next(network.parameters()).device
+    seen = list(views) or [parse("none")]
+    batches = Batches(examples, InTurn(len(examples)), seen, size=size, batch=_AT_ONCE, padding=padding)
+    half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
+    found: list[list[Floats]] = [[] for _ in seen]
+    network.eval()
+    with torch.inference_mode(), half:
+        for step in range(-(-len(examples) // _AT_ONCE)):
+            batch = on_device(batches[step], device)
+            for place, view in enumerate(batch.views):
+                maps = network(view.images, features=True, decode=False).features
+                found[place].append(maps[-1].float().flatten(2).mean(2).cpu().numpy())
+            tick()
+    return [np.concatenate(rows)[: len(examples)] for rows in found]
+
+
+def sample(pool: Pool, most: int) -> list[int]:
+    """Examples that stand for all: of each volume the middle slice of each partition; evenly spread, `most` in all."""
+    chosen = []
+    for group in pool.groups:
+        own = list(group.frames)
+        for volume in group.volumes:
+            own += [part[len(part) // 2] for part in volume if part]
+        share = max(1, most // len(pool.groups))
+        chosen += [own[place * len(own) // share] for place in range(share)] if len(own) > share else own
+    return chosen
+
+
+def known(pool: Pool, chosen: Sequence[int]) -> Known:
+    """What is known of these examples, in words."""
+    cases = {}
+    for one in pool.several:
+        for case in one.images:
+            name = case.case if len(pool.several) == 1 else f"{one.dataset.name}/{case.case}"
+            cases[name] = (one.dataset.name, case)
+    rows = pool.known[list(chosen)]
+    of = [cases[pool.examples[number].case] for number in chosen]
+    slices = [
+        getattr(getattr(pool.examples[number], "example", pool.examples[number]), "slice", -1) for number in chosen
+    ]
+    return Known(
+        cases=tuple(case.case for _, case in of),
+        datasets=tuple(name for name, _ in of),
+        sites=tuple(f"{name}: {case.site}" if case.site and len(pool.several) > 1 else case.site for name, case in of),
+        units=tuple(str(unit) for unit in rows[:, 4]),
+        partitions=tuple(int(part) for part in rows[:, 2]),
+        volumes=tuple(case.case if part >= 0 else "" for (_, case), part in zip(of, rows[:, 2], strict=True)),
+        slices=tuple(slices),
+    )

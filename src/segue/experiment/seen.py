@@ -1,0 +1,74 @@
+"""What has been seen is remembered: every image that any stage of a run has looked at, with its mask or without.
+
+A run that begins with the weights of another inherits what that one has seen. Nothing that a run is to be tested on may be
+among it, not as a copy either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from segue.data.case import Case
+from segue.data.copies.leaks import between
+from segue.data.dataset import CARD, Dataset
+from segue.errors import BadInput
+from segue.training.run import ABOUT, Run
+
+MASKS, IMAGES = "masks", "images"
+Rows = list[dict[str, str]]
+
+
+def rows(dataset: Dataset, cases: Iterable[Case], what: str) -> Rows:
+    """`what` has been looked at of these."""
+    folder = str(dataset.folder.resolve())
+    return [
+        {"dataset": dataset.name, "folder": folder, "case": case.case, "what": what, "digest": case.digest}
+        for case in cases
+    ]
+
+
+def inherited(init: str) -> Rows:
+    """Of a run to begin from; of a file alone nobody knows."""
+    return Run.open(init).seen() if init and (Path(init) / ABOUT).is_file() else []
+
+
+def told(seen: Sequence[Mapping[str, str]], dataset: Dataset) -> dict[str, str]:
+    """Case of this dataset -> what has been seen of it: by name in the same one, by its pixels and as a copy everywhere."""
+    found: dict[str, str] = {}
+    for what in (IMAGES, MASKS):  # masks, where it is both
+        known = [row for row in seen if row["what"] == what]
+        digests = {row["digest"] for row in known if row["digest"]}
+        names = {row["case"] for row in known if row["dataset"] == dataset.name}
+        names |= {case.case for case in dataset.cases if case.digest in digests}
+        for folder in {row["folder"] for row in known if row["dataset"] != dataset.name}:
+            if (Path(folder) / CARD).is_file():
+                theirs = {row["case"] for row in known if row["folder"] == folder}
+                pairs = between(Dataset.open(folder), dataset)
+                names |= {pair.b for pair in pairs if pair.kind != "frame" and pair.a in theirs}
+        found |= dict.fromkeys(sorted(names & set(dataset.by_name)), what)
+    return found
+
+
+def refuse(seen: Sequence[Mapping[str, str]], dataset: Dataset, tests: Iterable[str], init: str) -> None:
+    """Nothing that judges this training may be known to what it begins from."""
+    if not seen:
+        return
+    already = told(seen, dataset)
+    strange = sorted(case for case in tests if case in already)
+    if strange:
+        raise BadInput(
+            f"{dataset.name}: {strange[0]!r}"
+            + (f" and {len(strange) - 1} more" if len(strange) > 1 else "")
+            + f" for its test or validation, or a copy, was looked at when {init} was trained; its weights know the answer",
+            hint="Pre-train on datasets that are split (segue data split): only their training images are looked at.",
+        )
+
+
+def without_copies(dataset: Dataset, cases: Sequence[Case], others: Iterable[tuple[Dataset, set[str]]]) -> list[Case]:
+    """Less those that are copies of what another dataset has for validation and test."""
+    gone: set[str] = set()
+    for other, tests in others:
+        if tests:
+            gone |= {pair.b for pair in between(other, dataset) if pair.kind != "frame" and pair.a in tests}
+    return [case for case in cases if case.case not in gone]

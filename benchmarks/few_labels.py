@@ -2,7 +2,9 @@
 
 Each row is a training of a small network for so many passes (an image that a network sees is a pass, learning or not), on
 the same patients with masks for every arm of a seed, without any validation: the last moving average of the weights is
-judged, once, on held-back patients. Passes and minutes stand beside each figure.
+judged, once, on held-back patients. Passes and minutes stand beside each figure. A pre-training has as many passes again,
+which are told; it is made once (seed 0) for all budgets and seeds, never sees a test or validation image of any dataset, and
+`scratch-long` has the passes of both.
 
     python -m benchmarks.few_labels [--data acdc] [--arms scratch semi] [--budgets 1 3] [--seeds 0] [--folder F]
 
@@ -37,18 +39,48 @@ class Data:
     """A target, small enough for many trainings on two cores."""
 
     path: str
-    layout: str
+    layout: str | None
     settings: Mapping[str, Any]
     budgets: tuple[str, ...]
     spacing: tuple[float, float, float] | None = None  # of its store
     unlabelled: tuple[str, ...] = ()
 
 
+_FRAMES = {"size": (128, 128), "variation": "natural(severity=0.5) + affine(rotate=20, scale=0.2)"}
+
 NETWORK = {"encoder": "resnet18", "decoder_channels": (128, 64, 32, 24, 16)}
 SLICES = {"network": NETWORK, "size": (128, 128), "variation": "mr"}
 DATA = {
     "acdc": Data("acdc", "acdc", SLICES, ("1", "3", "7", "all"), spacing=(0, 3.125, 3.125)),
+    # At one millimetre a hippocampus is a spot in the middle of the canvas.
+    "hippocampus": Data("msd/Task04_Hippocampus", None, SLICES, ("1", "3", "7", "10%", "all"), spacing=(0, 0.5, 0.5)),
+    "isic2018": Data("isic2018", None, {"network": NETWORK, **_FRAMES}, ("8", "40", "10%", "all"), unlabelled=("ham10000",)),
+    "kvasir-seg": Data("kvasir-seg", None, {"network": NETWORK, **_FRAMES}, ("8", "40", "10%", "all")),
+    "ham10000": Data("ham10000-unlabelled", None, {}, ()),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    told: str
+    data: tuple[str, ...]  # empty: the target's own
+    settings: Mapping[str, Any]
+    views: int = 2
+
+
+_PARTS: dict[str, Any] = {"method": "contrast"}
+PRETRAININGS = {
+    "contrast": Pretraining("contrast of parts, own images", (), _PARTS),
+    "across": Pretraining("contrast across volumes, own images", (), {**_PARTS, "contrast": {"positives": "across"}}),
+    "simclr": Pretraining("SimCLR, own images", (), {"method": "simclr"}),
+    "masked": Pretraining("masked images, own images", (), {"method": "masked"}, views=1),
+    "several": Pretraining(
+        "contrast of parts, four anatomies with the target", ("acdc", "hippocampus", "isic2018", "kvasir-seg"), _PARTS
+    ),
+    "elsewhere": Pretraining(
+        "contrast of parts, three anatomies without the target", ("hippocampus", "isic2018", "kvasir-seg"), _PARTS
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -56,6 +88,8 @@ class Arm:
     told: str
     batch: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    pretraining: str = ""
+    longer: int = 1  # times the passes
 
     @property
     def passes(self) -> tuple[float, int]:
@@ -78,7 +112,10 @@ def semi(**told: Any) -> dict[str, Any]:
 
 ARMS = {
     "scratch": Arm("masks alone", 8),
+    "scratch-long": Arm("masks alone, twice the passes", 8, longer=2),
     "semi": Arm("weak to strong on images without masks", 4, semi()),
+    **{name: Arm(f"{one.told}, then masks alone", 8, pretraining=name) for name, one in PRETRAININGS.items()},
+    "contrast+semi": Arm("contrast of parts, then weak to strong", 4, semi(warm=0.1), pretraining="contrast"),
 }
 
 
@@ -91,24 +128,50 @@ def dataset(name: str, folder: Path) -> Dataset:
     return Dataset.open(where)
 
 
+def store_of(name: str, folder: Path) -> Path:
+    data = DATA[name]
+    asked = PrepareSettings() if data.spacing is None else PrepareSettings(spacing=data.spacing)
+    return segue.prepare(dataset(name, folder), folder / "stores" / name, settings=asked).target
+
+
+def pretrained(kind: str, target: str, passes: int, folder: Path) -> Path:
+    """One run for all budgets and seeds of a target."""
+    one = PRETRAININGS[kind]
+    names = one.data or (target,)
+    several = [dataset(each, folder) for each in names]
+    steps = math.ceil(passes / (32 * one.views))
+    return segue.pretrain(
+        [each.folder for each in several], folder / "runs" / f"pre-{kind}-{'' if one.data else target}-{passes}",
+        stores=[str(store_of(each, folder)) for each in names], network=NETWORK, size=(128, 128),
+        loop={"steps": steps, "epoch_steps": math.ceil(steps / 4), "batch": 32}, say=print, progress=True, **one.settings,
+    ).run.folder  # fmt: skip
+
+
 def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str, folder: Path) -> dict[str, Any]:
     data, how = DATA[name], ARMS[arm]
     found = dataset(name, folder)
-    asked = PrepareSettings() if data.spacing is None else PrepareSettings(spacing=data.spacing)
-    store = segue.prepare(found, folder / "stores" / name, settings=asked).target
-    steps = how.steps(passes)
+    store, steps = store_of(name, folder), how.steps(passes * how.longer)
+    began = time.perf_counter()
+    begins: dict[str, Any] = {}
+    if how.pretraining:
+        begins = {"init": str(pretrained(how.pretraining, name, passes, folder))}
+    before = time.perf_counter() - began
     began = time.perf_counter()
     run = segue.train(
         found.folder, folder / "runs" / f"{name}-{arm}-{budget}-{seed}-{passes}", stores=(str(store),), labels=budget,
         draw=seed, validation="none", say=print, progress=True,
-        loop={"steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": seed},
-        **{**data.settings, **how.settings},
+        loop={
+            "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": seed,
+            "encoder_rate": 1e-3,
+        },
+        **{**data.settings, **how.settings, **begins},
     ).run  # fmt: skip
     seconds = time.perf_counter() - began
     table = segue.evaluate(run.folder, found.folder, settings=EvaluateSettings(part=part), say=print).sets[0]
     return {
         "machine": machine(), "told": how.told, "data": name, "arm": arm, "budget": budget, "seed": seed, "passes": passes,
-        "steps": steps, "minutes_of_this_call": round(seconds / 60, 1), "part": part,
+        "steps": steps, "minutes_of_this_call": round(seconds / 60, 1), "part": part, "longer": how.longer,
+        "pretrained": passes if how.pretraining else 0, "minutes_before": round(before / 60, 1),
         "cases": len({one.case for one in table.table}), "parameters": run.about["parameters"],
         "learnt_from": sorted(row["case"] for row in run.cases() if row["part"] == "train"),
         "classes": {one.class_name: one.as_json() for one in table.summaries},
@@ -118,8 +181,8 @@ def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", nargs="*", choices=DATA, default=list(DATA))
-    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--data", nargs="*", choices=[name for name in DATA if DATA[name].budgets], default=["acdc"])
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=["scratch", "semi", "contrast", "contrast+semi"])
     parser.add_argument("--budgets", nargs="*")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     parser.add_argument("--passes", type=int, default=PASSES)
@@ -136,7 +199,7 @@ def main() -> None:
 
 
 def row(name: str, arm: str, budget: str, seed: int, passes: int, part: str, folder: Path) -> None:
-    if arm == "semi" and budget == "all":
+    if "semi" in arm and budget == "all":
         return  # there is nothing without a mask
     path = ROWS / f"{name}-{arm}-{budget}-{seed}-{passes}.json"
     if path.exists() and part == "test":

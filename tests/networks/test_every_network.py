@@ -28,6 +28,7 @@ PARTS = {
     "dpt": "DPTDecoder",
     "triunet": "TriUnet",
     "stacked-unet": "Stacked",
+    "linear": "Linear",
     "unet-3d": "VolumeUnet",
     "dd-deeplabv3+": "DualDecoder",
 }

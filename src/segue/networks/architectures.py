@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from segue.errors import BadInput
 from segue.networks import volumetric
-from segue.networks.bodies import DualDecoder, SmpBody, Stacked, TriUnet, UnetBody
+from segue.networks.bodies import DualDecoder, Linear, SmpBody, Stacked, TriUnet, UnetBody
 from segue.networks.encoders import Encoder
 from segue.networks.network import Body
 from segue.networks.operators import smp
@@ -118,6 +118,11 @@ def _dpt(parts: Parts) -> Body:
     return DptBody(parts.encoder, parts.channels, parts.classes, parts.settings.depth, fusion)
 
 
+def _linear(parts: Parts) -> Body:
+    # The library builds a decoder with it, of which nothing is kept.
+    return Linear(_model("Linknet", parts), parts.classes)
+
+
 def _dual(parts: Parts) -> Body:
     width = parts.settings.decoder_channels
     painter = _model("DeepLabV3Plus", parts, classes=parts.channels, decoder_channels=width)
@@ -149,6 +154,7 @@ ARCHITECTURES: Mapping[str, Architecture] = {
     "stacked-unet": Architecture(
         "a second U-Net sees the image and the first one's mask", _stacked, "levels", attention=True
     ),
+    "linear": Architecture("no decoder: each pixel by the encoder's maps alone, to probe these", _linear, "none"),
     VOLUMES: Architecture("of volumes: convolutions along all three axes", _volume_unet, "none"),
     "dd-deeplabv3+": Architecture("deeplabv3+ with a second decoder that gives the image back", _dual, 256),
 }

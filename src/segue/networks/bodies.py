@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segue.errors import BadInput
@@ -51,6 +52,24 @@ class UnetBody(SmpBody):
             skip = deepest_first[number + 1]
             x = block(x, skip.shape[2], skip.shape[3], skip_connection=skip)
         return x
+
+
+class Linear(SmpBody):
+    """No decoder: a convolution of 1 x 1 on every map of the encoder, their sum as large as the image. What it finds was in
+    the maps already, so it tells what an encoder has learnt."""
+
+    def __init__(self, model: Any, classes: int) -> None:
+        super().__init__(model)
+        self.decoder = nn.ModuleList(nn.Conv2d(width, classes, 1) for width in model.encoder.out_channels[1:] if width)
+        self.head = nn.Identity()
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        seen = [each for each in list(maps)[1:] if each.shape[1]]
+        votes = [
+            F.interpolate(vote(each), size=x.shape[2:], mode="bilinear")
+            for vote, each in zip(self.decoder, seen, strict=True)
+        ]
+        return Outputs(torch.stack(votes).sum(0))
 
 
 class DualDecoder(SmpBody):

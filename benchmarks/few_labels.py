@@ -153,8 +153,10 @@ def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str
     store, steps = store_of(name, folder), how.steps(passes * how.longer)
     began = time.perf_counter()
     begins: dict[str, Any] = {}
+    if how.settings.get("method") == "semi":
+        begins["unlabelled"] = [str(dataset(each, folder).folder) for each in data.unlabelled]
     if how.pretraining:
-        begins = {"init": str(pretrained(how.pretraining, name, passes, folder))}
+        begins |= {"init": str(pretrained(how.pretraining, name, passes, folder))}
     before = time.perf_counter() - began
     began = time.perf_counter()
     run = segue.train(

@@ -293,8 +293,8 @@ def volumes() -> Iterator[str]:
     yield from rows(["row", "what", "parameters", "minutes", "test volumes", "Dice"], cells)
     if {"hippocampus-slices-fine", "acdc-scribbles-ce"} <= set(found):
         yield (
-            "Two rows are tries that did not help. Finer pixels were to give a network whose stem halves the image finer "
-            "features; the hippocampus slice by slice stays near .86 all the same. And cross-entropy, which counts every "
+            "Two rows are tries that did not help. Finer pixels were to give a network whose stem halves the image "
+            "finer features; the hippocampus slice by slice stays near .86 all the same. And cross-entropy, which counts every "
             "stroke's pixel, was to learn the background of scribbles better than Dice over strokes does; it learns it worse.\n"
         )
     yield from speed_on_volumes()

@@ -48,6 +48,8 @@ class Data:
 
 _FRAMES = {"size": (128, 128), "variation": "natural(severity=0.5) + affine(rotate=20, scale=0.2)"}
 
+# One thread each: two trainings side by side then share two cores without waiting for each other.
+MACHINE = {"threads": 1}
 NETWORK = {"encoder": "resnet18", "decoder_channels": (128, 64, 32, 24, 16)}
 SLICES = {"network": NETWORK, "size": (128, 128), "variation": "mr"}
 DATA = {
@@ -143,7 +145,8 @@ def pretrained(kind: str, target: str, passes: int, folder: Path) -> Path:
     return segue.pretrain(
         [each.folder for each in several], folder / "runs" / f"pre-{kind}-{'' if one.data else target}-{passes}",
         stores=[str(store_of(each, folder)) for each in names], network=NETWORK, size=(128, 128),
-        loop={"steps": steps, "epoch_steps": math.ceil(steps / 4), "batch": 32}, say=print, progress=True, **one.settings,
+        loop={"steps": steps, "epoch_steps": math.ceil(steps / 4), "batch": 32}, machine=MACHINE, say=print,
+        progress=True, **one.settings,
     ).run.folder  # fmt: skip
 
 
@@ -161,7 +164,7 @@ def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str
     began = time.perf_counter()
     run = segue.train(
         found.folder, folder / "runs" / f"{name}-{arm}-{budget}-{seed}-{passes}", stores=(str(store),), labels=budget,
-        draw=seed, validation="none", say=print, progress=True,
+        draw=seed, validation="none", machine=MACHINE, say=print, progress=True,
         loop={
             "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": seed,
             "encoder_rate": 1e-3,

@@ -180,7 +180,10 @@ def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str
         "cases": len({one.case for one in table.table}), "parameters": run.about["parameters"],
         "learnt_from": sorted(row["case"] for row in run.cases() if row["part"] == "train"),
         "classes": {one.class_name: one.as_json() for one in table.summaries},
-        "dice": [{"case": one.case, "class": one.class_name, "dice": one.scores.dice} for one in table.table],
+        "dice": [
+            {"patient": f"{one.site}/{one.patient or one.case}", "class": one.class_name, "dice": one.scores.dice}
+            for one in table.table
+        ],
     }  # fmt: skip
 
 

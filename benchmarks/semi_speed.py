@@ -1,5 +1,5 @@
-"""What a step with images beside it costs, against the forward and backward passes that it is made of, each by itself on tensors
-that are there already. What is on top: reading and varying the images, laying predictions over each other, losses, the step.
+"""What a step with images beside it costs, against the forward and backward passes that it is made of, on tensors that
+are there already. What is on top: reading and varying the images, laying predictions over each other, losses, the step.
 
 Mark: at most 1.2 times the sum.
 

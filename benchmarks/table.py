@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import RESULTS
+from benchmarks.few_labels_table import few_labels
 
 HEAD = """# Benchmarks
 
@@ -110,6 +111,14 @@ def learning() -> Iterator[list[str]]:
                 script,
             ]
     yield from against_volumes()
+    if found := read("contrast_speed"):
+        yield ["contrast at batch 144, x the loop", told(found["least"], found["mark"], least=True), "`contrast_speed`"]
+    if found := read("pretrain_speed"):
+        script = "`pretrain_speed`"
+        yield ["pre-training, x lightly's SimCLR", told(found["over"]["default"], found["mark"], least=True), script]
+    if found := read("semi_speed"):
+        for name, row in found["rows"].items():
+            yield [f"a step of semi, {name}, x its passes", told(row["ratio"], found["mark"]), "`semi_speed`"]
     if found := read("resume"):
         yield [
             f"{found['kills']} SIGKILLs, then finished",
@@ -294,8 +303,8 @@ def volumes() -> Iterator[str]:
     if {"hippocampus-slices-fine", "acdc-scribbles-ce"} <= set(found):
         yield (
             "Two rows are tries that did not help. Finer pixels were to give a network whose stem halves the image "
-            "finer features; the hippocampus slice by slice stays near .86 all the same. And cross-entropy, which counts every "
-            "stroke's pixel, was to learn the background of scribbles better than Dice over strokes does; it learns it worse.\n"
+            "finer features; slice by slice the hippocampus stays near .86 all the same. And cross-entropy, which counts "
+            "every pixel of a stroke, was to learn the background better than Dice over strokes; it learns it worse.\n"
         )
     yield from speed_on_volumes()
     for name, row in found.items():
@@ -381,7 +390,7 @@ def _false(site: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    text = "\n".join([HEAD, *marks(), *speed(), *quality(), *volumes(), *details(), *phantoms()])
+    text = "\n".join([HEAD, *marks(), *speed(), *quality(), *volumes(), *few_labels(), *details(), *phantoms()])
     path = Path(__file__).parent / "README.md"
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
     print(f"Written: {path}")

@@ -1,0 +1,90 @@
+"""The study of few labels as a table: results/few_labels/*.json."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import RESULTS
+from segue.evaluation.statistics import addressed, permutation, spread_of_difference
+
+FULL = ("scratch", "all")
+# Declared before any of it was run: reference, arm, budgets.
+DECLARED = (
+    ("scratch", "semi", ("1", "3")), ("scratch-long", "contrast", ("1", "3")), ("contrast", "several", ("1", "3")),
+)  # fmt: skip
+
+Rows = dict[tuple[str, str], list[dict[str, Any]]]
+
+
+def few_labels() -> Iterator[str]:
+    found = [json.loads(path.read_text()) for path in sorted((RESULTS / "few_labels").glob("*.json"))]
+    if not found:
+        return
+    yield (
+        "## Few labels\n\n`few_labels`: the same network, the same patients with masks for all arms of a seed, no validation, "
+        "the last moving average judged once on held-back patients. Mean Dice over classes and patients, then over seeds; a "
+        "pass is an image that a network sees, learning or not, and `before` are those of the pre-training.\n"
+    )
+    by_data: dict[str, Rows] = defaultdict(lambda: defaultdict(list))
+    for row in found:
+        by_data[row["data"]][row["arm"], row["budget"]].append(row)
+    for name, rows in by_data.items():
+        yield from _table(name, rows)
+        for reference, arm, budgets in DECLARED:
+            for budget in budgets:
+                if (reference, budget) in rows and (arm, budget) in rows:
+                    yield _compared(reference, arm, budget, rows)
+        yield ""
+
+
+def _table(name: str, rows: Rows) -> Iterator[str]:
+    full = np.mean([_patients(row).mean() for row in rows[FULL]]) if FULL in rows else None
+    yield f"| {name}: masks of | arm | Dice | of full masks | seeds | passes | before | minutes | parameters |"
+    yield "|" + "---|" * 9
+
+    def order(key: tuple[str, str]) -> tuple[float, str]:
+        return (float(key[1].rstrip("%")) if key[1] != "all" else 1e9, key[0])
+
+    for (arm, budget), some in sorted(rows.items(), key=lambda pair: order(pair[0])):
+        means = [_patients(row).mean() for row in some]
+        share = f"{100 * np.mean(means) / full:.0f} %" if full else "-"
+        seeds = f"{len(some)}" + (f" ({', '.join(f'{mean:.3f}' for mean in means)})" if len(some) > 1 else "")
+        first = some[0]
+        yield (
+            f"| {budget} | {arm}: {first['told']} | {np.mean(means):.3f} | {share} | {seeds} | "
+            f"{first['passes'] * first['longer']:,} | {first['pretrained']:,} | "
+            f"{np.mean([row['minutes_of_this_call'] for row in some]):.0f} | {first['parameters'] / 1e6:.1f} M |"
+        )
+    yield ""
+
+
+def _patients(row: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Dice of each patient, its classes and images averaged."""
+    by: dict[str, list[float]] = defaultdict(list)
+    for one in row["dice"]:
+        by[one["patient"]].append(one["dice"])
+    return np.array([np.mean(by[patient]) for patient in sorted(by)])
+
+
+def _compared(reference: str, arm: str, budget: str, rows: Rows) -> str:
+    """Patients as pairs, seeds as a second level; only the seeds that both have."""
+    one, other = ({row["seed"]: _patients(row) for row in rows[side, budget]} for side in (arm, reference))
+    seeds = sorted(one.keys() & other.keys())
+    if not seeds:
+        return f"* {budget}: {arm} and {reference} have no seed in common yet."
+    first, second = (np.stack([side[seed] for seed in seeds]) for side in (one, other))
+    spread = spread_of_difference(first, second, addressed(0, reference, arm, budget))
+    low, high = spread.interval()
+    p = permutation((first - second).mean(0), addressed(0, reference, arm, budget, "p"))
+    patients = "patient" if budget == "1" else "patients"
+    few = "" if len(seeds) > 2 else "; seeds are too few to tell the methods apart from their runs"
+    return (
+        f"* masks of {budget} {patients}: {arm} against {reference}: {first.mean():.3f} against {second.mean():.3f} "
+        f"({spread.estimate:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, p = {p:.3f}), {len(seeds)} seeds, "
+        f"{first.shape[1]} test patients{few}."
+    )

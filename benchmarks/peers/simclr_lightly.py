@@ -81,7 +81,7 @@ def main() -> None:
     )  # fmt: skip
     clock, model = Clock(), SimCLR()
     if given.best:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = model.to(memory_format=torch.channels_last)
     L.Trainer(
         max_steps=given.steps, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
         enable_checkpointing=False, callbacks=[clock], precision="bf16-mixed" if given.best else "32-true",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from segue.data.splitting.split import split as split
     from segue.data.stores.store import Store as Store
     from segue.demonstration import demo as demo
+    from segue.experiment.advise import advise as advise
     from segue.experiment.compare import compare as compare
     from segue.experiment.embed import embed as embed
     from segue.experiment.evaluate import evaluate as evaluate
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from segue.experiment.load import load as load
     from segue.experiment.predict import predict as predict
     from segue.experiment.pretrain import pretrain as pretrain
+    from segue.experiment.release import release as release
     from segue.experiment.report import report as report
     from segue.experiment.train import train as train
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Dataset": "segue.data.dataset",
     "Store": "segue.data.stores.store",
+    "advise": "segue.experiment.advise",
     "compare": "segue.experiment.compare",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",
@@ -55,6 +58,7 @@ _HOME = {
     "predict": "segue.experiment.predict",
     "prepare": "segue.data.preparing.prepare",
     "pretrain": "segue.experiment.pretrain",
+    "release": "segue.experiment.release",
     "report": "segue.experiment.report",
     "scan": "segue.data.scanning.scan",
     "split": "segue.data.splitting.split",

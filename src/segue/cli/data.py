@@ -270,9 +270,7 @@ def _tell_split(made: Split, dataset: Path) -> None:
     if made.folds:
         sizes = [sum(fold == number for fold in made.folds.values()) for number in sorted(set(made.folds.values()))]
         tell.say("", f"  folds: {', '.join(map(str, sizes))} images")
-    from segue.data.splitting.split import BUDGETS
-
-    budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in BUDGETS]
+    budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in made.budgets]
     tell.say("", f"  label budgets (patients: labelled images), each inside the next: {', '.join(budgets)}", "")
     for warning in made.warnings:
         tell.warn(warning)

@@ -1,4 +1,4 @@
-"""Verbs that need no masks: `segue pretrain`, `embed`."""
+"""Verbs that need no masks: `segue advise`, `pretrain`, `embed`, `release`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,40 @@ from segue.cli import tell
 
 
 def add_to(app: typer.Typer) -> None:
-    for verb in (pretrain, embed):
+    for verb in (advise, pretrain, embed, release):
         app.command()(verb)
+
+
+def advise(
+    dataset: Annotated[Path, typer.Argument(metavar="DATASET", help="The folder that `segue data scan` wrote.")],
+    beside: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="DATASET[,...]", help="More images to look at; may be given often."),
+    ] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN[,...]", help="Runs on several label budgets, evaluated: what more masks would bring."
+        ),
+    ] = None,
+    probe: Annotated[bool, typer.Option(help="Take a few steps, to know how long training takes here.")] = True,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """What to do with so many images, masks, patients and sites. How long it takes, and what stays unknown."""
+    with tell.errors_told(json, debug):
+        from segue.experiment.advise import advise as counsel
+
+        others, judged = ([one for text in given or () for one in text.split(",") if one] for given in (beside, runs))
+        done = counsel(dataset, beside=others, runs=judged, probe=probe, say=(lambda line: None) if json else tell.say)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        for head, lines in done.blocks:
+            tell.say("", head, *(part for line in lines for part in tell.wrapped(line)))
+        first, *rest = done.commands
+        tell.next_command(first)
+        tell.say(*(f"      {command}" for command in rest))
 
 
 def pretrain(
@@ -82,7 +114,10 @@ def pretrain(
         took = "" if done.already else f" in {duration(done.seconds)}"
         tell.say(f"{about['steps']:,} steps{took}; {watched(about['watched'])}")
         tell.say(f"Written: {folder}")
-        tell.next_command(f"segue train --data {tell.quoted(asked.data[0])} --labels 5 --init {tell.quoted(folder)}")
+        tell.next_command(f"segue embed {tell.quoted(folder)} --on {tell.quoted(asked.data[0])}")
+        tell.say(
+            f"      segue train --data {tell.quoted(asked.data[0])} --labels 5 --init {tell.quoted(folder)} --out runs/after"
+        )
 
 
 def embed(
@@ -105,3 +140,30 @@ def embed(
             *(f"  {name.replace('_', ' ')} {value:.2f}" for name, value in done.numbers.items()),
         )
         tell.say(f"Written: {done.page}")
+        tell.next_command(
+            f"segue train --data {tell.quoted(on[0])} --labels 5 --init {tell.quoted(run)} --out runs/after"
+        )
+
+
+def release(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a pre-training.")],
+    out: Annotated[Path, typer.Option(help="The folder to hand on.")],
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="Evaluated runs that began from it, for its card; may be given often."),
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights.", show_default="not stated")] = "",
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """A pre-trained encoder as a folder to hand on: weights, a card with data, compute and results, and no image."""
+    with tell.errors_told(json, debug):
+        from segue.experiment.release import WEIGHTS
+        from segue.experiment.release import release as pack
+
+        done = pack(run, out, results=results or [], licence=licence)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        tell.say(f"Written: {done.folder}")
+        tell.next_command(f"segue train --data DATASET --init {tell.quoted(done.folder / WEIGHTS)}")

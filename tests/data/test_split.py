@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from segue.data.case import read_table
 from segue.data.dataset import Dataset
 from segue.data.splitting.dealing import LEFT_OUT
-from segue.data.splitting.split import BUDGETS, Split, SplitSettings, split
+from segue.data.splitting.split import Split, SplitSettings, split
 from segue.errors import BadInput
 from tests.data import made
 
@@ -89,10 +90,19 @@ def test_shares_and_strata_are_kept(tmp_path: Path) -> None:
     assert abs(sum(tests) / len(tests) - sum(everyone) / len(everyone)) < 0.01
 
 
+def test_the_table_names_the_smallest_budget_of_a_case(tmp_path: Path) -> None:
+    result = make(tmp_path, made.cases(80, 2, sites=("a", "b")))
+    result.save(tmp_path)
+    rows = {row["case"]: row["budget"] for row in read_table(tmp_path / f"{result.name}.csv")}
+    for case, budget in rows.items():
+        having = [amount for amount in result.budgets if case in result.budget(amount)]
+        assert budget == (having[0] if having else "")
+
+
 def test_budgets_are_nested_and_the_same_for_every_caller(tmp_path: Path) -> None:
     result = make(tmp_path, made.cases(80, 2, sites=("a", "b")))
     for seed in (0, 1, 2):
-        budgets = [set(result.budget(amount, seed=seed)) for amount in BUDGETS]
+        budgets = [set(result.budget(amount, seed=seed)) for amount in result.budgets]
         for smaller, larger in itertools.pairwise(budgets):
             assert smaller < larger
         assert result.budget("5", seed=seed) == result.budget("5", seed=seed)
@@ -100,6 +110,7 @@ def test_budgets_are_nested_and_the_same_for_every_caller(tmp_path: Path) -> Non
         patients = {case.rpartition("-")[0] for case in result.budget("5", seed=seed)}
         assert len(patients) == 5
     assert result.budget("2", seed=0) != result.budget("2", seed=1)
+    assert result.budgets == ["1", "3", "10%", "7", "25%", "all"]  # of 56 patients to learn from: a tenth is 6
     # Every beginning is balanced: of 20 patients of two equal sites, 10 each.
     sites = Counter(result.units[case] for case in result.budget("20"))
     assert abs(sum(int(unit[1:4]) % 2 for unit in sites) - 10) <= 1

@@ -52,6 +52,14 @@ def test_more_than_luck() -> None:
     assert worse.sentence.startswith("new is worse than old, more than luck")
 
 
+def test_where_nothing_is_found_there_is_nothing_to_compare() -> None:
+    rng = np.random.default_rng(5)
+    nothing, hardly = rng.uniform(0, 0.001, 30), rng.uniform(0.02, 0.04, 30)
+    found = compare({"before": made.table(nothing.tolist()), "after": made.table(hardly.tolist())})
+    assert "neither has found the structure, so there is nothing to compare" in found.sentences[0]
+    assert "more than luck" not in found.sentences[0]
+
+
 def test_a_difference_that_does_not_matter_says_so() -> None:
     found = two(of(drawn(60, spread=0.001)), of(drawn(60, spread=0.001, shift=0.003, seed=1)))
     assert (found.verdict, found.within_margin) == (sentence.MORE, True)

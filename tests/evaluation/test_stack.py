@@ -205,6 +205,15 @@ def test_other_kinds_of_files(tmp_path: Path) -> None:
     assert right.error == ""
 
 
+def test_a_mask_is_no_image(tmp_path: Path) -> None:
+    """Masks lie beside images, and a network finds something in them too."""
+    labels = np.random.default_rng(0).integers(0, 3, (20, 30, 16)).astype(np.uint8)
+    nifti.write(tmp_path / "labels.nii.gz", labels, Grid.of(labels.shape, np.eye(4)))
+    (one,) = predict_files(red, [tmp_path / "labels.nii.gz"], frame=frame(), target=POLYP, progress=False)
+    assert one.found is None
+    assert "has only 3 different values, so it looks like a mask" in one.error
+
+
 def test_the_channels_that_it_was_trained_on_are_taken(tmp_path: Path) -> None:
     """Out of one file, out of files with numbers, or out of one that has been cut down to them."""
     from nibabel import Nifti1Image, save

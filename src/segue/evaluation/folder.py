@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,6 +34,8 @@ from segue.evaluation.probabilities import Maps, Probabilities
 from segue.evaluation.stack import Stack
 from segue.executors.progress import Progress
 from segue.files import atomic
+
+_LOOKED_AT, _OF_A_MASK = 1 << 17, 8  # voxels that are looked at, and values that no image has so few of
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,7 @@ def _stack(path: Path, frame: Frame, modality: str) -> Stack:
     files_ = [path.name, *(other.name for other in others(path))] if several_files(frame) else [path.name]
     there = read_channels(path.parent, files_)
     frame.demand_channels(len(there))
+    _demand_image(there[0].voxels)
 
     def without_bias(_: int, voxels: Floats, spacing: Triple) -> Floats:
         return corrected(voxels, spacing, BiasSettings())
@@ -113,6 +117,14 @@ def _stack(path: Path, frame: Frame, modality: str) -> Stack:
     own = about(path).get("modality", "") if path.is_dir() else ""
     made = ready(there, frame.volumes.recipe.of(own or modality.upper()), corrected=without_bias)
     return Stack(made.voxels, made.placement, str(path))
+
+
+def _demand_image(voxels: npt.NDArray[Any]) -> None:
+    """Masks lie in folders beside images, and a network finds something in a mask, too."""
+    some = voxels.ravel()[:: max(1, voxels.size // _LOOKED_AT)]
+    values = np.unique(some)
+    if 1 < len(values) <= _OF_A_MASK and np.isin(values, np.arange(256)).all():
+        raise BadInput(f"has only {len(values)} different values, so it looks like a mask and not like an image")
 
 
 def several_files(frame: Frame) -> bool:

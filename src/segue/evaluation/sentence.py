@@ -17,6 +17,8 @@ TOO_SMALL = "n too small"
 MORE = "more than luck"
 MATCHES = "matches"
 NOT_MORE = "not more than luck"
+_OVERLAPS = ("dice", "iou")
+NOTHING = 0.05  # of overlap, below which nothing was found
 VERDICTS = (EQUAL, TOO_SMALL, MORE, MATCHES, NOT_MORE)
 
 
@@ -30,6 +32,10 @@ def sentence(found: Difference, metric: Metric, unit: str) -> str:
         f"{metric.told} {number(found.mean, metric, unit)} against {number(found.mean_of_reference, metric, unit)}"
         f" ({_signed(found.difference, metric)}{_interval(level, interval, metric)})"
     )
+    if metric.name in _OVERLAPS and max(found.mean, found.mean_of_reference) < NOTHING:
+        # However sure it is that one of them finds a little more.
+        told = "neither has found the structure, so there is nothing to compare"
+        return f"{side} against {reference}: {told}: {numbers}; {whom}."
     if found.verdict == EQUAL:
         return f"{side} and {reference} are equal in {'every one of ' if found.patients > 1 else ''}{whom}."
     if found.verdict == TOO_SMALL:

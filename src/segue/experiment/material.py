@@ -5,7 +5,7 @@ Here the promises about test cases are kept: nothing that fits anything ever get
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -27,7 +27,7 @@ from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.evaluation.decision import true_masks
 from segue.evaluation.frame import Seen
-from segue.experiment.seen import IMAGES, MASKS, Rows
+from segue.experiment.seen import IMAGES, MASKS, Rows, without_copies
 from segue.experiment.seen import rows as seen_rows
 from segue.experiment.settings import TrainSettings
 from segue.training.examples import Example, FrameExample, SliceExample
@@ -45,6 +45,12 @@ class Source:
     train: tuple[Case, ...]  # with masks, within the label budget
     validation: tuple[Case, ...]
     images: tuple[Case, ...]  # all that may be looked at without their masks
+
+    @property
+    def judging(self) -> set[str]:
+        """Cases that this training is, or may later be, judged by."""
+        held = {case for part in ("validation", "test") for case in self.split.cases(part)}
+        return held | {case.case for case in self.validation}
 
 
 @dataclass(frozen=True)
@@ -226,8 +232,11 @@ def gather(
                 f"{datasets[0].name} has {first.dtype} with {', '.join(first.channels)}"
             )
         sources.append(_source(settings, dataset, store, say, looks))
+    judged = [(source.dataset, source.judging) for source in sources]
     beside = tuple(
-        _beside(Dataset.open(folder), sources[0].store, say, progress) for folder in settings.unlabelled if looks
+        _beside(Dataset.open(folder), sources[0].store, judged, say, progress)
+        for folder in settings.unlabelled
+        if looks
     )
     patches = settings.network.architecture == networks.VOLUMES
     _demand_fitting(settings, names[0], pictures=sources[0].store.card.recipe is None, patches=patches)
@@ -341,7 +350,9 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
     else:
         train = [case for case in parts.cases("train") if case in parts.labelled]
         validation = [case for case in parts.cases("validation") if case in parts.labelled]
-    images = [case for case in parts.cases("train") if case not in set(validation)] if looks else []
+    # A patient of a fold has perhaps images without masks as well.
+    held = {parts.units[case] for case in validation}
+    images = [case for case in parts.cases("train") if parts.units[case] not in held] if looks else []
     train = [case for case in train if case in budget]
     chosen_by = settings.validation
     if chosen_by == "none" or (chosen_by == "auto" and settings.labels != "all"):
@@ -362,7 +373,13 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
     )
 
 
-def _beside(dataset: Dataset, first: Store, say: Callable[[str], None], progress: bool) -> Beside:
+def _beside(
+    dataset: Dataset,
+    first: Store,
+    judged: Sequence[tuple[Dataset, Iterable[str]]],
+    say: Callable[[str], None],
+    progress: bool,
+) -> Beside:
     """All images of a dataset; where it is split, only what is for training."""
     done = prepare(_alike(dataset, first), progress=progress)
     if not done.already:
@@ -372,7 +389,10 @@ def _beside(dataset: Dataset, first: Store, say: Callable[[str], None], progress
         have, want = getattr(store.card, name), getattr(first.card, name)
         if have != want:
             raise BadInput(f"{dataset.name}: its {name} are {have}, and those of {first.card.dataset} {want}")
-    return Beside(dataset, store, images_of(dataset))
+    left = without_copies(dataset, images_of(dataset), [(one, set(tests)) for one, tests in judged])
+    if (gone := len(images_of(dataset)) - len(left)) > 0:
+        say(f"! {dataset.name}: {gone} left out: copies of what is validated or tested on")
+    return Beside(dataset, store, tuple(left))
 
 
 def images_of(dataset: Dataset, name: str = "split") -> tuple[Case, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from segue.executors.progress import duration
 
 _LOG_SECONDS = 30.0
+_TOLD = " told by neighbours"
 
 
 class ProgressLine:
@@ -68,4 +69,9 @@ def chosen_by(select: str) -> Callable[[dict[str, float]], str]:
 
 def watched(numbers: dict[str, float]) -> str:
     """What is known of an encoder that nothing is chosen by."""
-    return "  ".join(f"{name} {numbers[name]:.2f}" for name in numbers if name != "collapsed")
+    told = []
+    for name, value in numbers.items():
+        chance = numbers.get(f"{name.removesuffix(_TOLD)} by chance") if name.endswith(_TOLD) else None
+        if name != "collapsed" and not name.endswith(" by chance"):
+            told.append(f"{name} {value:.2f}" + ("" if chance is None else f" (chance {chance:.2f})"))
+    return "  ".join(told)

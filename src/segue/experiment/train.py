@@ -104,11 +104,12 @@ def _settings(data: str | Path | Sequence[str | Path], given: Mapping[str, Any])
 def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
     """Everything found out and written down; from here on the folder is all that training needs."""
     material = gather(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
+    say("trying a few steps, to see what this machine does best ...")
     found = resolve(asked, material, say)
     settings = found.settings
+    inherited = seen.inherited(asked.init, asked.network.weights)
     for source in material.sources:
-        judging = [case for case in source.split.parts if source.split.parts[case] in ("validation", "test")]
-        seen.refuse(seen.inherited(asked.init), source.dataset, judging, asked.init)
+        seen.refuse(inherited, source.dataset, source.judging, asked.init or asked.network.weights)
     built, told = assemble.network(settings, material.target, material.channels)
     if told:
         say(told)
@@ -124,7 +125,7 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
     }  # fmt: skip
     run = Run.create(
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table(),
-        seen=[*seen.inherited(asked.init), *material.looked_at()],
+        seen=[*inherited, *material.looked_at()],
     )  # fmt: skip
     if found.finder is not None:
         found.finder.save(folder / "rate-finder.csv")

@@ -36,7 +36,7 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
         yield "The first epoch was the best.", "It has learnt nothing since: another learning rate or loss may help."
     if story.finished and story.passes and story.passes < _PASSES and not story.started_from:
         yield (
-            f"Each training image was seen about {story.passes:.0f} times.",
+            f"Each training image was seen {_often(story.passes)}.",
             "For a network that starts from nothing that is hardly any training: its numbers say little of what it can do.",
         )
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
@@ -117,3 +117,7 @@ def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
             f"{count(bare, 'case')} had no pixel that counts.",
             "Their masks leave a class open everywhere, so they are in no number of it.",
         )
+
+
+def _often(passes: float) -> str:
+    return f"about {passes:.0f} times" if passes >= 1.5 else "about once" if passes >= 0.95 else "less than once"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -19,6 +20,7 @@ from segue.training.machine import MachineSettings
 
 def fabric_of(machine: MachineSettings) -> Fabric:
     torch.set_num_threads(int(machine.threads))
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # precision is told in our own words
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice on settings that were probed
         if world() == 1:

@@ -29,7 +29,7 @@ from segue.data.splitting.dealing import (
 from segue.errors import BadInput
 from segue.files import atomic
 
-BUDGETS = ("1", "2", "5", "10%", "25%", "all")
+BUDGETS = ("1", "3", "7", "10%", "25%", "all")
 _HONEST = 10  # test patients below which a mean says little
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -100,6 +100,12 @@ class Split:
         """The labelled training cases of a label budget: "5" patients, "10%" of them, or "all". Larger ones hold smaller."""
         return self._first("train", _count(amount, len(self.units_of_training)), seed)
 
+    @property
+    def budgets(self) -> list[str]:
+        """Usual ones, each inside the next: a tenth may be less than seven."""
+        there = len(self.units_of_training)
+        return sorted(BUDGETS, key=lambda amount: min(_count(amount, there), there))
+
     def few(self, count: int, *, seed: int | None = None) -> list[str]:
         """The labelled validation cases of so many patients: no more than a budget would have."""
         return self._first("validation", count, seed)
@@ -131,13 +137,13 @@ class Split:
             "how": self.how,
             "parts": self.counts(),
             "folds": dict(sorted(Counter(self.folds.values()).items())),
-            "budgets": {amount: len(self.budget(amount)) for amount in BUDGETS},
+            "budgets": {amount: len(self.budget(amount)) for amount in self.budgets},
             "warnings": list(self.warnings),
         }
 
     def save(self, folder: Path) -> None:
         smallest: dict[str, str] = {}
-        for amount in reversed(BUDGETS):
+        for amount in reversed(self.budgets):
             smallest |= dict.fromkeys(self.budget(amount), amount)
         with atomic(folder / f"{self.name}.csv") as file:
             rows: list[list[str]] = [["case", "part", "fold", "unit", "stratum", "labelled", "budget"]]

@@ -277,6 +277,19 @@ def test_early_stop(tmp_path: Path) -> None:
     assert loop.best == 0.6
 
 
+@pytest.mark.parametrize("schedule", ["cosine", "plateau"])
+def test_without_a_score_nothing_is_chosen(tmp_path: Path, schedule: str) -> None:
+    """Judgements are written down, the last weights are kept, and nobody's patience ends."""
+    given = small.settings(steps=24, patience=1, schedule=schedule)
+    numbers = iter(range(6))
+    loop = small.loop_in(tmp_path, given, judge=lambda made, tick: Judged(None, {"spread": float(next(numbers))}))
+    loop.fit(workers=0)
+    assert loop.step == 24
+    assert [line["validation"] for line in loop.lines] == [{"spread": float(number)} for number in range(6)]
+    assert list(digest(tmp_path)) == ["last.safetensors"]
+    assert (loop.best, loop.scores) == (-float("inf"), [])
+
+
 def test_the_best_is_kept_not_the_last(tmp_path: Path) -> None:
     scores = iter([0.5, 0.9, 0.6])
     kept = []

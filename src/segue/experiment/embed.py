@@ -18,7 +18,6 @@ from segue.errors import BadInput
 from segue.evaluation.embedding import (
     Known,
     alignment,
-    collapsed,
     effective_rank,
     neighbours,
     principal,
@@ -29,7 +28,7 @@ from segue.evaluation.embedding import (
 from segue.experiment.load import load
 from segue.experiment.pool import Pool, gather
 from segue.experiment.pretrain import KIND
-from segue.experiment.represent import Floats, known, representations, sample
+from segue.experiment.represent import Floats, collapse, known, representations, sample
 from segue.experiment.settings import PretrainSettings
 from segue.files import atomic
 from segue.networks import NetworkSettings, SegmentationNetwork
@@ -112,8 +111,11 @@ def _pool(
     if all(dataset.name in stores for dataset in datasets):
         asked["stores"] = [stores[dataset.name] for dataset in datasets]
     pool = gather(validate(PretrainSettings, asked, where="segue.embed"), say=say, progress=progress)
-    if pool.channels > network.channels:
-        raise BadInput(f"{datasets[0].name}: has {pool.channels} channels, and the network sees {network.channels}")
+    for one in pool.several:
+        if pool.own_channels(one) not in (1, network.channels):
+            raise BadInput(
+                f"{one.dataset.name}: has {pool.own_channels(one)} channels, and the network sees {network.channels}"
+            )
     return pool.with_channels(network.channels)
 
 
@@ -153,7 +155,7 @@ def _story(
         encoder=f"{network['encoder']}, {method}, {run.about.get('steps', 0):,} steps",
         dimensions=z.shape[1], datasets=of.datasets, sites=of.sites, units=of.units, partitions=of.partitions,
         volumes=of.volumes, spread=spread(z), effective_rank=effective_rank(z), uniformity=uniformity(z),
-        alignment=alignment(*pair), collapsed=collapsed(z), layouts=tuple(layouts),
+        alignment=alignment(*pair), collapsed=collapse(z, of), layouts=tuple(layouts),
         guesses=tuple(
             Guess(what=what, accuracy=probe.accuracy, chance=probe.chance, n=probe.n) for what, probe in probes(z, of).items()
         ),

@@ -5,7 +5,8 @@ None of it chooses anything: the last weights are kept. What has collapsed will 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import torch
 from torch import nn
 
 from segue.errors import Failed
-from segue.evaluation.embedding import alignment, collapsed, effective_rank, probes, spread, uniformity
+from segue.evaluation.embedding import alignment, effective_rank, probes, spread, uniformity
 from segue.experiment.pool import Pool
-from segue.experiment.represent import Floats, known, representations, sample
+from segue.experiment.represent import Floats, collapse, known, representations, sample
 from segue.networks import SegmentationNetwork
 from segue.networks.pretext import Pretext
 from segue.training.loop import Judged
@@ -32,16 +33,14 @@ class Monitor:
 
     def __init__(
         self, pool: Pool, variation: Variation, *, size: tuple[int, ...], padding: Padding, precision: str,
-        before: Sequence[dict[str, Any]], say: Callable[[str], None],
+        before: Callable[[], Sequence[Mapping[str, Any]]], say: Callable[[str], None],
     ) -> None:  # fmt: skip
-        """`before`: what was told of the epochs that lie behind."""
+        """`before`: what was told of the epochs that lie behind, asked anew each time: a run that goes on judges its last
+        epoch again, and that counts once."""
         self.chosen = sample(pool, IMAGES)
         self.examples = [pool.examples[number] for number in self.chosen]
         self.known, self.variation = known(pool, self.chosen), variation
-        self.size, self.padding, self.precision, self.say = size, padding, precision, say
-        self.row = 0
-        for line in before:
-            self.row = self.row + 1 if line.get("validation", {}).get(COLLAPSED) else 0
+        self.size, self.padding, self.precision, self.before, self.say = size, padding, precision, before, say
 
     def __call__(self, network: nn.Module, tick: Callable[[], None]) -> Judged:
         inner = network.network if isinstance(network, Pretext) else network
@@ -52,17 +51,15 @@ class Monitor:
         pair = representations(inner, self.examples, self.size, self.padding, views=views, **how)
         # What is compared in training is what would collapse first.
         z, one, other = (self._projected(network, each) for each in (whole, *pair))
-        told = collapsed(z)
+        told = collapse(z, self.known)
         numbers = {COLLAPSED: float(bool(told))}
         if np.isfinite(z).all():
             numbers |= {
                 "spread": spread(z), "effective rank": effective_rank(z), "uniformity": uniformity(z),
                 "alignment": alignment(one, other),
             }  # fmt: skip
-            numbers |= {
-                f"{what} told by neighbours": probe.accuracy for what, probe in probes(whole, self.known).items()
-            }
-        self.row = self.row + 1 if told else 0
+            for what, probe in probes(whole, self.known).items():
+                numbers |= {f"{what} told by neighbours": probe.accuracy, f"{what} by chance": probe.chance}
         if told and isinstance(network, Pretext):
             self._stop(told)
         return Judged(None, {name: round(value, 4) for name, value in numbers.items()})
@@ -80,12 +77,14 @@ class Monitor:
         return found
 
     def _stop(self, told: str) -> None:
-        if self.row < _PATIENCE:
-            if self.row > 1:
+        behind = itertools.takewhile(lambda line: line.get("validation", {}).get(COLLAPSED), reversed(self.before()))
+        row = 1 + len(list(behind))
+        if row < _PATIENCE:
+            if row > 1:
                 self.say(f"! {told}")
             return
         raise Failed(
-            f"the pre-training has collapsed: {told}, {self.row} judgements in a row",
+            f"the pre-training has collapsed: {told}, {row} judgements in a row",
             hint="A lower rate (--rate), a higher contrast.temperature, more images in a batch (contrast.volumes), or "
             "variations that leave more of an image.",
         )

@@ -75,11 +75,10 @@ class Pool:
 
     @property
     def channels(self) -> int:
-        own = (
-            len(one.store.card.channels) * (1 + 2 * self.neighbours * isinstance(one.store, VolumeStore))
-            for one in self.several
-        )
-        return max(self.least, *own)
+        return max(self.least, *map(self.own_channels, self.several))
+
+    def own_channels(self, one: Pooled) -> int:
+        return len(one.store.card.channels) * (1 + 2 * self.neighbours * isinstance(one.store, VolumeStore))
 
     @property
     def dtype(self) -> str:
@@ -194,7 +193,12 @@ def gather(
         if len(left) < len(cases):
             say(f"! {dataset.name}: {len(cases) - len(left)} left out: copies of what the others are judged by")
         if not left:
-            raise BadInput(f"{dataset.name}: no image of it is for training")
+            why = (
+                "all that is for training are copies of what the others are judged by"
+                if cases
+                else "none is for training"
+            )
+            raise BadInput(f"{dataset.name}: no image of it can be looked at: {why}")
         found.append(Pooled(dataset, store, tuple(left), parts.hash if parts is not None else ""))
     pool = Pool(tuple(found), settings.neighbours, settings.contrast.partitions)
     _demand_channels(pool)

@@ -29,6 +29,7 @@ from segue.experiment.settings import PretrainSettings
 from segue.experiment.telling import ProgressLine, watched
 from segue.methods.contrast import Contrast, Local
 from segue.methods.masked import Masked
+from segue.methods.settings import ContrastSettings
 from segue.networks import SegmentationNetwork
 from segue.networks.pretext import Pretext, encoder_of
 from segue.step import Method
@@ -128,6 +129,7 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
         )
     networks.demand_known(asked.network)
     pool = gather(asked, say=say, progress=progress)
+    say("trying a few steps, to see what this machine does best ...")
     settings, seconds = _resolved(asked, pool, say)
     built, told = network(settings, pool)
     if told:
@@ -139,7 +141,7 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
     }  # fmt: skip
     run = Run.create(
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=pool.table(),
-        seen=[*seen.inherited(settings.init), *pool.seen()],
+        seen=[*seen.inherited(settings.init, settings.network.weights), *pool.seen()],
     )  # fmt: skip
     loop, machine = settings.loop, settings.machine
     kinds = ", ".join(
@@ -159,6 +161,8 @@ def _resolved(asked: PretrainSettings, pool: Pool, say: Say) -> tuple[PretrainSe
     size = asked.size if isinstance(asked.size, tuple) else (side, side)
     settings = asked.model_copy(update={"size": size, "loop": _batched(asked, pool, size)})
     built, _ = network(settings, pool)
+    if asked.method == "local":
+        _demand_whole_cells(built, size)
     machine = resolve_machine(machine, built, channels=pool.channels, size=size)
     settings = settings.model_copy(update={"machine": machine})
     with untouched_randomness():
@@ -170,6 +174,20 @@ def _resolved(asked: PretrainSettings, pool: Pool, say: Say) -> tuple[PretrainSe
     looked = min(IMAGES, len(pool.examples)) * PASSES / 3
     judge_seconds = per_step * looked / (int(settings.loop.batch) * len(trial.batches.views))
     return with_length(settings, len(pool.examples), per_step, judge_seconds, judgements=_JUDGEMENTS)
+
+
+def _demand_whole_cells(built: SegmentationNetwork, size: tuple[int, int]) -> None:
+    """Maps of an image that was padded at its far ends lie elsewhere than the image."""
+    divisor, smallest = built.body.divisor, built.body.smallest
+    assert isinstance(divisor, int)
+    assert isinstance(smallest, int)
+    fitting = [max(-(-side // divisor) * divisor, smallest) for side in size]
+    if fitting != list(size):
+        raise BadInput(
+            f"size: local compares places of maps, so both sides must be multiples of {divisor}, from {smallest} on, and "
+            f"{size[0]}x{size[1]} are not",
+            hint=f"--size {fitting[0]}x{fitting[1]}",
+        )
 
 
 def _batched(asked: PretrainSettings, pool: Pool, size: tuple[int, int]) -> LoopSettings:
@@ -193,15 +211,32 @@ def _batched(asked: PretrainSettings, pool: Pool, size: tuple[int, int]) -> Loop
                 )
             volumes = loop.batch // told.partitions
         if volumes < least:
+            given = isinstance(loop.batch, int)
+            key, enough = ("loop.batch", least * told.partitions) if given else ("contrast.volumes", least)
             raise BadInput(
-                f"a batch of {count(volumes, 'volume')} holds no pair to compare: contrast.volumes must be {least} or more"
+                f"a batch of {count(volumes, 'volume')} holds no pair to compare: {key} must be {enough} or more"
             )
         batch = volumes * told.partitions
+    if asked.method == "contrast" and _alone(told, pool):
+        raise BadInput(
+            "contrast.partitions: with 1 all slices are of one part, and nothing is left to tell apart",
+            hint="Such as 4, or --positives images.",
+        )
     if across and max(len(group.volumes) for group in pool.groups) < 2:
         raise BadInput("contrast: images are to be alike across volumes, and no dataset has two volumes")
     if loop.rate == "find":
         raise BadInput("loop.rate: a pre-training has no rate finder; give a number")
     return loop.resolve(batch=batch, average=0.0, encoder_rate=float(loop.rate))
+
+
+def _alone(told: ContrastSettings, pool: Pool) -> bool:
+    """Whether no image is a negative of any other."""
+    elsewhere = told.elsewhere == "negative" and told.negatives == "all" and len(pool.groups) > 1
+    return (
+        told.partitions == 1
+        and told.positives != "images"
+        and not (elsewhere or any(own.frames for own in pool.groups))
+    )
 
 
 # The parts
@@ -267,12 +302,13 @@ def _loop(
     if monitored:
         monitor = Monitor(
             pool, variations.parse(settings.variation), size=settings.size, padding=fills,
-            precision=str(settings.machine.precision), before=run.metrics(), say=say,
+            precision=str(settings.machine.precision), before=lambda: loop.lines, say=say,
         )  # fmt: skip
-    return Loop(
+    loop = Loop(
         made, batches, settings.loop, fabric=fabric, run=run, judge=monitor, keep=partial(_keep, kept=kept),
         watchers=watchers, warn=say,
     )  # fmt: skip
+    return loop
 
 
 def _keep(network: nn.Module, path: Path, *, kept: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from segue.evaluation.embedding import Known
+from segue.evaluation.embedding import Known, collapsed
 from segue.experiment.pool import Pool
 from segue.networks import SegmentationNetwork
 from segue.training.batches import Batches, on_device
@@ -48,6 +48,17 @@ def representations(
                 found[place].append(maps[-1].float().flatten(2).mean(2).cpu().numpy())
             tick()
     return [np.concatenate(rows)[: len(examples)] for rows in found]
+
+
+def collapse(z: Floats, of: Known) -> str:
+    """What has collapsed, in a sentence: of all images, and of each dataset's among themselves. The line on which two datasets
+    lie that have little in common is none that a network has fallen onto."""
+    told = collapsed(z)
+    if not np.isfinite(z).all():
+        return told
+    datasets = np.array(of.datasets)
+    parts = [z[datasets == name] for name in dict.fromkeys(of.datasets)]
+    return told if all(collapsed(part) for part in parts if len(part) > 1) else ""
 
 
 def sample(pool: Pool, most: int) -> list[int]:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from segue.data.case import Case
+from segue.data.case import Case, read_table
 from segue.data.copies.leaks import between
 from segue.data.dataset import CARD, Dataset
 from segue.errors import BadInput
-from segue.training.run import ABOUT, Run
+from segue.training.run import ABOUT, SEEN, Run
 
 MASKS, IMAGES = "masks", "images"
 Rows = list[dict[str, str]]
@@ -28,20 +28,29 @@ def rows(dataset: Dataset, cases: Iterable[Case], what: str) -> Rows:
     ]
 
 
-def inherited(init: str) -> Rows:
-    """Of a run to begin from; of a file alone nobody knows."""
-    return Run.open(init).seen() if init and (Path(init) / ABOUT).is_file() else []
+def inherited(*starts: str) -> Rows:
+    """Of runs to begin from, of the weights in one's folder, or of released weights; of any other file nobody knows."""
+    found: Rows = []
+    for start in filter(None, starts):
+        path = Path(start).resolve()
+        folder = path.parent.parent if path.suffix == ".safetensors" else path
+        if (folder / ABOUT).is_file():
+            found += Run.open(folder).seen()
+        elif path.suffix == ".safetensors" and (path.parent / SEEN).is_file():
+            found += read_table(path.parent / SEEN)
+    return found
 
 
 def told(seen: Sequence[Mapping[str, str]], dataset: Dataset) -> dict[str, str]:
     """Case of this dataset -> what has been seen of it: by name in the same one, by its pixels and as a copy everywhere."""
     found: dict[str, str] = {}
+    here = str(dataset.folder.resolve())
     for what in (IMAGES, MASKS):  # masks, where it is both
         known = [row for row in seen if row["what"] == what]
         digests = {row["digest"] for row in known if row["digest"]}
         names = {row["case"] for row in known if row["dataset"] == dataset.name}
         names |= {case.case for case in dataset.cases if case.digest in digests}
-        for folder in {row["folder"] for row in known if row["dataset"] != dataset.name}:
+        for folder in {row["folder"] for row in known} - {here, ""}:  # one of the same name may be another
             if (Path(folder) / CARD).is_file():
                 theirs = {row["case"] for row in known if row["folder"] == folder}
                 pairs = between(Dataset.open(folder), dataset)

@@ -19,7 +19,7 @@ def settle(network: nn.Module, batches: Batches) -> None:
     if not norms:
         return
     device = next(network.parameters()).device
-    momenta, modes = [norm.momentum for norm in norms], [norm.training for norm in norms]
+    momenta, training = [norm.momentum for norm in norms], network.training
     network.eval()
     for norm in norms:
         norm.reset_running_stats()
@@ -27,5 +27,6 @@ def settle(network: nn.Module, batches: Batches) -> None:
     with untouched_randomness(), torch.no_grad():
         for step in range(_BATCHES):
             network(on_device(batches[step], device).views[0].images)
-    for norm, momentum, mode in zip(norms, momenta, modes, strict=True):
-        norm.momentum, norm.training = momentum, mode
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.train(training)

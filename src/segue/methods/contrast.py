@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 import torch.distributed as distributed
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 from segue.losses.contrast import Contrasted, contrast
 from segue.losses.pairs import Columns, Negatives, pairs
@@ -56,7 +55,7 @@ class Contrast:
             share = self.told.representation
             # As many anchors count as much, however many views either side has.
             loss = torch.cat([loss, whole.loss])
-            weight = torch.cat([share * weight / len(rows), (1 - share) * whole.weight / len(steady)])
+            weight = torch.cat([(1 - share) * weight / len(rows), share * whole.weight / len(steady)])
             parts = {**parts, "representation": whole.loss.detach()}
         yield Loss("encoder", loss, weight, parts)
 
@@ -154,14 +153,26 @@ def gathered(z: Tensor, rows: Columns) -> tuple[Tensor, Columns, int]:
     """Of all processes, and where this one's begin; gradients flow back to whose they are."""
     if not (distributed.is_available() and distributed.is_initialized()) or distributed.get_world_size() == 1:
         return z, rows, 0
-    everyone = torch.cat(all_gather(z.contiguous()))
+    everyone: Tensor = _Everyone.apply(z)
+    return everyone, rows.each(_of_all), distributed.get_rank() * len(z)
 
-    def of_all(column: Tensor) -> Tensor:
-        parts = [torch.empty_like(column) for _ in range(distributed.get_world_size())]
-        distributed.all_gather(parts, column.contiguous())
-        return torch.cat(parts)
 
-    return everyone, rows.each(of_all), distributed.get_rank() * len(z)
+def _of_all(mine: Tensor) -> Tensor:
+    parts = [torch.empty_like(mine) for _ in range(distributed.get_world_size())]
+    distributed.all_gather(parts, mine.contiguous())
+    return torch.cat(parts)
+
+
+class _Everyone(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        return _of_all(z)
+
+    @staticmethod
+    def backward(ctx: Any, slopes: Tensor) -> Tensor:
+        slopes = slopes.clone()
+        distributed.all_reduce(slopes)
+        return slopes.chunk(distributed.get_world_size())[distributed.get_rank()]
 
 
 def _smaller(shown: Tensor, maps: Tensor) -> Tensor:

@@ -20,14 +20,14 @@ class Masked:
 
     def __init__(self, network: SegmentationNetwork, told: MaskedSettings, variation: Variation) -> None:
         self.told = told
-        self.colours = network.colour_mean, network.colour_std
+        self.plain = network  # its colours are asked for in every step: another device has others
         self.networks: dict[str, nn.Module] = {"encoder": network}
         self.views: Sequence[Variation] = (variation,)
         self.beside: Sequence[Variation] = ()
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         (view,) = batch.views
-        mean, std = self.colours
+        mean, std = self.plain.colour_mean, self.plain.colour_std
         hidden = self.hidden(view.images)
         painted = self.networks["encoder"](torch.where(hidden, mean, view.images)).logits
         # In the units that the network sees, so that dark and bright datasets weigh alike.

@@ -45,7 +45,7 @@ class UnetBody(SmpBody):
     def partly(self, maps: Sequence[Tensor], levels: int) -> Tensor:
         blocks = list(self.decoder.blocks)
         if not 0 < levels < len(blocks):
-            raise BadInput(f"the decoder has {len(blocks)} levels; from 1 to {len(blocks) - 1} can be asked for")
+            raise BadInput(f"levels: the decoder has {len(blocks)}, of which 1 to {len(blocks) - 1} can be asked for")
         deepest_first = list(maps)[:0:-1]  # the image itself is not decoded
         x: Tensor = self.decoder.center(deepest_first[0])
         for number, block in enumerate(blocks[:levels]):

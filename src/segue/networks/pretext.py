@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.distributed as distributed
 from torch import Tensor, nn
+from torch.nn import functional
 
 from segue.networks.cut import trial
 from segue.networks.network import SegmentationNetwork
@@ -33,14 +36,15 @@ class Pretext(nn.Module):
     ) -> None:
         super().__init__()
         self.network, self.levels, self.demean = network, levels, demean
-        encoded, decoded = _widths(network, levels)
+        encoded, decoded = _looked_at(network, levels)
         self.projection: nn.Module = nn.Identity()
         self.places: nn.Module = nn.Identity()
         if levels:
             self.places = nn.Sequential(nn.Conv2d(decoded, decoded, 1), nn.ReLU(), nn.Conv2d(decoded, width, 1))
         elif demean != "representation":
             self.projection = nn.Sequential(nn.Linear(encoded, _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, width))
-        self.memory = Memory(memory, width) if memory and not levels else None
+        compared = encoded if demean == "representation" else width
+        self.memory = Memory(memory, compared) if memory and not levels else None
         self.means: Tensor
         self.known: Tensor
         self.register_buffer("means", torch.zeros(datasets, encoded))
@@ -61,13 +65,20 @@ class Pretext(nn.Module):
 
     def _mean(self, whole: Tensor, dataset: Tensor) -> Tensor:
         if self.training:
-            with torch.no_grad():
-                for number in dataset.unique():
-                    mean = whole[dataset == number].float().mean(0)
-                    share = 1 - _MOMENTUM if self.known[number] else 1.0
-                    self.means[number] = self.means[number].lerp(mean, share)
-                    self.known[number] = True
+            self._learn(whole.detach().float(), dataset)
         return self.means[dataset].to(whole.dtype)
+
+    @torch.no_grad()
+    def _learn(self, whole: Tensor, dataset: Tensor) -> None:
+        """Of all processes, or each would know its own."""
+        of = functional.one_hot(dataset, len(self.means)).float()[:, :, None]
+        totals = torch.cat([(of * whole[:, None]).sum(0), of.sum(0)], 1)
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.all_reduce(totals)
+        count = totals[:, -1]
+        share = torch.where(self.known, 1 - _MOMENTUM, 1.0) * (count > 0)
+        self.means.lerp_(totals[:, :-1] / count.clamp(min=1)[:, None], share[:, None])
+        self.known |= count > 0
 
     @property
     def dims(self) -> int:
@@ -80,8 +91,8 @@ class Pretext(nn.Module):
 
     def learnt(self) -> Sequence[str]:
         """How the names of the network's tensors begin that have learnt."""
-        blocks = (f"body.decoder.blocks.{number}." for number in range(self.levels))
-        return (*encoder_of(self.network), *blocks)
+        decoder = [f"body.decoder.blocks.{number}." for number in range(self.levels)]
+        return (*encoder_of(self.network), *(["body.decoder.center.", *decoder] if decoder else []))
 
 
 class Memory(nn.Module):
@@ -109,11 +120,18 @@ def encoder_of(network: SegmentationNetwork) -> Sequence[str]:
     return [f"{names[id(trunk)]}." for trunk in network.body.trunks().values()]
 
 
-def _widths(network: SegmentationNetwork, levels: int) -> tuple[int, int]:
-    """Of the deepest map, and of the decoder's after so many levels. Found by a look at a small image."""
+def _looked_at(network: SegmentationNetwork, levels: int) -> tuple[int, int]:
+    """How wide the deepest map is, and the decoder's after so many levels, by a look at a small image. What takes no part in
+    them does not learn: several processes would wait for its gradients."""
     training = network.training
     network.eval()
-    with torch.no_grad():
+    with torch.enable_grad():
         found = network(trial(network.body, network.channels), features=True, decode=False, levels=levels)
     network.train(training)
-    return found.features[-1].shape[1], 0 if found.decoded is None else found.decoded.shape[1]
+    deepest, decoded = found.features[-1], found.decoded
+    last = deepest if decoded is None else decoded
+    learning = [p for p in network.parameters() if p.requires_grad]
+    reached = torch.autograd.grad(last.sum(), learning, allow_unused=True) if last.requires_grad else ()
+    for parameter, slope in itertools.zip_longest(learning, reached):
+        parameter.requires_grad_(slope is not None)
+    return deepest.shape[1], 0 if decoded is None else decoded.shape[1]

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
     from segue.data.splitting.split import split as split
     from segue.data.stores.store import Store as Store
     from segue.demonstration import demo as demo
-    from segue.experiment.advise import advise as advise
+    from segue.experiment.advising.advise import advise as advise
     from segue.experiment.compare import compare as compare
-    from segue.experiment.embed import embed as embed
     from segue.experiment.evaluate import evaluate as evaluate
     from segue.experiment.judge import judge as judge
     from segue.experiment.load import load as load
     from segue.experiment.predict import predict as predict
-    from segue.experiment.pretrain import pretrain as pretrain
-    from segue.experiment.release import release as release
+    from segue.experiment.pretraining.embed import embed as embed
+    from segue.experiment.pretraining.pretrain import pretrain as pretrain
+    from segue.experiment.pretraining.release import release as release
     from segue.experiment.report import report as report
     from segue.experiment.train import train as train
 
@@ -44,11 +44,11 @@ if TYPE_CHECKING:
 _HOME = {
     "Dataset": "segue.data.dataset",
     "Store": "segue.data.stores.store",
-    "advise": "segue.experiment.advise",
+    "advise": "segue.experiment.advising.advise",
     "compare": "segue.experiment.compare",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",
-    "embed": "segue.experiment.embed",
+    "embed": "segue.experiment.pretraining.embed",
     "evaluate": "segue.experiment.evaluate",
     "explore": "segue.data.exploring.explore",
     "export": "segue.data.export",
@@ -57,8 +57,8 @@ _HOME = {
     "load": "segue.experiment.load",
     "predict": "segue.experiment.predict",
     "prepare": "segue.data.preparing.prepare",
-    "pretrain": "segue.experiment.pretrain",
-    "release": "segue.experiment.release",
+    "pretrain": "segue.experiment.pretraining.pretrain",
+    "release": "segue.experiment.pretraining.release",
     "report": "segue.experiment.report",
     "scan": "segue.data.scanning.scan",
     "split": "segue.data.splitting.split",

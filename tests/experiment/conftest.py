@@ -18,7 +18,7 @@ from segue.data.phantoms import PHANTOMS
 from segue.data.preparing.prepare import prepare
 from segue.data.scanning.scan import scan
 from segue.data.splitting.split import Split, SplitSettings, split
-from segue.experiment.pretrain import Pretrained, pretrain
+from segue.experiment.pretraining.pretrain import Pretrained, pretrain
 from segue.experiment.train import Trained, train
 from tests.data.volumes import made
 

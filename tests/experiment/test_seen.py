@@ -14,7 +14,7 @@ from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split
 from segue.errors import BadInput
 from segue.experiment import seen
-from segue.experiment.pretrain import Pretrained, pretrain
+from segue.experiment.pretraining.pretrain import Pretrained, pretrain
 from segue.experiment.train import Trained, train
 from tests.experiment.conftest import LOOK, SMALL, working_in
 

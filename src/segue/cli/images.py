@@ -33,7 +33,7 @@ def advise(
 ) -> None:
     """What to do with so many images, masks, patients and sites. How long it takes, and what stays unknown."""
     with tell.errors_told(json, debug):
-        from segue.experiment.advise import advise as counsel
+        from segue.experiment.advising.advise import advise as counsel
 
         others, judged = ([one for text in given or () for one in text.split(",") if one] for given in (beside, runs))
         done = counsel(dataset, beside=others, runs=judged, probe=probe, say=(lambda line: None) if json else tell.say)
@@ -89,7 +89,7 @@ def pretrain(
     with tell.errors_told(json, debug):
         from segue.config import load
         from segue.executors.progress import duration
-        from segue.experiment.pretrain import pretrain as learn
+        from segue.experiment.pretraining.pretrain import pretrain as learn
         from segue.experiment.settings import PretrainSettings
         from segue.experiment.telling import watched
 
@@ -129,7 +129,7 @@ def embed(
 ) -> None:
     """How an encoder sees images: a map of them, and which it takes for alike. No masks are needed."""
     with tell.errors_told(json, debug):
-        from segue.experiment.embed import embed as look
+        from segue.experiment.pretraining.embed import embed as look
 
         done = look(run, on, out, progress=not json, say=(lambda line: None) if json else tell.say)
         if json:
@@ -158,8 +158,8 @@ def release(
 ) -> None:
     """A pre-trained encoder as a folder to hand on: weights, a card with data, compute and results, and no image."""
     with tell.errors_told(json, debug):
-        from segue.experiment.release import WEIGHTS
-        from segue.experiment.release import release as pack
+        from segue.experiment.pretraining.release import WEIGHTS
+        from segue.experiment.pretraining.release import release as pack
 
         done = pack(run, out, results=results or [], licence=licence)
         if json:

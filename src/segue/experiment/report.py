@@ -43,6 +43,10 @@ def story(folder: Path) -> RunStory:
     folds = sorted(folder.glob(FOLDS)) if not (folder / ABOUT).exists() else []
     runs = [Run.open(each) for each in folds or [folder]]
     first, several = runs[0], len(folds) > 1
+    if first.pretraining:
+        raise BadInput(
+            f"{folder}: is a pre-training, and its page is another", hint=f"segue embed {folder} --on DATASET"
+        )
     about, config, loop = first.about, first.config, first.config.get("loop", {})
     sets = results.read(folder / "evaluation", first.target)
     trained = [_epochs(run.metrics()) for run in runs]

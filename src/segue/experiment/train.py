@@ -21,10 +21,10 @@ from segue.experiment import assemble, seen
 from segue.experiment.folder import known_run, run_name
 from segue.experiment.judging import Judges, frame_of
 from segue.experiment.material import Material, gather
+from segue.experiment.pretraining.transfer import settle
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine, chosen_by
-from segue.experiment.transfer import settle
 from segue.training.devices import fabric_of, is_child, spawn
 from segue.training.loop import Loop, Watcher
 from segue.training.machine import keep_memory

@@ -36,6 +36,7 @@ from segue.version import __version__
 
 FORMAT = 2
 CONFIG, ABOUT, ENVIRONMENT, METRICS = "config.yaml", "run.json", "environment.json", "metrics.jsonl"
+PRETRAINING = "pre-training"  # a run's kind; of all others none is told
 CASES, SEEN = "cases.csv", "seen.csv"
 _PACKAGES = (
     "torch", "lightning-fabric", "segmentation-models-pytorch", "timm", "numpy", "opencv-python-headless",
@@ -108,6 +109,11 @@ class Run:
     @property
     def weights(self) -> Path:
         return self.folder / "weights"
+
+    @property
+    def pretraining(self) -> bool:
+        """Whether it looked at images alone and keeps an encoder, which segments nothing by itself."""
+        return self.about.get("kind") == PRETRAINING
 
     @property
     def finished(self) -> bool:

@@ -14,9 +14,9 @@ from typer.testing import CliRunner
 import segue
 from segue.cli import app
 from segue.errors import BadInput
-from segue.experiment import embed as room
-from segue.experiment.embed import PAGE, embed, encoder_of
-from segue.experiment.pretrain import Pretrained, pretrain
+from segue.experiment.pretraining import embed as room
+from segue.experiment.pretraining.embed import PAGE, embed, encoder_of
+from segue.experiment.pretraining.pretrain import Pretrained, pretrain
 from segue.experiment.train import Trained, train
 from segue.networks.weights import read
 from segue.report.embedding_page import EmbeddingStory, embedding_page

@@ -17,12 +17,12 @@ from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.errors import Failed
 from segue.evaluation.embedding import Known
-from segue.experiment import monitor as room
-from segue.experiment import pretrain as verb
-from segue.experiment.monitor import COLLAPSED, Monitor
-from segue.experiment.pool import Pool, gather
-from segue.experiment.pretrain import Pretrained, pretrain
-from segue.experiment.represent import collapse, known, representations, sample
+from segue.experiment.pretraining import monitor as room
+from segue.experiment.pretraining import pretrain as verb
+from segue.experiment.pretraining.monitor import COLLAPSED, Monitor
+from segue.experiment.pretraining.pool import Pool, gather
+from segue.experiment.pretraining.pretrain import Pretrained, pretrain
+from segue.experiment.pretraining.represent import collapse, known, representations, sample
 from segue.experiment.settings import PretrainSettings
 from segue.networks import SegmentationNetwork
 from segue.networks.pretext import Pretext

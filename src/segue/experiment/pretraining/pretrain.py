@@ -23,8 +23,8 @@ from segue.experiment import seen
 from segue.experiment.assemble import seeded
 from segue.experiment.folder import known_run, run_name
 from segue.experiment.length import demand_one_length, step_seconds, with_length
-from segue.experiment.monitor import IMAGES, PASSES, Monitor
-from segue.experiment.pool import Pool, gather
+from segue.experiment.pretraining.monitor import IMAGES, PASSES, Monitor
+from segue.experiment.pretraining.pool import Pool, gather
 from segue.experiment.settings import PretrainSettings
 from segue.experiment.telling import ProgressLine, watched
 from segue.methods.contrast import Contrast, Local
@@ -39,7 +39,7 @@ from segue.training.loop import Loop, Watcher
 from segue.training.machine import best_device, channels_last, keep_memory, sensible_batch, untouched_randomness
 from segue.training.machine import resolve as resolve_machine
 from segue.training.orders import Order, Row, Structured
-from segue.training.run import Run
+from segue.training.run import PRETRAINING, Run
 from segue.training.settings import LoopSettings
 from segue.training.trackers import trackers
 from segue.variations.padding import Padding
@@ -47,7 +47,6 @@ from segue.words import count
 
 Say = Callable[[str], None]
 
-KIND = "pre-training"
 _ON_CPU, _ON_GPU = 128, 224  # sides of the canvas, where nothing else is asked for
 _IMAGES = 32  # of a batch of simclr
 _JUDGEMENTS = 12  # at most: they choose nothing
@@ -110,7 +109,7 @@ def pretrain(
         say(f"going on with {folder}")
     devices = run.config["machine"]["devices"]
     if devices > 1:
-        spawn("segue.experiment.pretrain", [str(run.folder), *track], devices)
+        spawn("segue.experiment.pretraining.pretrain", [str(run.folder), *track], devices)
     else:
         carry_on(run, track=track, progress=progress, say=say)
     return Pretrained(Run.open(folder), time.monotonic() - began, False)
@@ -130,12 +129,12 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
     networks.demand_known(asked.network)
     pool = gather(asked, say=say, progress=progress)
     say("trying a few steps, to see what this machine does best ...")
-    settings, seconds = _resolved(asked, pool, say)
+    settings, seconds = resolved(asked, pool, say)
     built, told = network(settings, pool)
     if told:
         say(told)
     about = {
-        "asked": json.loads(asked.model_dump_json()), "kind": KIND, "data": pool.about(), "beside": [],
+        "asked": json.loads(asked.model_dump_json()), "kind": PRETRAINING, "data": pool.about(), "beside": [],
         "target": pool.target.as_json(), "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()), "images": len(pool.examples), "weights_from": told,
     }  # fmt: skip
@@ -155,7 +154,7 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
     return run
 
 
-def _resolved(asked: PretrainSettings, pool: Pool, say: Say) -> tuple[PretrainSettings, float]:
+def resolved(asked: PretrainSettings, pool: Pool, say: Say) -> tuple[PretrainSettings, float]:
     machine = asked.machine.resolve(device=best_device())
     side = asked.size if isinstance(asked.size, int) else _ON_CPU if machine.device == "cpu" else _ON_GPU
     size = asked.size if isinstance(asked.size, tuple) else (side, side)

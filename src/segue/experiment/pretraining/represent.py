@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from segue.evaluation.embedding import Known, collapsed
-from segue.experiment.pool import Pool
+from segue.experiment.pretraining.pool import Pool
 from segue.networks import SegmentationNetwork
 from segue.training.batches import Batches, on_device
 from segue.training.examples import Example

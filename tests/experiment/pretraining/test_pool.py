@@ -16,9 +16,9 @@ from segue.config import validate
 from segue.data.dataset import Dataset
 from segue.data.stores.volumes import VolumeStore
 from segue.errors import BadInput
-from segue.experiment import pretrain as verb
-from segue.experiment.pool import Pool, gather, partition_of
-from segue.experiment.pretrain import Pretrained
+from segue.experiment.pretraining import pretrain as verb
+from segue.experiment.pretraining.pool import Pool, gather, partition_of
+from segue.experiment.pretraining.pretrain import Pretrained
 from segue.experiment.settings import PretrainSettings
 from segue.training.batches import Batches, on_device
 from segue.training.examples import FrameExample, SliceExample, Widened

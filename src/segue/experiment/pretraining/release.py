@@ -20,7 +20,6 @@ from typing import Any
 from segue.data.case import write_rows
 from segue.data.dataset import CARD, Dataset
 from segue.errors import BadInput
-from segue.experiment.pretrain import KIND
 from segue.files import atomic, read_json, write_json
 from segue.networks import sources
 from segue.training.run import SEEN, Run
@@ -42,8 +41,8 @@ class Released:
 def release(run: Path | str, out: Path | str, *, results: Sequence[Path | str] = (), licence: str = "") -> Released:
     """Package a pre-training. `results`: runs that began from it and were evaluated; `licence`: of the weights."""
     found = Run.open(run)
-    if found.about.get("kind") != KIND or not found.finished:
-        what = "is not finished" if found.about.get("kind") == KIND else "is no pre-training"
+    if not found.pretraining or not found.finished:
+        what = "is not finished" if found.pretraining else "is no pre-training"
         raise BadInput(f"{found.folder}: {what}, so there is no encoder to hand on", hint="segue pretrain makes one.")
     folder = Path(out)
     if folder.exists() and any(folder.iterdir()):
@@ -84,12 +83,14 @@ def _judged(run: Run, encoder: Run) -> list[str]:
         about = read_json(path)
         for one in about["summaries"]:
             low, high = one["intervals"]["dice"]
-            if one["means"]["dice"] is not None and low is not None:
-                seen = f" ({one['seen']} seen)" if one["seen"] else ""
-                lines.append(
-                    f"| {about['set']}{seen} | {run.config['labels']} | {run.config['method']} | {one['class_name']} | "
-                    f"{one['means']['dice']:.3f} ({low:.3f} to {high:.3f}) | {one['present_patients']} |"
-                )
+            if one["means"]["dice"] is None:
+                continue
+            sure = "too few for an interval" if low is None else f"{low:.3f} to {high:.3f}"
+            seen = f" ({one['seen']} seen)" if one["seen"] else ""
+            lines.append(
+                f"| {about['set']}{seen} | {run.config['labels']} | {run.config['method']} | {one['class_name']} | "
+                f"{one['means']['dice']:.3f} ({sure}) | {one['present_patients']} |"
+            )
     return lines
 
 

@@ -26,9 +26,8 @@ from segue.evaluation.embedding import (
     uniformity,
 )
 from segue.experiment.load import load
-from segue.experiment.pool import Pool, gather
-from segue.experiment.pretrain import KIND
-from segue.experiment.represent import Floats, collapse, known, representations, sample
+from segue.experiment.pretraining.pool import Pool, gather
+from segue.experiment.pretraining.represent import Floats, collapse, known, representations, sample
 from segue.experiment.settings import PretrainSettings
 from segue.files import atomic
 from segue.networks import NetworkSettings, SegmentationNetwork
@@ -87,7 +86,7 @@ def embed(
 
 def encoder_of(run: Run) -> SegmentationNetwork:
     """Of a training, or of a pre-training, which keeps nothing else."""
-    if run.about.get("kind") != KIND:
+    if not run.pretraining:
         member = load(run.folder).members[0]
         assert isinstance(member, SegmentationNetwork)
         return member

@@ -15,8 +15,8 @@ from torch import nn
 
 from segue.errors import Failed
 from segue.evaluation.embedding import alignment, effective_rank, probes, spread, uniformity
-from segue.experiment.pool import Pool
-from segue.experiment.represent import Floats, collapse, known, representations, sample
+from segue.experiment.pretraining.pool import Pool
+from segue.experiment.pretraining.represent import Floats, collapse, known, representations, sample
 from segue.networks import SegmentationNetwork
 from segue.networks.pretext import Pretext
 from segue.training.loop import Judged

@@ -21,10 +21,10 @@ from segue.data.phantoms import PHANTOMS
 from segue.data.scanning.scan import scan
 from segue.data.splitting.split import SplitSettings, split
 from segue.errors import BadInput
-from segue.experiment import advise as verb
-from segue.experiment.advise import Advice
-from segue.experiment.facts import Beside, Facts
-from segue.experiment.route import Route, route
+from segue.experiment.advising import advise as verb
+from segue.experiment.advising.advise import Advice
+from segue.experiment.advising.facts import Beside, Facts
+from segue.experiment.advising.route import Route, route
 from segue.experiment.train import train
 from tests.data import made
 from tests.experiment.conftest import SMALL, working_in
@@ -317,7 +317,7 @@ def test_a_probe_takes_steps_and_writes_nothing(tmp_path: Path, monkeypatch: pyt
     with working_in(tmp_path):
         scan("images", "datasets/made", name="made")
         monkeypatch.setattr(verb, "_given", lambda facts, way: _PATCHES if kind == "brain" else _SMALL)
-        monkeypatch.setattr("segue.experiment.pretrain._ON_CPU", 64)
+        monkeypatch.setattr("segue.experiment.pretraining.pretrain._ON_CPU", 64)
         before = everything(tmp_path)
         found = segue.advise("datasets/made")
         assert everything(tmp_path) == before

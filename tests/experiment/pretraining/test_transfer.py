@@ -16,10 +16,11 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from segue.config import validate
 from segue.data.target import Target
-from segue.experiment import assemble, transfer
+from segue.experiment import assemble
 from segue.experiment import train as verb
 from segue.experiment.material import Material, gather
-from segue.experiment.pretrain import Pretrained, pretrain
+from segue.experiment.pretraining import transfer
+from segue.experiment.pretraining.pretrain import Pretrained, pretrain
 from segue.experiment.settings import TrainSettings
 from segue.experiment.train import Trained, train
 from segue.networks import NetworkSettings, SegmentationNetwork, build

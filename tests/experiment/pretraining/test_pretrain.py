@@ -24,10 +24,10 @@ from segue.data.splitting.split import Split
 from segue.data.volumes import nifti
 from segue.data.volumes.grid import Grid
 from segue.errors import BadInput
-from segue.experiment import pretrain as verb
 from segue.experiment.folder import run_name
-from segue.experiment.pool import gather
-from segue.experiment.pretrain import Pretrained, pretrain
+from segue.experiment.pretraining import pretrain as verb
+from segue.experiment.pretraining.pool import gather
+from segue.experiment.pretraining.pretrain import Pretrained, pretrain
 from segue.experiment.settings import PretrainSettings
 from segue.networks.weights import read
 from segue.training.loop import Loop
@@ -203,7 +203,7 @@ def test_as_long_as_was_asked(among: Path) -> None:
 
     def resolved(*data: str, **told: Any) -> PretrainSettings:
         asked = settings(*data, **{"loop": {}, **told})
-        return verb._resolved(asked, gather(asked), lambda line: None)[0]
+        return verb.resolved(asked, gather(asked), lambda line: None)[0]
 
     loop = resolved(HEADS, epochs=2).loop
     assert (loop.steps, loop.batch, loop.epoch_steps) == (6, 12, 3)  # of 36 slices
@@ -231,7 +231,7 @@ class TestBadInput:
     def test_what_is_misspelt_is_told_before_anything_is_prepared(
         self, among: Path, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("segue.experiment.pool.prepare", lambda *_, **__: pytest.fail("prepared"))
+        monkeypatch.setattr("segue.experiment.pretraining.pool.prepare", lambda *_, **__: pytest.fail("prepared"))
         self.refused("did you mean", **wrong)
 
     def test_a_batch_without_a_pair(self, among: Path) -> None:

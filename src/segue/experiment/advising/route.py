@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from segue.evaluation.budget_curve import SPREAD, half_width, patients_for
-from segue.experiment.facts import Beside, Facts
+from segue.experiment.advising.facts import Beside, Facts
 from segue.words import count, some
 
 FEW = 8  # patients: of fewer than 6 that differ no test can say "more than luck", and some never differ

@@ -14,8 +14,7 @@ from segue.evaluation.budget_curve import FEWEST, BudgetCurve, fit
 from segue.evaluation.metrics import METRICS
 from segue.evaluation.pairing import aligned, paired
 from segue.evaluation.table import Table
-from segue.experiment.facts import Facts
-from segue.experiment.pretrain import KIND
+from segue.experiment.advising.facts import Facts
 from segue.training.run import Run
 
 _BUDGET = ("data", "labels", "draw", "loop.seed")  # what may differ: how much was learnt from, and the luck of it
@@ -43,7 +42,7 @@ def curve_of(facts: Facts, runs: Sequence[Path | str]) -> BudgetCurve | None:
 def _run(facts: Facts, where: Path | str) -> tuple[Run, int, Table]:
     """A run, the patients that it learnt from, and its table of the test part."""
     run, dataset = Run.open(where), facts.dataset
-    if run.about.get("kind") == KIND:
+    if run.pretraining:
         raise BadInput(f"{run.folder}: is a pre-training; a curve is drawn through trainings")
     if facts.split is None:
         raise BadInput(

@@ -31,12 +31,12 @@ from segue.data.volumes.placement import Placement
 from segue.data.volumes.recipe import DTYPE, Recipe
 from segue.data.volumes.resample import fitting
 from segue.executors.local import cores
-from segue.experiment import pretrain
-from segue.experiment.facts import Facts
+from segue.experiment.advising.facts import Facts
+from segue.experiment.advising.route import FOLDS, Route
 from segue.experiment.material import Material, Source, images_of
-from segue.experiment.pool import Pool, Pooled
+from segue.experiment.pretraining import pretrain
+from segue.experiment.pretraining.pool import Pool, Pooled
 from segue.experiment.resolve import resolve
-from segue.experiment.route import FOLDS, Route
 from segue.experiment.settings import PretrainSettings, TrainSettings
 from segue.hardware import processor
 from segue.training.machine import MachineSettings, best_device, keep_memory
@@ -136,7 +136,7 @@ def _pretraining(folders: Sequence[str], machine: MachineSettings, say: Say) -> 
         PretrainSettings, {"data": list(folders), "machine": machine.model_dump()}, where="segue.advise"
     )
     pool = Pool(tuple(several), settings.neighbours, settings.contrast.partitions)
-    resolved, seconds = pretrain._resolved(settings, pool, say)
+    resolved, seconds = pretrain.resolved(settings, pool, say)
     assert isinstance(resolved.size, tuple)
     return Timed("pretrain", seconds, _steps(resolved.loop, resolved.size, seconds))
 

@@ -12,10 +12,10 @@ from segue.data.dataset import Dataset, as_dataset
 from segue.errors import BadInput
 from segue.evaluation.budget_curve import FEWEST, RUNS, BudgetCurve, Expected
 from segue.executors.progress import duration
-from segue.experiment.budgets import curve_of
-from segue.experiment.facts import Beside, Facts
-from segue.experiment.probe import Timed, machine, timed
-from segue.experiment.route import FEW, FOLDS, HONEST, Route, route, unknown
+from segue.experiment.advising.budgets import curve_of
+from segue.experiment.advising.facts import Beside, Facts
+from segue.experiment.advising.probe import Timed, machine, timed
+from segue.experiment.advising.route import FEW, FOLDS, HONEST, Route, route, unknown
 from segue.networks import VOLUMES
 from segue.training.machine import best_device
 from segue.words import count, percent, some

@@ -1,0 +1,1 @@
+"""What to do with a dataset: its facts, the route, the minutes, what more masks would bring."""

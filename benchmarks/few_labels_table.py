@@ -28,8 +28,8 @@ def few_labels() -> Iterator[str]:
     yield (
         "## Few labels\n\n`few_labels`: the same network, the same patients with masks for all arms of a seed, no validation, "
         "the last moving average judged once on held-back patients. Mean Dice over classes and patients, then over seeds; a "
-        "pass is an image that a network sees, learning or not, and `before` are those of the pre-training. Minutes are by the "
-        "clock, of one thread beside whatever else the machine was doing; passes are what compares.\n"
+        "pass is an image that a network sees, learning or not, and `before` are those of the pre-training. Minutes are by "
+        "the clock, of one thread beside whatever else the machine was doing; passes are what compares.\n"
     )
     by_data: dict[str, Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:

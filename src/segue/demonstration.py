@@ -156,7 +156,9 @@ def _trainings(story: _Story, home: Dataset) -> dict[str, Path]:
             about = done.run.about
             # Who has ten masks has no others to choose an epoch by.
             chosen = f"validation Dice {about['validation']['dice']:.2f}" if about["validation"] else "the last weights"
-            story.say(f"  {count(about['train'], 'mask'):>9}: {about['steps']:,} steps in {done.seconds:.0f} s, {chosen}")
+            story.say(
+                f"  {count(about['train'], 'mask'):>9}: {about['steps']:,} steps in {done.seconds:.0f} s, {chosen}"
+            )
             runs[name] = done.run.folder
         story.say(
             f"  The same network ({about['parameters'] / 1e6:.2f} M parameters), from nothing, the same steps for both."

@@ -14,9 +14,9 @@ inside a context manager: precision belongs to the loop.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
@@ -69,7 +69,7 @@ class Method(Protocol):
     views: Sequence[Variation]  # how the batch is to be drawn, one view each
     beside: Sequence[Variation]  # likewise a batch without masks beside it; none: there is none
     accumulates: bool  # False: a loss compares the samples of a batch, so the batch cannot be cut
-    average: nn.Module | None  # of the predictor's weights, as the loop keeps it; set by the loop
+    average: Callable[..., Any] | None  # the predictor with averaged weights, as the loop keeps it; set by the loop
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]: ...
 

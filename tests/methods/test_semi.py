@@ -6,11 +6,12 @@ import os
 import signal
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from segue import losses
@@ -225,7 +226,7 @@ def test_nothing_that_follows_is_told() -> None:
 # In the loop
 
 
-def loop(folder: Path, **given: Any) -> Loop:
+def loop(folder: Path, precision: Literal["32-true", "bf16-mixed"] = "32-true", **given: Any) -> Loop:
     helper = small.loop_in(folder, small.settings())
     semi = Semi(Given(small.network(), losses.parse("dice + bce", small.TARGET), parse("flips"), small.TARGET, SemiSettings(
         strong="affine + noise", dropout=0.0, warm=0.25, ramp=0.25, confidence=0.5
@@ -240,8 +241,24 @@ def loop(folder: Path, **given: Any) -> Loop:
         found[:4], Order(4, 0), semi.views, size=small.SIZE, batch=4, padding=CONSTANT, beside=beside, since=3
     )
     return Loop(
-        semi, batches, settings, fabric=helper.fabric, run=helper.run, judge=small.norm_of_weights, keep=small.keep
+        semi,
+        batches,
+        settings,
+        fabric=Fabric(accelerator="cpu", devices=1, precision=precision),
+        run=helper.run,
+        judge=small.norm_of_weights,
+        keep=small.keep,
     )
+
+
+def test_the_teacher_runs_in_the_loops_precision(tmp_path: Path) -> None:
+    """It is not wrapped as what learns is, and once took a third of a step in full precision."""
+    found, halved = loop(tmp_path, "bf16-mixed"), list[bool]()
+    assert found.average is not None
+    found.average.network.register_forward_pre_hook(lambda *_: halved.append(torch.is_autocast_enabled("cpu")))
+    assert found.method.average is not None
+    found.method.average(torch.rand(2, 3, *small.SIZE))
+    assert halved == [True]
 
 
 def test_masks_beside_are_never_looked_at(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,7 +157,7 @@ def test_samples_weigh_by_what_counts_in_them(tmp_path: Path) -> None:
 
     class Weighed:
         accumulates = True
-        average: nn.Module | None = None
+        average: Callable[..., Any] | None = None
         beside: Sequence[Variation] = ()
 
         def __init__(self, weights: list[float]) -> None:
@@ -192,7 +193,7 @@ def test_samples_weigh_by_what_counts_in_them(tmp_path: Path) -> None:
 def test_two_losses_move_only_their_own_network(tmp_path: Path) -> None:
     class Pair:
         accumulates = True
-        average: nn.Module | None = None
+        average: Callable[..., Any] | None = None
         beside: Sequence[Variation] = ()
         seen: list[bool] = []  # noqa: RUF012
 

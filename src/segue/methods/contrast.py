@@ -6,7 +6,7 @@ compared with each other, so a batch is never cut; several processes share their
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -30,7 +30,7 @@ class Contrast:
     """Whole images are compared."""
 
     accumulates = False
-    average: nn.Module | None = None
+    average: Callable[..., Any] | None = None
 
     def __init__(self, network: Pretext, told: ContrastSettings, variation: Variation) -> None:
         self.told = told
@@ -96,7 +96,7 @@ class Local:
     """Places of the decoder's maps are compared, where geometry is undone."""
 
     accumulates = False
-    average: nn.Module | None = None
+    average: Callable[..., Any] | None = None
 
     def __init__(self, network: Pretext, told: ContrastSettings, variation: Variation) -> None:
         self.told = told

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from segue.variations.variation import Variation
 
 class Masked:
     accumulates = True
-    average: nn.Module | None = None
+    average: Callable[..., Any] | None = None
 
     def __init__(self, network: SegmentationNetwork, told: MaskedSettings, variation: Variation) -> None:
         self.told = told

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -14,7 +15,7 @@ from segue.variations.variation import Variation
 
 class Supervised:
     accumulates = True
-    average: nn.Module | None = None
+    average: Callable[..., Any] | None = None
 
     def __init__(self, given: Given) -> None:
         self.networks: dict[str, nn.Module] = {"segmenter": given.network}

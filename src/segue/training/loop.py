@@ -100,9 +100,15 @@ class Loop:
         self.moved = self.plain[predictor] if predictor else None
         self.average = Average(self.moved, float(settings.average)) if self.moved and settings.average else None
         self.judged = self.average.network if self.average else self.moved
-        method.average = self.average.network if self.average else None
+        method.average = self._followed if self.average else None
         self.step, self.best, self.scores, self.sums = 0, -math.inf, list[float](), Sums()
         self.lines: list[dict[str, Any]] = []
+
+    def _followed(self, *given: Any, **how: Any) -> Any:
+        """What the average says, in the precision in which all networks run: it is not wrapped, since it never learns."""
+        assert self.average is not None
+        with self.fabric.autocast():
+            return self.average.network(*given, **how)
 
     # -- the loop ------------------------------------------------------------------------------------------------
 

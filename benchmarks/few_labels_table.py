@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks.common import RESULTS
 from segue.evaluation.statistics import addressed, permutation, spread_of_difference
+from segue.words import count
 
 FULL = ("scratch", "all")
 # Declared before any of it was run: reference, arm, budgets.
@@ -86,6 +87,6 @@ def _compared(reference: str, arm: str, budget: str, rows: Rows) -> str:
     few = "" if len(seeds) > 2 else "; seeds are too few to tell the methods apart from their runs"
     return (
         f"* masks of {budget} {patients}: {arm} against {reference}: {first.mean():.3f} against {second.mean():.3f} "
-        f"({spread.estimate:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, p = {p:.3f}), {len(seeds)} seeds, "
+        f"({spread.estimate:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, p = {p:.3f}), {count(len(seeds), 'seed')}, "
         f"{first.shape[1]} test patients{few}."
     )

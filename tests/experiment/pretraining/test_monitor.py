@@ -94,7 +94,7 @@ def test_three_in_a_row_are_enough(pool: Pool) -> None:
         found = judge(monitor, head)
         assert found.numbers[COLLAPSED] == 1
         assert found.numbers["spread"] < 0.01
-        lines.append({"validation": found.numbers})
+        lines.append({"step": 1000, "validation": found.numbers})
         assert len(said) == expected
     assert said[0].startswith("! all images have nearly the same representation")
     with pytest.raises(Failed, match=r"the pre-training has collapsed: all images .*, 3 judgements in a row") as told:
@@ -103,7 +103,7 @@ def test_three_in_a_row_are_enough(pool: Pool) -> None:
 
 
 def test_what_comes_between_begins_anew(pool: Pool) -> None:
-    bad, good = {"validation": {COLLAPSED: 1.0}}, {"validation": {COLLAPSED: 0.0}}
+    bad, good = {"step": 1000, "validation": {COLLAPSED: 1.0}}, {"step": 1000, "validation": {COLLAPSED: 0.0}}
     head = zeroed(head_of(pool))
     for behind, ends in (
         ([bad, bad], True), ([bad, bad, good], False), ([bad, good, bad], False), ([good, bad, bad], True), ([bad], False),
@@ -140,7 +140,7 @@ def test_means_are_taken_away_before_it_is_watched(pool: Pool) -> None:
 def test_what_paints_is_watched_and_never_stopped(pool: Pool) -> None:
     network = head_of(pool, method="masked")
     assert isinstance(network, SegmentationNetwork)
-    bad = {"validation": {COLLAPSED: 1.0}}
+    bad = {"step": 1000, "validation": {COLLAPSED: 1.0}}
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.zero_()
@@ -153,7 +153,7 @@ def test_what_is_not_a_number_is_told(pool: Pool) -> None:
     with torch.no_grad():
         list(head.projection.parameters())[-1].fill_(float("nan"))
     assert judge(watching(pool), head).numbers == {COLLAPSED: 1.0}
-    bad = {"validation": {COLLAPSED: 1.0}}
+    bad = {"step": 1000, "validation": {COLLAPSED: 1.0}}
     with pytest.raises(Failed, match="are not finite numbers, 3 judgements in a row"):
         judge(watching(pool, lambda: [bad, bad]), head)
 
@@ -227,6 +227,17 @@ def begin(out: str, said: list[str] | None = None) -> Pretrained:
 @pytest.fixture
 def collapsing(among: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(room, "collapse", lambda z, of: "all images are one")
+    monkeypatch.setattr(room, "_BEGINNING", 0)
+
+
+def test_the_first_steps_do_not_count(pool: Pool) -> None:
+    """A network that has hardly begun sees all images alike, however often it is asked."""
+    early = [{"step": 40 * number, "validation": {COLLAPSED: 1.0}} for number in range(1, 7)]
+    said: list[str] = []
+    judge(watching(pool, lambda: early, said.append), zeroed(head_of(pool)))
+    late = [*early, *({**early[0], "step": step} for step in (400, 500))]
+    with pytest.raises(Failed, match="3 judgements in a row"):
+        judge(watching(pool, lambda: late), zeroed(head_of(pool)))
 
 
 def test_a_run_that_collapses_is_stopped_and_stays_so(collapsing: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from segue.variations.variation import Variation
 
 IMAGES, PASSES = 256, 3  # that a judgement looks at, and how often
 _PATIENCE = 3  # judgements in a row: at its beginning a network sees all images nearly alike
+_BEGINNING = 300  # steps
 COLLAPSED = "collapsed"
 
 
@@ -77,7 +78,7 @@ class Monitor:
         return found
 
     def _stop(self, told: str) -> None:
-        behind = itertools.takewhile(lambda line: line.get("validation", {}).get(COLLAPSED), reversed(self.before()))
+        behind = itertools.takewhile(_still_collapsed, reversed(self.before()))
         row = 1 + len(list(behind))
         if row < _PATIENCE:
             if row > 1:
@@ -88,3 +89,8 @@ class Monitor:
             hint="A lower rate (--rate), a higher contrast.temperature, more images in a batch (contrast.volumes), or "
             "variations that leave more of an image.",
         )
+
+
+def _still_collapsed(line: Mapping[str, Any]) -> bool:
+    """Of an epoch that lies behind. The very first steps do not count: a network has not begun to tell images apart."""
+    return bool(line.get("validation", {}).get(COLLAPSED)) and line["step"] >= _BEGINNING

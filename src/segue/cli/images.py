@@ -71,7 +71,7 @@ def pretrain(
         str | None, typer.Option(help="Canvas: its side, or HEIGHTxWIDTH.", show_default="128, on a GPU 224")
     ] = None,
     variation: Annotated[str | None, typer.Option(help="How views of an image differ.", show_default="pretext")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.001")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.0003")] = None,
     batch: Annotated[int | None, typer.Option(help="Images of a step.", show_default="as the method needs")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")] = None,
     devices: Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")] = None,

@@ -71,6 +71,7 @@ def test_a_run_holds_what_it_was_and_did(among: Path, looked: Pretrained) -> Non
     config = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert "auto" not in json.dumps({key: value for key, value in config.items() if key != "stores"})
     assert config["loop"]["batch"] == 3 * 4
+    assert config["loop"]["rate"] == config["loop"]["encoder_rate"] == 3e-4
     assert run.finished
     assert run.about["kind"] == "pre-training"
     assert [line["step"] for line in run.metrics()] == [2, 4]

@@ -49,6 +49,9 @@ Say = Callable[[str], None]
 
 _ON_CPU, _ON_GPU = 128, 224  # sides of the canvas, where nothing else is asked for
 _IMAGES = 32  # of a batch of simclr
+# A third of a training's. Watched without labels on slices of hearts, after 240 steps: 8 directions, and parts told in 38 % of
+# cases against 25 % by chance; at a training's own rate 2 directions and 30 %.
+_RATE = 3e-4
 _JUDGEMENTS = 12  # at most: they choose nothing
 
 
@@ -225,7 +228,8 @@ def _batched(asked: PretrainSettings, pool: Pool, size: tuple[int, int]) -> Loop
         raise BadInput("contrast: images are to be alike across volumes, and no dataset has two volumes")
     if loop.rate == "find":
         raise BadInput("loop.rate: a pre-training has no rate finder; give a number")
-    return loop.resolve(batch=batch, average=0.0, encoder_rate=float(loop.rate))
+    rate = float(loop.rate) if "rate" in loop.model_fields_set else _RATE
+    return loop.model_copy(update={"rate": rate}).resolve(batch=batch, average=0.0, encoder_rate=rate)
 
 
 def _alone(told: ContrastSettings, pool: Pool) -> bool:

@@ -24,6 +24,7 @@ from segue.evaluation.lesions import lesions
 
 TOLERANCE = 2.0  # of NSD: millimetres, or pixels where no spacing is known
 FAILED_DICE, FAILED_IOU = 0.5, 0.65  # below these a case counts as a failure
+NOTHING = 0.05  # of overlap, on average: below, a class was not found at all
 CHALLENGE_IOU = 0.65  # below this the skin challenge's Jaccard is 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from segue.evaluation.metrics import Metric
+from segue.evaluation.metrics import NOTHING, Metric
 from segue.evaluation.statistics import ALPHA
 from segue.words import count, short
 
@@ -18,7 +18,6 @@ MORE = "more than luck"
 MATCHES = "matches"
 NOT_MORE = "not more than luck"
 _OVERLAPS = ("dice", "iou")
-NOTHING = 0.05  # of overlap, below which nothing was found
 VERDICTS = (EQUAL, TOO_SMALL, MORE, MATCHES, NOT_MORE)
 
 

@@ -14,7 +14,7 @@ from segue import losses, networks, variations
 from segue.data.target import Target
 from segue.errors import BadInput, nearest
 from segue.experiment.material import Material
-from segue.experiment.settings import TrainSettings
+from segue.experiment.settings import PretrainSettings, TrainSettings
 from segue.methods import METHODS, Given
 from segue.networks import SegmentationNetwork
 from segue.step import Method
@@ -34,7 +34,9 @@ class Parts:
     padding: Padding
 
 
-def network(settings: TrainSettings, target: Target, channels: int) -> tuple[SegmentationNetwork, str]:
+def network(
+    settings: TrainSettings | PretrainSettings, target: Target, channels: int
+) -> tuple[SegmentationNetwork, str]:
     """The network at its very beginning, the same for a seed on every machine of a kind; and where its weights are from."""
     with seeded(settings.loop.seed, "network"):
         built = networks.build(settings.network, target, channels)
@@ -53,7 +55,7 @@ def seeded(seed: int, purpose: str) -> Iterator[None]:
         yield
 
 
-def padding(settings: TrainSettings, built: SegmentationNetwork) -> Padding:
+def padding(settings: TrainSettings | PretrainSettings, built: SegmentationNetwork) -> Padding:
     colour: tuple[float, ...] = built.mean if settings.padding == "ignore" else ()
     return Padding(settings.padding, colour)
 
@@ -79,8 +81,7 @@ def parts(
     settings: TrainSettings, material: Material, built: SegmentationNetwork, *, rank: int = 0, world: int = 1
 ) -> Parts:
     method = how(settings, material.target, built)
-    if settings.loop.accumulate > 1 and not method.accumulates:
-        raise BadInput(f"{settings.method}: its loss compares the images of a batch, so loop.accumulate must be 1")
+    demand_whole_batch(settings, method)
     assert isinstance(settings.size, tuple)
     fills = padding(settings, built)
     batches = Batches(
@@ -89,6 +90,11 @@ def parts(
         beside=_beside(settings, material, method, fills, rank, world), since=_since(settings), rank=rank, world=world,
     )  # fmt: skip
     return Parts(built, method, batches, fills)
+
+
+def demand_whole_batch(settings: TrainSettings | PretrainSettings, method: Method) -> None:
+    if settings.loop.accumulate > 1 and not method.accumulates:
+        raise BadInput(f"{settings.method}: its loss compares the images of a batch, so loop.accumulate must be 1")
 
 
 def _beside(

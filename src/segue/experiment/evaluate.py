@@ -20,7 +20,7 @@ from segue.evaluation.amounts import Agreement, agreements
 from segue.evaluation.choose import choose
 from segue.evaluation.decision import PLAIN, Decision
 from segue.evaluation.judge import judge
-from segue.evaluation.metrics import METRICS
+from segue.evaluation.metrics import METRICS, NOTHING
 from segue.evaluation.shown import overlays, picked
 from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
@@ -36,7 +36,6 @@ from segue.training.run import Run
 from segue.words import count, some
 
 CASES, SUMMARY, _UNFINISHED = "cases.csv", "summary.json", "unfinished-"
-_NOTHING = 0.05  # Dice below which a class was not found
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ def _on(
             progress=progress, skip_bad=skip_bad, ledger=ledger,
         )  # fmt: skip
     summaries, amounts = summarise(verdict.table, intervals=METRICS), agreements(verdict.table)
-    lost = [one.class_name for one in summaries if one.present and one.means["dice"] < _NOTHING]
+    lost = [one.class_name for one in summaries if one.present and one.means["dice"] < NOTHING]
     if lost:
         say(f"! {dataset.name}: {some(lost)}: hardly found at all; comparing such numbers says nothing")
     about = {

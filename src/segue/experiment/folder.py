@@ -1,16 +1,94 @@
-"""A run's folder found again: the same words, the same run."""
+"""A run's folder found again and brought to its end: the same words, the same run. What trains with masks and what trains
+without differ in how a run is prepared and how it is carried on, and in nothing else."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from segue.errors import BadInput
+from segue.config import validate
+from segue.errors import BadInput, SegueError
 from segue.experiment.settings import PretrainSettings, TrainSettings
+from segue.experiment.telling import Say
+from segue.training.devices import is_child, spawn
+from segue.training.machine import keep_memory
 from segue.training.run import Run
+
+Asked = TypeVar("Asked", TrainSettings, PretrainSettings)
+
+
+class CarryOn(Protocol):
+    """Train what a run's folder says, from where it is to the end."""
+
+    def __call__(self, run: Run, *, track: Sequence[str], progress: bool, say: Say) -> None: ...
+
+
+@dataclass(frozen=True)
+class Ended:
+    run: Run
+    seconds: float
+    already: bool  # it was there, finished
+
+
+def asked_for(
+    kind: type[Asked], data: str | Path | Sequence[str | Path], given: Mapping[str, Any], where: str
+) -> Asked:
+    """Settings from a verb's arguments."""
+    several = [data] if isinstance(data, str | Path) else list(data)
+    return validate(kind, {"data": [str(one) for one in several], **given}, where=where)
+
+
+def to_its_end(
+    asked: TrainSettings | PretrainSettings, out: Path | str | None, detail: str, *,
+    prepared: Callable[[Path], Run], carry_on: CarryOn, module: str, fresh: bool, track: Sequence[str], progress: bool,
+    say: Say,
+) -> Ended:  # fmt: skip
+    """The run that was asked for: found, or prepared; then carried on, by several processes of `module` where so many share
+    a batch. `detail`: of its name, where no folder is given."""
+    keep_memory()
+    folder = Path(out) if out is not None else Path("runs") / run_name(asked, detail)
+    began = time.monotonic()
+    if fresh and (folder / "run.json").exists():
+        shutil.rmtree(folder)
+    known = known_run(folder, asked)
+    if known is not None and known.finished:
+        return Ended(known, 0.0, True)
+    run = known or prepared(folder)
+    if known is not None:
+        say(f"going on with {folder}")
+    devices = run.config["machine"]["devices"]
+    if devices > 1:
+        spawn(module, [str(run.folder), *track], devices)
+    else:
+        carry_on(run, track=track, progress=progress, say=say)
+    return Ended(Run.open(folder), time.monotonic() - began, False)
+
+
+def serve(carry_on: CarryOn) -> None:
+    """As one of several processes: the run's folder and trackers are the command's words."""
+    assert is_child()
+    keep_memory()
+    try:
+        carry_on(Run.open(sys.argv[1]), track=sys.argv[2:], progress=True, say=print)
+    except SegueError as error:
+        sys.exit(f"segue: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def demand_unchanged(run: Run, data: Any, beside: Any) -> None:
+    if (data, beside) != (run.about["data"], run.about["beside"]):
+        raise BadInput(
+            f"{run.folder}: its datasets, stores or splits have changed since it began",
+            hint="Give another --out to train anew.",
+        )
 
 
 def run_name(asked: TrainSettings | PretrainSettings, detail: str) -> str:

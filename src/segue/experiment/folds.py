@@ -5,7 +5,7 @@ The folder of the folds predicts as one: the mean of their probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,9 @@ from segue.evaluation.table import Table
 from segue.experiment.folder import run_name
 from segue.experiment.load import load
 from segue.experiment.settings import TrainSettings
+from segue.experiment.telling import Say
 from segue.experiment.train import train
 from segue.files import write_json
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)

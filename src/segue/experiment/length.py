@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
+from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from segue.errors import BadInput
 from segue.training.loop import Loop
 from segue.training.machine import MachineSettings
+from segue.training.run import Run
 from segue.training.settings import LoopSettings
 
+TRYING = "trying a few steps, to see what this machine does best ..."
 _FEWEST, _MOST = 1000, 20_000  # steps, where neither steps nor epochs nor minutes are given
 _PASSES = 100
 _JUDGEMENTS = 40  # at most, over the whole run
@@ -44,6 +48,17 @@ def demand_one_length(settings: Lasting) -> None:
     given += ["loop.steps"] if settings.loop.steps != "auto" else []
     if len(given) > 1:
         raise BadInput(f"{' and '.join(given)} are both given: how long to train is said once")
+
+
+def endless(settings: S) -> S:
+    """For a trial, whose steps are not counted."""
+    loop = settings.loop.model_copy(update={"steps": 1 << 40, "epoch_steps": 1 << 40, "schedule": "constant"})
+    return settings.model_copy(update={"loop": loop})
+
+
+def nowhere() -> Run:
+    """Of a trial, which writes nothing."""
+    return Run(Path(tempfile.gettempdir()))
 
 
 def step_seconds(loop: Loop) -> float:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -14,7 +12,7 @@ from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.canvas import with_canvas
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.length import demand_one_length, step_seconds, with_length
+from segue.experiment.length import demand_one_length, endless, nowhere, step_seconds, with_length
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
@@ -25,7 +23,6 @@ from segue.training.loop import Loop
 from segue.training.machine import best_device, crowd, sensible_batch, untouched_randomness
 from segue.training.machine import resolve as resolve_machine
 from segue.training.memory import fitting_batch
-from segue.training.run import Run
 from segue.training.settings import LoopSettings
 
 _LEAST, _LESS = 1 << 12, 0.7  # voxels of a patch that is still made smaller, and by how much
@@ -145,12 +142,11 @@ def _rated(settings: TrainSettings, rate: float, started: bool) -> TrainSettings
 def _trial(settings: TrainSettings, material: Material) -> tuple[Loop, SegmentationNetwork]:
     """A loop, and the network that it trains: both are thrown away."""
     built, _ = assemble.network(settings, material.target, material.channels)
-    endless = settings.loop.model_copy(update={"steps": 1 << 40, "epoch_steps": 1 << 40, "schedule": "constant"})
-    parts = assemble.parts(settings.model_copy(update={"loop": endless}), material, built)
-    folder = Run(Path(tempfile.gettempdir()))
+    settings = endless(settings)
+    parts = assemble.parts(settings, material, built)
     loop = Loop(
-        parts.method, parts.batches, endless,
-        fabric=fabric_of(settings.machine), run=folder, judge=None, keep=lambda network, path: None,
+        parts.method, parts.batches, settings.loop,
+        fabric=fabric_of(settings.machine), run=nowhere(), judge=None, keep=lambda network, path: None,
     )  # fmt: skip
     return loop, built
 

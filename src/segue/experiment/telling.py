@@ -9,9 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from segue.executors.progress import duration
+from segue.training.machine import MachineSettings
+from segue.words import count
+
+Say = Callable[[str], None]
 
 _LOG_SECONDS = 30.0
 _TOLD = " told by neighbours"
+
+
+def silent(line: str) -> None:
+    """Nobody listens."""
 
 
 class ProgressLine:
@@ -75,3 +83,7 @@ def watched(numbers: dict[str, float]) -> str:
         if name != "collapsed" and not name.endswith(" by chance"):
             told.append(f"{name} {value:.2f}" + ("" if chance is None else f" (chance {chance:.2f})"))
     return "  ".join(told)
+
+
+def told_machine(machine: MachineSettings) -> str:
+    return f"{machine.device} ({count(int(machine.threads), 'thread')}, {machine.precision}, {machine.layout})"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,37 +12,25 @@ import torch
 
 from segue import networks
 from segue.config import validate
-from segue.errors import BadInput, Failed
+from segue.errors import Failed
 from segue.evaluation.frame import Frame
+from segue.evaluation.metrics import NOTHING
 from segue.experiment import assemble, seen
-from segue.experiment.folder import known_run, run_name
+from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
 from segue.experiment.judging import Judges, frame_of
+from segue.experiment.length import TRYING
 from segue.experiment.material import Material, gather
 from segue.experiment.pretraining.transfer import settle
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
-from segue.experiment.telling import ProgressLine, chosen_by
-from segue.training.devices import fabric_of, is_child, spawn
+from segue.experiment.telling import ProgressLine, Say, chosen_by, silent, told_machine
+from segue.training.devices import fabric_of
 from segue.training.loop import Loop, Watcher
-from segue.training.machine import keep_memory
 from segue.training.run import Run
 from segue.training.trackers import trackers
 
-Say = Callable[[str], None]
 
-_NOTHING = 0.05  # Dice below which a network has learnt nothing yet
-
-
-def _silent(line: str) -> None:
-    """Nobody listens."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    run: Run
-    seconds: float
-    already: bool  # it was there, finished
-
+class Trained(Ended):
     def as_json(self) -> dict[str, Any]:
         about = self.run.about
         return {
@@ -62,7 +47,7 @@ def train(
     fresh: bool = False,
     track: Sequence[str] = (),
     progress: bool = False,
-    say: Say = _silent,
+    say: Say = silent,
     **given: Any,
 ) -> Trained:
     """Train a network; `given` are single settings: minutes=5, labels="10%", network={"encoder": "resnet34"}.
@@ -76,40 +61,23 @@ def train(
         progress: show a line that moves.
         say: is told in sentences what goes on.
     """
-    keep_memory()
-    asked = settings or _settings(data, given)
-    folder = Path(out) if out is not None else Path("runs") / run_name(asked, asked.network.architecture)
-    began = time.monotonic()
-    if fresh and (folder / "run.json").exists():
-        shutil.rmtree(folder)
-    known = known_run(folder, asked)
-    if known is not None and known.finished:
-        return Trained(known, 0.0, True)
-    run = known or _prepared(folder, asked, say, progress)
-    if known is not None:
-        say(f"going on with {folder}")
-    devices = run.config["machine"]["devices"]
-    if devices > 1:
-        spawn("segue.experiment.train", [str(run.folder), *track], devices)
-    else:
-        carry_on(run, track=track, progress=progress, say=say)
-    return Trained(Run.open(folder), time.monotonic() - began, False)
-
-
-def _settings(data: str | Path | Sequence[str | Path], given: Mapping[str, Any]) -> TrainSettings:
-    several = [data] if isinstance(data, str | Path) else list(data)
-    return validate(TrainSettings, {"data": [str(one) for one in several], **given}, where="segue.train")
+    asked = settings or asked_for(TrainSettings, data, given, "segue.train")
+    ended = to_its_end(
+        asked, out, asked.network.architecture, prepared=lambda folder: _prepared(folder, asked, say, progress),
+        carry_on=carry_on, module="segue.experiment.train", fresh=fresh, track=track, progress=progress, say=say,
+    )  # fmt: skip
+    return Trained(ended.run, ended.seconds, ended.already)
 
 
 def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
     """Everything found out and written down; from here on the folder is all that training needs."""
     material = gather(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
-    say("trying a few steps, to see what this machine does best ...")
-    found = resolve(asked, material, say)
-    settings = found.settings
     inherited = seen.inherited(asked.init, asked.network.weights)
     for source in material.sources:
         seen.refuse(inherited, source.dataset, source.judging, asked.init or asked.network.weights)
+    say(TRYING)
+    found = resolve(asked, material, say)
+    settings = found.settings
     built, told = assemble.network(settings, material.target, material.channels)
     if told:
         say(told)
@@ -136,15 +104,13 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
 
 def _outline(settings: TrainSettings, material: Material, parameters: int, seconds: float) -> tuple[str, str]:
     from segue.executors.progress import duration
-    from segue.words import count
 
-    loop, machine = settings.loop, settings.machine
+    loop, machine = settings.loop, told_machine(settings.machine)
     size = "x".join(map(str, settings.size)) if isinstance(settings.size, tuple) else ""  # in the order of --size
-    device = f"{machine.device} ({count(int(machine.threads), 'thread')}, {machine.precision}, {machine.layout})"
     return (
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
         f"{size} {'voxels' if material.patches else 'px (height x width)'}",
-        f"{_counted(material)}; {int(loop.steps):,} steps of {loop.batch} on {device}: {duration(seconds)} or so",
+        f"{_counted(material)}; {int(loop.steps):,} steps of {loop.batch} on {machine}: {duration(seconds)} or so",
     )
 
 
@@ -162,15 +128,11 @@ def _counted(material: Material) -> str:
     return f"{count(volumes, 'training volume')}{slices}{beside}, {count(material.validates, 'validation volume')}"
 
 
-def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = _silent) -> None:
+def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = silent) -> None:
     """Train what the folder says, from where it is to the end. Several processes do this side by side."""
     settings = validate(TrainSettings, run.config, where=str(run.folder / "config.yaml"))
     material = gather(settings)
-    if (material.about(), material.about_beside()) != (run.about["data"], run.about["beside"]):
-        raise BadInput(
-            f"{run.folder}: its datasets, stores or splits have changed since it began",
-            hint="Give another --out to train anew.",
-        )
+    demand_unchanged(run, material.about(), material.about_beside())
     fabric = fabric_of(settings.machine)
     built, _ = assemble.network(settings, material.target, material.channels)
     parts = assemble.parts(settings, material, built, rank=fabric.global_rank, world=fabric.world_size)
@@ -195,7 +157,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         raise
     if fabric.is_global_zero:
         best = max(loop.lines, key=lambda line: line.get("validation", {}).get(settings.select, line["epoch"]))
-        if best.get("validation", {}).get(settings.select, 1.0) < _NOTHING:
+        if best.get("validation", {}).get(settings.select, 1.0) < NOTHING:
             say("! on validation hardly anything is found: train longer, or look at the masks and the learning rate")
         run.finish(steps=loop.step, best_epoch=best["epoch"], validation=best.get("validation", {}))
 
@@ -210,15 +172,4 @@ def _too_large(settings: TrainSettings) -> Failed:
 
 
 if __name__ == "__main__":  # one of several processes
-    import sys
-
-    from segue.errors import SegueError
-
-    assert is_child()
-    keep_memory()
-    try:
-        carry_on(Run.open(sys.argv[1]), track=sys.argv[2:], progress=True, say=print)
-    except SegueError as error:
-        sys.exit(f"segue: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    serve(carry_on)

@@ -17,6 +17,7 @@ from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.errors import Failed
 from segue.evaluation.embedding import Known
+from segue.experiment import assemble
 from segue.experiment.pretraining import monitor as room
 from segue.experiment.pretraining import pretrain as verb
 from segue.experiment.pretraining.monitor import COLLAPSED, Monitor
@@ -46,8 +47,8 @@ def pool(among: Path) -> Pool:
 
 def head_of(pool: Pool, method: str = "simclr", **changes: Any) -> Pretext | SegmentationNetwork:
     asked = settings(HEADS, CLINIC, method=method, **changes)
-    built, _ = verb.network(asked, pool)
-    trained = verb.method_of(asked, pool, built)[1].eval()
+    built, _ = assemble.network(asked, pool.target, pool.channels)
+    trained = verb.method_of(asked, pool, built)[0].networks["encoder"].eval()
     assert isinstance(trained, Pretext | SegmentationNetwork)
     return trained
 

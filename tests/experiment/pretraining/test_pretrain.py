@@ -24,6 +24,7 @@ from segue.data.splitting.split import Split
 from segue.data.volumes import nifti
 from segue.data.volumes.grid import Grid
 from segue.errors import BadInput
+from segue.experiment import assemble
 from segue.experiment.folder import run_name
 from segue.experiment.pretraining import pretrain as verb
 from segue.experiment.pretraining.pool import gather
@@ -99,7 +100,8 @@ def test_what_was_looked_at_is_written_down(among: Path, looked: Pretrained) -> 
 
 def test_only_the_encoder_is_kept(among: Path, looked: Pretrained) -> None:
     asked = validate(PretrainSettings, looked.run.config, where="a test")
-    whole, _ = verb.network(asked, gather(asked))
+    pool = gather(asked)
+    whole, _ = assemble.network(asked, pool.target, pool.channels)
     assert tensors(looked.run) == {name for name in whole.state_dict() if name.startswith("body.encoder.model.")}
 
 
@@ -204,7 +206,7 @@ def test_as_long_as_was_asked(among: Path) -> None:
 
     def resolved(*data: str, **told: Any) -> PretrainSettings:
         asked = settings(*data, **{"loop": {}, **told})
-        return verb.resolved(asked, gather(asked), lambda line: None)[0]
+        return verb.resolved(asked, gather(asked))[0]
 
     loop = resolved(HEADS, epochs=2).loop
     assert (loop.steps, loop.batch, loop.epoch_steps) == (6, 12, 3)  # of 36 slices

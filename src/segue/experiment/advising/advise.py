@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,14 @@ from segue.experiment.advising.budgets import curve_of
 from segue.experiment.advising.facts import Beside, Facts
 from segue.experiment.advising.probe import Timed, machine, timed
 from segue.experiment.advising.route import FEW, FOLDS, HONEST, Route, route, unknown
+from segue.experiment.telling import Say, silent
 from segue.networks import VOLUMES
 from segue.training.machine import best_device
 from segue.words import count, percent, some
 
-Say = Callable[[str], None]
-
 MASKS = 20  # of which it is told what they would bring: a day's work for someone who knows how
 _LONG = 60  # minutes that a first training may take
 _EVERYTHING = "everything"  # a split in which every mask is learnt from
-
-
-def _silent(line: str) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +80,7 @@ def advise(
     beside: Sequence[Path | str] = (),
     runs: Sequence[Path | str] = (),
     probe: bool = True,
-    say: Say = _silent,
+    say: Say = silent,
 ) -> Advice:
     """What to do with a dataset, counted from its table; nothing is written.
 

@@ -7,7 +7,7 @@ prepared for it. Nothing is written either way.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -38,12 +38,11 @@ from segue.experiment.pretraining import pretrain
 from segue.experiment.pretraining.pool import Pool, Pooled
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import PretrainSettings, TrainSettings
+from segue.experiment.telling import Say
 from segue.hardware import processor
 from segue.training.machine import MachineSettings, best_device, keep_memory
 from segue.training.settings import LoopSettings
 from segue.words import count
-
-Say = Callable[[str], None]
 
 _LOOKING = 1 / 3  # of the time of learning from an image
 
@@ -136,7 +135,7 @@ def _pretraining(folders: Sequence[str], machine: MachineSettings, say: Say) -> 
         PretrainSettings, {"data": list(folders), "machine": machine.model_dump()}, where="segue.advise"
     )
     pool = Pool(tuple(several), settings.neighbours, settings.contrast.partitions)
-    resolved, seconds = pretrain.resolved(settings, pool, say)
+    resolved, seconds = pretrain.resolved(settings, pool)
     assert isinstance(resolved.size, tuple)
     return Timed("pretrain", seconds, _steps(resolved.loop, resolved.size, seconds))
 

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,14 +15,13 @@ from segue import networks, variations
 from segue.config import validate
 from segue.errors import BadInput
 from segue.executors.progress import duration
-from segue.experiment import seen
-from segue.experiment.assemble import seeded
-from segue.experiment.folder import known_run, run_name
-from segue.experiment.length import demand_one_length, step_seconds, with_length
+from segue.experiment import assemble, seen
+from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
+from segue.experiment.length import TRYING, demand_one_length, endless, nowhere, step_seconds, with_length
 from segue.experiment.pretraining.monitor import IMAGES, PASSES, Monitor
 from segue.experiment.pretraining.pool import Pool, gather
 from segue.experiment.settings import PretrainSettings
-from segue.experiment.telling import ProgressLine, watched
+from segue.experiment.telling import ProgressLine, Say, silent, told_machine, watched
 from segue.methods.contrast import Contrast, Local
 from segue.methods.masked import Masked
 from segue.methods.settings import ContrastSettings
@@ -34,18 +29,15 @@ from segue.networks import SegmentationNetwork
 from segue.networks.pretext import Pretext, encoder_of
 from segue.step import Method
 from segue.training.batches import Batches
-from segue.training.devices import fabric_of, is_child, spawn
+from segue.training.devices import fabric_of
 from segue.training.loop import Loop, Watcher
-from segue.training.machine import best_device, channels_last, keep_memory, sensible_batch, untouched_randomness
+from segue.training.machine import best_device, sensible_batch, untouched_randomness
 from segue.training.machine import resolve as resolve_machine
 from segue.training.orders import Order, Row, Structured
 from segue.training.run import PRETRAINING, Run
 from segue.training.settings import LoopSettings
 from segue.training.trackers import trackers
-from segue.variations.padding import Padding
 from segue.words import count
-
-Say = Callable[[str], None]
 
 _ON_CPU, _ON_GPU = 128, 224  # sides of the canvas, where nothing else is asked for
 _IMAGES = 32  # of a batch of simclr
@@ -55,16 +47,7 @@ _RATE = 3e-4
 _JUDGEMENTS = 12  # at most: they choose nothing
 
 
-def _silent(line: str) -> None:
-    """Nobody listens."""
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    run: Run
-    seconds: float
-    already: bool
-
+class Pretrained(Ended):
     def as_json(self) -> dict[str, Any]:
         about = self.run.about
         return {
@@ -81,7 +64,7 @@ def pretrain(
     fresh: bool = False,
     track: Sequence[str] = (),
     progress: bool = False,
-    say: Say = _silent,
+    say: Say = silent,
     **given: Any,
 ) -> Pretrained:
     """Train an encoder on images without masks; `given` are single settings: minutes=30, method="masked".
@@ -95,27 +78,12 @@ def pretrain(
         progress: show a line that moves.
         say: is told in sentences what goes on.
     """
-    keep_memory()
-    several = [data] if isinstance(data, str | Path) else list(data)
-    asked = settings or validate(
-        PretrainSettings, {"data": [str(one) for one in several], **given}, where="segue.pretrain"
-    )
-    folder = Path(out) if out is not None else Path("runs") / run_name(asked, asked.method)
-    began = time.monotonic()
-    if fresh and (folder / "run.json").exists():
-        shutil.rmtree(folder)
-    there = known_run(folder, asked)
-    if there is not None and there.finished:
-        return Pretrained(there, 0.0, True)
-    run = there or _prepared(folder, asked, say, progress)
-    if there is not None:
-        say(f"going on with {folder}")
-    devices = run.config["machine"]["devices"]
-    if devices > 1:
-        spawn("segue.experiment.pretraining.pretrain", [str(run.folder), *track], devices)
-    else:
-        carry_on(run, track=track, progress=progress, say=say)
-    return Pretrained(Run.open(folder), time.monotonic() - began, False)
+    asked = settings or asked_for(PretrainSettings, data, given, "segue.pretrain")
+    ended = to_its_end(
+        asked, out, asked.method, prepared=lambda folder: _prepared(folder, asked, say, progress), carry_on=carry_on,
+        module="segue.experiment.pretraining.pretrain", fresh=fresh, track=track, progress=progress, say=say,
+    )  # fmt: skip
+    return Pretrained(ended.run, ended.seconds, ended.already)
 
 
 # Before the first step
@@ -131,9 +99,9 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
         )
     networks.demand_known(asked.network)
     pool = gather(asked, say=say, progress=progress)
-    say("trying a few steps, to see what this machine does best ...")
-    settings, seconds = resolved(asked, pool, say)
-    built, told = network(settings, pool)
+    say(TRYING)
+    settings, seconds = resolved(asked, pool)
+    built, told = assemble.network(settings, pool.target, pool.channels)
     if told:
         say(told)
     about = {
@@ -145,32 +113,29 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=pool.table(),
         seen=[*seen.inherited(settings.init, settings.network.weights), *pool.seen()],
     )  # fmt: skip
-    loop, machine = settings.loop, settings.machine
+    loop = settings.loop
     kinds = ", ".join(
         count(len(own.frames) or len(own.volumes), "picture" if own.frames else "volume") for own in pool.groups
     )
     say(f"{settings.method} on {kinds}: {count(len(pool.examples), 'image')} to look at")
     say(
-        f"{int(loop.steps):,} steps of {loop.batch} images on {machine.device} ({count(int(machine.threads), 'thread')}, "
-        f"{machine.precision}, {machine.layout}): {duration(seconds)} or so"
+        f"{int(loop.steps):,} steps of {loop.batch} images on {told_machine(settings.machine)}: {duration(seconds)} or so"
     )
     return run
 
 
-def resolved(asked: PretrainSettings, pool: Pool, say: Say) -> tuple[PretrainSettings, float]:
+def resolved(asked: PretrainSettings, pool: Pool) -> tuple[PretrainSettings, float]:
     machine = asked.machine.resolve(device=best_device())
     side = asked.size if isinstance(asked.size, int) else _ON_CPU if machine.device == "cpu" else _ON_GPU
     size = asked.size if isinstance(asked.size, tuple) else (side, side)
     settings = asked.model_copy(update={"size": size, "loop": _batched(asked, pool, size)})
-    built, _ = network(settings, pool)
+    built, _ = assemble.network(settings, pool.target, pool.channels)
     if asked.method == "local":
         _demand_whole_cells(built, size)
     machine = resolve_machine(machine, built, channels=pool.channels, size=size)
     settings = settings.model_copy(update={"machine": machine})
     with untouched_randomness():
-        folder = Run(Path(tempfile.gettempdir()))
-        endless = settings.loop.model_copy(update={"steps": 1 << 40, "epoch_steps": 1 << 40, "schedule": "constant"})
-        trial = _loop(settings.model_copy(update={"loop": endless}), pool, folder)
+        trial = _loop(endless(settings), pool, nowhere())
         per_step = step_seconds(trial)
     # Looking takes a third of learning.
     looked = min(IMAGES, len(pool.examples)) * PASSES / 3
@@ -195,9 +160,8 @@ def _demand_whole_cells(built: SegmentationNetwork, size: tuple[int, int]) -> No
 def _batched(asked: PretrainSettings, pool: Pool, size: tuple[int, int]) -> LoopSettings:
     """A batch that has what is compared in it."""
     loop, told = asked.loop, asked.contrast
-    structured = asked.method == "contrast" or (asked.method == "local" and told.across)
-    across = structured and (told.across if asked.method == "local" else told.positives == "across")
-    if not structured:
+    across = told.across if asked.method == "local" else asked.method == "contrast" and told.positives == "across"
+    if not _structured(asked):
         usual = max(_IMAGES, sensible_batch(size)) if asked.method == "simclr" else sensible_batch(size)
         batch = loop.batch if isinstance(loop.batch, int) else usual
         if batch < 2:
@@ -232,6 +196,11 @@ def _batched(asked: PretrainSettings, pool: Pool, size: tuple[int, int]) -> Loop
     return loop.model_copy(update={"rate": rate}).resolve(batch=batch, average=0.0, encoder_rate=rate)
 
 
+def _structured(settings: PretrainSettings) -> bool:
+    """Whether a batch is made of volumes with all their parts."""
+    return settings.method == "contrast" or (settings.method == "local" and settings.contrast.across)
+
+
 def _alone(told: ContrastSettings, pool: Pool) -> bool:
     """Whether no image is a negative of any other."""
     elsewhere = told.elsewhere == "negative" and told.negatives == "all" and len(pool.groups) > 1
@@ -245,59 +214,42 @@ def _alone(told: ContrastSettings, pool: Pool) -> bool:
 # The parts
 
 
-def network(settings: PretrainSettings, pool: Pool) -> tuple[SegmentationNetwork, str]:
-    """At its very beginning, the same for a seed."""
-    with seeded(settings.loop.seed, "network"):
-        built = networks.build(settings.network, pool.target, pool.channels)
-    told = str(networks.load_weights(built, settings.init)) if settings.init else ""
-    if settings.machine.layout == "channels-last":
-        channels_last(built)
-    return built, told
-
-
-def method_of(
-    settings: PretrainSettings, pool: Pool, built: SegmentationNetwork
-) -> tuple[Method, nn.Module, Sequence[str]]:
-    """The method, what it trains, and how the names of those tensors begin that are kept."""
+def method_of(settings: PretrainSettings, pool: Pool, built: SegmentationNetwork) -> tuple[Method, Sequence[str]]:
+    """The method, and how the names of those tensors begin that are kept of what it trains."""
     variation, told = variations.parse(settings.variation), settings.contrast
     if settings.method == "masked":
-        return Masked(built, settings.masked, variation), built, (*encoder_of(built), "body.decoder.")
+        return Masked(built, settings.masked, variation), (*encoder_of(built), "body.decoder.")
     if settings.method == "simclr":
         told = told.model_copy(update={"positives": "images"})
-    with seeded(settings.loop.seed, "head"):
+    with assemble.seeded(settings.loop.seed, "head"):
         head = Pretext(
             built, width=told.width, levels=told.levels if settings.method == "local" else 0, demean=told.demean,
             datasets=len(pool.several), memory=told.memory,
         )  # fmt: skip
     kind = Local if settings.method == "local" else Contrast
-    return kind(head, told, variation), head, head.learnt()
+    return kind(head, told, variation), head.learnt()
 
 
-def row_of(settings: PretrainSettings, pool: Pool) -> Row:
-    if settings.method == "contrast" or (settings.method == "local" and settings.contrast.across):
+def _row(settings: PretrainSettings, pool: Pool) -> Row:
+    if _structured(settings):
         return Structured(pool.groups, settings.contrast.partitions, settings.loop.seed)
     return Order(len(pool.examples), settings.loop.seed)
 
 
-def padding_of(settings: PretrainSettings, built: SegmentationNetwork) -> Padding:
-    return Padding(settings.padding, built.mean if settings.padding == "ignore" else ())
-
-
 def _loop(
     settings: PretrainSettings, pool: Pool, run: Run, *, monitored: bool = False, track: Sequence[str] = (),
-    progress: bool = False, say: Say = _silent,
+    progress: bool = False, say: Say = silent,
 ) -> Loop:  # fmt: skip
     assert isinstance(settings.size, tuple)
     fabric = fabric_of(settings.machine)
-    built, _ = network(settings, pool)
-    made, _, kept = method_of(settings, pool, built)
-    fills = padding_of(settings, built)
+    built, _ = assemble.network(settings, pool.target, pool.channels)
+    made, kept = method_of(settings, pool, built)
+    assemble.demand_whole_batch(settings, made)
+    fills = assemble.padding(settings, built)
     batches = Batches(
-        pool.examples, row_of(settings, pool), made.views, size=settings.size, batch=int(settings.loop.batch), padding=fills,
+        pool.examples, _row(settings, pool), made.views, size=settings.size, batch=int(settings.loop.batch), padding=fills,
         known=pool.known, rank=fabric.global_rank, world=fabric.world_size,
     )  # fmt: skip
-    if settings.loop.accumulate > 1 and not made.accumulates:
-        raise BadInput(f"{settings.method}: its loss compares the images of a batch, so loop.accumulate must be 1")
     watchers: list[Watcher] = []
     if monitored and fabric.is_global_zero:
         watchers = [*([ProgressLine(watched)] if progress else []), *trackers(track, run)]
@@ -320,15 +272,11 @@ def _keep(network: nn.Module, path: Path, *, kept: Sequence[str]) -> None:
     networks.save(inner, path, only=kept)
 
 
-def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = _silent) -> None:
+def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = silent) -> None:
     """Train what the folder says, from where it is to the end. Several processes do this side by side."""
     settings = validate(PretrainSettings, run.config, where=str(run.folder / "config.yaml"))
     pool = gather(settings)
-    if pool.about() != run.about["data"]:
-        raise BadInput(
-            f"{run.folder}: its datasets, stores or splits have changed since it began",
-            hint="Give another --out to train anew.",
-        )
+    demand_unchanged(run, pool.about(), [])
     loop = _loop(settings, pool, run, monitored=True, track=track, progress=progress, say=say)
     loop.fit(workers=int(settings.machine.workers))
     if loop.fabric.is_global_zero:
@@ -336,15 +284,4 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
 
 
 if __name__ == "__main__":  # one of several processes
-    import sys
-
-    from segue.errors import SegueError
-
-    assert is_child()
-    keep_memory()
-    try:
-        carry_on(Run.open(sys.argv[1]), track=sys.argv[2:], progress=True, say=print)
-    except SegueError as error:
-        sys.exit(f"segue: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+    serve(carry_on)

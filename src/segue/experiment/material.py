@@ -5,7 +5,7 @@ Here the promises about test cases are kept: nothing that fits anything ever get
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -16,8 +16,6 @@ import numpy.typing as npt
 from segue import networks
 from segue.data.case import Case
 from segue.data.dataset import Dataset
-from segue.data.preparing.prepare import Plan, plan, prepare
-from segue.data.preparing.volumes import settings_like
 from segue.data.splitting.split import Split, split
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import Store
@@ -27,9 +25,11 @@ from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.evaluation.decision import true_masks
 from segue.evaluation.frame import Seen
+from segue.experiment.opening import about, alike, demand_own_names, images_of, made, name_of, row, store_of, unmasked
 from segue.experiment.seen import IMAGES, MASKS, Rows, without_copies
 from segue.experiment.seen import rows as seen_rows
 from segue.experiment.settings import TrainSettings
+from segue.experiment.telling import Say, silent
 from segue.training.examples import Example, FrameExample, SliceExample
 from segue.training.patches import FOREGROUND, PatchExample
 from segue.words import some
@@ -48,9 +48,8 @@ class Source:
 
     @property
     def judging(self) -> set[str]:
-        """Cases that this training is, or may later be, judged by."""
-        held = {case for part in ("validation", "test") for case in self.split.cases(part)}
-        return held | {case.case for case in self.validation}
+        """Cases that this training is, or may later be, judged by: of a fold its own validation too."""
+        return self.split.judging | {case.case for case in self.validation}
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,7 @@ class Material:
         return sum(len(source.validation) for source in self.sources)
 
     def named(self, source: Source | Beside, case: Case) -> str:
-        """Cases of one name in two datasets stay apart."""
-        return case.case if len(self.sources) + len(self.beside) == 1 else f"{source.dataset.name}/{case.case}"
+        return name_of(case, source.dataset, len(self.sources) + len(self.beside))
 
     def _examples(self, source: Source, cases: Sequence[Case]) -> list[Example]:
         table, store = self.lookup(source), source.store
@@ -169,8 +167,8 @@ class Material:
             for case in source.dataset.cases:
                 part = source.split.parts.get(case.case, "left out")
                 unused = "unused" if part in ("train", "validation") else part
-                rows.append(_row(case, source.dataset, plays.get(case.case, unused)))
-        return rows + [_row(case, one.dataset, "images") for one in self.beside for case in one.images]
+                rows.append(row(case, source.dataset, plays.get(case.case, unused)))
+        return rows + [row(case, one.dataset, "images") for one in self.beside for case in one.images]
 
     def looked_at(self) -> Rows:
         """With masks or without."""
@@ -182,32 +180,28 @@ class Material:
     def about(self) -> list[dict[str, str]]:
         return [
             {
-                **_about(source), "split": source.split.name, "hash": source.split.hash, "how": source.split.how,
+                **about(source), "split": source.split.name, "hash": source.split.hash, "how": source.split.how,
             }
             for source in self.sources
         ]  # fmt: skip
 
     def about_beside(self) -> list[dict[str, str]]:
-        return [_about(one) for one in self.beside]
+        return [about(one) for one in self.beside]
 
 
 def gather(
     settings: TrainSettings,
     *,
     check: Callable[[Target], None] = lambda target: None,
-    say: Callable[[str], None] = lambda line: None,
+    say: Say = silent,
     progress: bool = False,
 ) -> Material:
     """Open everything, prepare and split what is not yet, and refuse what cannot work; `check` before anything is done."""
     if not settings.data:
         raise BadInput("there is nothing to train on", hint="segue train --data DATASET")
     datasets = [Dataset.open(folder) for folder in settings.data]
-    names = [dataset.name for dataset in [*datasets, *map(Dataset.open, settings.unlabelled)]]
-    if len(set(names)) != len(names):
-        raise BadInput(
-            f"two of the datasets have the name {max(names, key=names.count)!r}",
-            hint="Change `name` in one's dataset.yaml.",
-        )
+    unlabelled = [Dataset.open(folder) for folder in settings.unlabelled]
+    demand_own_names(dataset.name for dataset in [*datasets, *unlabelled])
     target = _target(settings, _classes(datasets[0]))
     check(target)
     looks = settings.method == "semi"  # at images without their masks
@@ -217,7 +211,7 @@ def gather(
         )
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
-        store = _store(settings, place, dataset, sources[0].store if sources else None, say, progress)
+        store = store_of(settings, place, dataset, sources[0].store if sources else None, say, progress)
         first = sources[0].store.card if sources else store.card
         if (store.card.recipe is None) != (first.recipe is None):
             raise BadInput(f"{dataset.name} and {datasets[0].name}: one holds pictures and the other volumes")
@@ -233,19 +227,15 @@ def gather(
             )
         sources.append(_source(settings, dataset, store, say, looks))
     judged = [(source.dataset, source.judging) for source in sources]
-    beside = tuple(
-        _beside(Dataset.open(folder), sources[0].store, judged, say, progress)
-        for folder in settings.unlabelled
-        if looks
-    )
+    beside = tuple(_beside(dataset, sources[0].store, judged, say, progress) for dataset in unlabelled)
     patches = settings.network.architecture == networks.VOLUMES
-    _demand_fitting(settings, names[0], pictures=sources[0].store.card.recipe is None, patches=patches)
+    _demand_fitting(settings, datasets[0].name, pictures=sources[0].store.card.recipe is None, patches=patches)
     material = Material(
         tuple(sources), beside, target, dict(settings.same), settings.neighbours, patches,
         FOREGROUND if settings.balance is None else settings.balance,
     )  # fmt: skip
     if not material.train:
-        raise BadInput(f"{', '.join(names)}: no training case has a mask")
+        raise BadInput(f"{', '.join(dataset.name for dataset in datasets)}: no training case has a mask")
     material.demand_classes()
     for source in sources:
         if missing := material.never_drawn(source):
@@ -292,41 +282,7 @@ def _joined(stores: Sequence[Store]) -> Recipe | None:
     return recipe
 
 
-def _store(
-    settings: TrainSettings,
-    place: int,
-    dataset: Dataset,
-    first: Store | None,
-    say: Callable[[str], None],
-    progress: bool,
-) -> Store:
-    if settings.stores != "auto":
-        if len(settings.stores) != len(settings.data):
-            raise BadInput(f"{len(settings.data)} datasets and {len(settings.stores)} stores: give one for each")
-        store = Store.open(settings.stores[place])
-        known = {case.case for case in dataset.cases}
-        strange = next((name for name in store.numbers if name not in known), None)
-        if strange is not None:
-            raise BadInput(f"{store.folder}: holds {strange!r}, which is no case of {dataset.name}")
-        return store
-    done = prepare(dataset if first is None else _alike(dataset, first), progress=progress)
-    if not done.already:
-        say(f"prepared {dataset.name}: {done.target}")
-    return done.store
-
-
-def _alike(dataset: Dataset, first: Store) -> Plan:
-    """As the first dataset was prepared, whatever would be proposed for this one alone; beside a store that it has already."""
-    if first.card.recipe is None or not dataset.cases[0].volume:
-        return plan(dataset)
-    settings = settings_like(first.card.recipe, first.card.channels, dataset)
-    found = plan(dataset, settings=settings)
-    if not found.target.exists() or Store.open(found.target).card.made_from == found.made_from:
-        return found
-    return plan(dataset, found.target.with_name(f"{dataset.name}-like-{first.card.dataset}"), settings=settings)
-
-
-def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callable[[str], None], looks: bool) -> Source:
+def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Say, looks: bool) -> Source:
     if settings.split == "split" and not (dataset.folder / "split.csv").exists():
         made = split(dataset)
         say(f"split {dataset.name} {made.how}: {dataset.folder / 'split.csv'}")
@@ -376,59 +332,18 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Callab
 def _beside(
     dataset: Dataset,
     first: Store,
-    judged: Sequence[tuple[Dataset, Iterable[str]]],
-    say: Callable[[str], None],
+    judged: Sequence[tuple[Dataset, set[str]]],
+    say: Say,
     progress: bool,
 ) -> Beside:
     """All images of a dataset; where it is split, only what is for training."""
-    done = prepare(_alike(dataset, first), progress=progress)
-    if not done.already:
-        say(f"prepared {dataset.name}: {done.target}")
-    store = done.store
+    store = made(alike(dataset, first), say, progress)
     for name in ("channels", "dtype"):
         have, want = getattr(store.card, name), getattr(first.card, name)
         if have != want:
             raise BadInput(f"{dataset.name}: its {name} are {have}, and those of {first.card.dataset} {want}")
-    left = without_copies(dataset, images_of(dataset), [(one, set(tests)) for one, tests in judged])
-    if (gone := len(images_of(dataset)) - len(left)) > 0:
-        say(f"! {dataset.name}: {gone} left out: copies of what is validated or tested on")
+    images = images_of(dataset)
+    left = without_copies(dataset, images, judged)
+    if len(left) < len(images):
+        say(f"! {dataset.name}: {len(images) - len(left)} left out: copies of what is validated or tested on")
     return Beside(dataset, store, tuple(left))
-
-
-def images_of(dataset: Dataset, name: str = "split") -> tuple[Case, ...]:
-    """What may be looked at without masks: never what is for validation or the test of its own dataset."""
-    if not (dataset.folder / f"{name}.csv").exists():
-        return dataset.cases
-    inside = set(Split.open(dataset, name).cases("train"))
-    return tuple(case for case in dataset.cases if case.case in inside)
-
-
-def unmasked(
-    store: Store, cases: Sequence[Case], named: Callable[[Case], str], *, patches: bool = False, neighbours: int = 0
-) -> list[Example]:
-    """Examples of images alone."""
-    there = [(named(case), store.numbers[case.case]) for case in cases if case.case in store.numbers]
-    if isinstance(store, FrameStore):
-        return [FrameExample(name, store, number, None) for name, number in there]
-    assert isinstance(store, VolumeStore)
-    if patches:
-        return [PatchExample(name, store, number, None, foreground=0) for name, number in there]
-    return [
-        SliceExample(name, store, number, None, slice=slice_, neighbours=neighbours)
-        for name, number in there
-        for slice_ in range(store.places[number].placement.stored[0])
-    ]
-
-
-def _row(case: Case, dataset: Dataset, part: str) -> dict[str, str]:
-    return {
-        "case": case.case, "dataset": dataset.name, "patient": case.patient, "site": case.site, "part": part,
-        "digest": case.digest,
-    }  # fmt: skip
-
-
-def _about(one: Source | Beside) -> dict[str, str]:
-    return {
-        "name": one.dataset.name, "folder": str(one.dataset.folder), "store": str(one.store.folder),
-        "made_from": one.store.card.made_from,
-    }  # fmt: skip

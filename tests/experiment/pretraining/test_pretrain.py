@@ -234,7 +234,7 @@ class TestBadInput:
     def test_what_is_misspelt_is_told_before_anything_is_prepared(
         self, among: Path, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("segue.experiment.pretraining.pool.prepare", lambda *_, **__: pytest.fail("prepared"))
+        monkeypatch.setattr("segue.experiment.opening.prepare", lambda *_, **__: pytest.fail("prepared"))
         self.refused("did you mean", **wrong)
 
     def test_a_batch_without_a_pair(self, among: Path) -> None:

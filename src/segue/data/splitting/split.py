@@ -92,6 +92,11 @@ class Split:
                 )
 
     @property
+    def judging(self) -> set[str]:
+        """Cases that whatever is trained is, or may later be, judged by."""
+        return {case for part in ("validation", "test") for case in self.cases(part)}
+
+    @property
     def units_of_training(self) -> set[str]:
         """Patients (and what belongs with them) that have masks to learn from."""
         return {self.units[case] for case in self.cases("train") if case in self.labelled}

@@ -16,6 +16,7 @@ from segue.experiment.advising.budgets import curve_of
 from segue.experiment.advising.facts import Beside, Facts
 from segue.experiment.advising.probe import Timed, machine, timed
 from segue.experiment.advising.route import FEW, FOLDS, HONEST, Route, route, unknown
+from segue.experiment.opening import demand_own_names
 from segue.experiment.telling import Say, silent
 from segue.networks import VOLUMES
 from segue.training.machine import best_device
@@ -93,12 +94,7 @@ def advise(
     """
     facts = Facts.of(as_dataset(dataset))
     others = tuple(Beside.of(facts, one) for one in dict.fromkeys(map(Path, beside)))
-    names = [one.name for one in others]
-    if len(set(names)) < len(names):
-        raise BadInput(
-            f"two of the datasets have the name {max(names, key=names.count)!r}",
-            hint="Change `name` in one's dataset.yaml.",
-        )
+    demand_own_names(one.name for one in others)
     way = route(facts, others, on_cpu=best_device() == "cpu")
     gain, curve = _gain(facts, list(dict.fromkeys(map(Path, runs))))
     times: list[Timed] = []

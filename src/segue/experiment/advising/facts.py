@@ -16,7 +16,7 @@ from segue.data.preparing.volumes import modality_of
 from segue.data.splitting.dealing import in_proportion, strata_of, units_of
 from segue.data.splitting.split import Split, SplitSettings
 from segue.errors import BadInput
-from segue.experiment.material import images_of
+from segue.experiment.opening import images_of
 
 
 @dataclass(frozen=True)
@@ -168,11 +168,7 @@ class Beside:
             )
         looked = {case.case for case in images_of(theirs)}
         pairs = [pair for pair in between(ours, theirs) if pair.kind != "frame" and pair.b in looked]
-        judging = (
-            {case for case, part in facts.split.parts.items() if part in ("validation", "test")}
-            if facts.split
-            else set()
-        )
+        judging = facts.split.judging if facts.split else set()
         one, other = ours.card, theirs.card
         alike = (len(one.channels), one.dtype, facts.volumes) == (
             len(other.channels), other.dtype, any(case.volume for case in theirs.cases),

@@ -33,7 +33,8 @@ from segue.data.volumes.resample import fitting
 from segue.executors.local import cores
 from segue.experiment.advising.facts import Facts
 from segue.experiment.advising.route import FOLDS, Route
-from segue.experiment.material import Material, Source, images_of
+from segue.experiment.material import Material, Source
+from segue.experiment.opening import images_of
 from segue.experiment.pretraining import pretrain
 from segue.experiment.pretraining.pool import Pool, Pooled
 from segue.experiment.resolve import resolve

@@ -6,16 +6,14 @@ validation and test is not looked at, nor is a copy of it in another one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from segue.data.case import Case
 from segue.data.dataset import Dataset
-from segue.data.preparing.prepare import prepare
 from segue.data.splitting.dealing import units_of
 from segue.data.splitting.split import Split
 from segue.data.stores.store import Store
@@ -23,8 +21,9 @@ from segue.data.stores.volumes import VolumePlace, VolumeStore
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.experiment import seen
-from segue.experiment.material import unmasked
+from segue.experiment.opening import about, demand_own_names, name_of, row, store_of, unmasked
 from segue.experiment.settings import PretrainSettings
+from segue.experiment.telling import Say, silent
 from segue.training.examples import Example, FrameExample, SliceExample, Widened
 from segue.training.orders import Group, Volume
 from segue.words import count
@@ -55,13 +54,13 @@ class Pool:
         return [
             [
                 self._widened(one)
-                for one in unmasked(each.store, each.images, self._named(each), neighbours=self.neighbours)
+                for one in unmasked(each.store, each.images, partial(self.named, each), neighbours=self.neighbours)
             ]
             for each in self.several
         ]
 
-    def _named(self, one: Pooled) -> Callable[[Case], str]:
-        return lambda case: case.case if len(self.several) == 1 else f"{one.dataset.name}/{case.case}"
+    def named(self, one: Pooled, case: Case) -> str:
+        return name_of(case, one.dataset, len(self.several))
 
     def _widened(self, example: Example) -> Example:
         if (example.channels, example.dtype) == (self.channels, self.dtype):
@@ -96,8 +95,8 @@ class Pool:
         units: dict[tuple[int, str], int] = {}
         volumes: dict[tuple[int, str], int] = {}
         for number, (one, own) in enumerate(zip(self.several, self._own, strict=True)):
-            together, name_of = units_of(one.dataset.cases), self._named(one)
-            names = {name_of(case): case.case for case in one.images}
+            together = units_of(one.dataset.cases)
+            names = {self.named(one, case): case.case for case in one.images}
             for example in own:
                 unit = units.setdefault((number, together[names[example.case]]), len(units))
                 volume = volumes.setdefault((number, example.case), len(volumes))
@@ -105,10 +104,8 @@ class Pool:
         return np.array(rows, np.int64)
 
     def _partition(self, example: Example) -> int:
-        inner = example.example if isinstance(example, Widened) else example
-        if not isinstance(inner, SliceExample):
-            return -1
-        return partition_of(inner.place, inner.slice, self.partitions)
+        one = sliced(example)
+        return -1 if one is None else partition_of(one.place, one.slice, self.partitions)
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -136,20 +133,17 @@ class Pool:
             inside = {case.case for case in one.images}
             for case in one.dataset.cases:
                 part = "images" if case.case in inside else "unused"
-                found.append({
-                    "case": case.case, "dataset": one.dataset.name, "patient": case.patient, "site": case.site, "part": part,
-                    "digest": case.digest,
-                })  # fmt: skip
+                found.append(row(case, one.dataset, part))
         return found
 
     def about(self) -> list[dict[str, str]]:
-        return [
-            {
-                "name": one.dataset.name, "folder": str(one.dataset.folder), "store": str(one.store.folder),
-                "made_from": one.store.card.made_from, "hash": one.split,
-            }
-            for one in self.several
-        ]  # fmt: skip
+        return [{**about(one), "hash": one.split} for one in self.several]
+
+
+def sliced(example: Example) -> SliceExample | None:
+    """The slice that it is, in whichever channels; None: a picture."""
+    inner = example.example if isinstance(example, Widened) else example
+    return inner if isinstance(inner, SliceExample) else None
 
 
 def partition_of(place: VolumePlace, slice_: int, partitions: int) -> int:
@@ -163,24 +157,17 @@ def _frozen(parts: list[list[int]]) -> Volume:
     return tuple(tuple(part) for part in parts)
 
 
-def gather(
-    settings: PretrainSettings, *, say: Callable[[str], None] = lambda line: None, progress: bool = False
-) -> Pool:
+def gather(settings: PretrainSettings, *, say: Say = silent, progress: bool = False) -> Pool:
     """Open everything, prepare what is not yet, leave out what judges any of them."""
     if not settings.data:
         raise BadInput("there is nothing to look at", hint="segue pretrain --data DATASET,DATASET")
     datasets = [Dataset.open(folder) for folder in settings.data]
-    names = [dataset.name for dataset in datasets]
-    if len(set(names)) != len(names):
-        raise BadInput(
-            f"two of the datasets have the name {max(names, key=names.count)!r}",
-            hint="Change `name` in one's dataset.yaml.",
-        )
+    demand_own_names(dataset.name for dataset in datasets)
     splits = [_split(dataset, settings.split) for dataset in datasets]
-    judged = [(one, set() if parts is None else _judging(parts)) for one, parts in zip(datasets, splits, strict=True)]
+    judged = [(one, set() if parts is None else parts.judging) for one, parts in zip(datasets, splits, strict=True)]
     found = []
     for place, (dataset, parts) in enumerate(zip(datasets, splits, strict=True)):
-        store = _store(settings, place, dataset, say, progress)
+        store = store_of(settings, place, dataset, None, say, progress)
         cases = [case for case in dataset.cases if case.case in store.numbers]
         if parts is None:
             say(f"{dataset.name}: is not split, so all of its {count(len(cases), 'image')} are looked at")
@@ -207,23 +194,6 @@ def gather(
 
 def _split(dataset: Dataset, name: str) -> Split | None:
     return Split.open(dataset, name) if (dataset.folder / f"{name}.csv").exists() else None
-
-
-def _judging(parts: Split) -> set[str]:
-    return {case for part in ("validation", "test") for case in parts.cases(part)}
-
-
-def _store(
-    settings: PretrainSettings, place: int, dataset: Dataset, say: Callable[[str], None], progress: bool
-) -> Store:
-    if settings.stores != "auto":
-        if len(settings.stores) != len(settings.data):
-            raise BadInput(f"{len(settings.data)} datasets and {len(settings.stores)} stores: give one for each")
-        return Store.open(settings.stores[place])
-    done = prepare(dataset, progress=progress)
-    if not done.already:
-        say(f"prepared {dataset.name}: {done.target}")
-    return done.store
 
 
 def _demand_channels(pool: Pool) -> None:

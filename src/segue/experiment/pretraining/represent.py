@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from segue.evaluation.embedding import Known, collapsed
-from segue.experiment.pretraining.pool import Pool
+from segue.experiment.pretraining.pool import Pool, sliced
 from segue.networks import SegmentationNetwork
 from segue.training.batches import Batches, on_device
 from segue.training.examples import Example
@@ -75,16 +75,10 @@ def sample(pool: Pool, most: int) -> list[int]:
 
 def known(pool: Pool, chosen: Sequence[int]) -> Known:
     """What is known of these examples, in words."""
-    cases = {}
-    for one in pool.several:
-        for case in one.images:
-            name = case.case if len(pool.several) == 1 else f"{one.dataset.name}/{case.case}"
-            cases[name] = (one.dataset.name, case)
+    cases = {pool.named(one, case): (one.dataset.name, case) for one in pool.several for case in one.images}
     rows = pool.known[list(chosen)]
     of = [cases[pool.examples[number].case] for number in chosen]
-    slices = [
-        getattr(getattr(pool.examples[number], "example", pool.examples[number]), "slice", -1) for number in chosen
-    ]
+    slices = [sliced(pool.examples[number]) for number in chosen]
     return Known(
         cases=tuple(case.case for _, case in of),
         datasets=tuple(name for name, _ in of),
@@ -92,5 +86,5 @@ def known(pool: Pool, chosen: Sequence[int]) -> Known:
         units=tuple(str(unit) for unit in rows[:, 4]),
         partitions=tuple(int(part) for part in rows[:, 2]),
         volumes=tuple(case.case if part >= 0 else "" for (_, case), part in zip(of, rows[:, 2], strict=True)),
-        slices=tuple(slices),
+        slices=tuple(-1 if one is None else one.slice for one in slices),
     )

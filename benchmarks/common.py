@@ -110,3 +110,26 @@ def shared_data() -> Path:
     if not folder.is_dir():
         sys.exit("This benchmark reads the public research data at ../shared/data or $SEGUE_DATA, which is not there.")
     return folder
+
+
+def step_ends() -> tuple[list[float], list[float]]:
+    """From now on, of the last training of this process: when each of its steps ended, and how long all of it took."""
+    from segue.training.loop import Loop
+
+    ends: list[float] = []
+    whole: list[float] = []
+    step, fit = Loop.one_step, Loop.fit
+
+    def timed(self: Loop, parcels: Any) -> float:
+        loss = step(self, parcels)
+        ends.append(time.perf_counter())
+        return loss
+
+    def fitted(self: Loop, *, workers: int) -> None:
+        ends.clear()  # of the probes
+        start = time.perf_counter()
+        fit(self, workers=workers)
+        whole.append(time.perf_counter() - start)
+
+    Loop.one_step, Loop.fit = timed, fitted  # type: ignore[method-assign]
+    return ends, whole

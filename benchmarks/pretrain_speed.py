@@ -17,11 +17,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import machine, save, shared_data
+from benchmarks.common import machine, save, shared_data, step_ends
 
 MARKS = {True: 2.0, False: 2.0 * 2 / 3}
 SIZE, BATCH, STEPS, WARM_UP = 128, 32, 10, 2
@@ -33,21 +32,8 @@ SIDES = ("ours", "default", "best")
 
 def ours(folder: Path) -> dict[str, Any]:
     import segue
-    from segue.training.loop import Loop
 
-    ends: list[float] = []
-    step, fit = Loop.one_step, Loop.fit
-
-    def timed(self: Loop, parcels: Any) -> float:
-        loss = step(self, parcels)
-        ends.append(time.perf_counter())
-        return loss
-
-    def fitted(self: Loop, *, workers: int) -> None:
-        ends.clear()  # of the probes
-        fit(self, workers=workers)
-
-    Loop.one_step, Loop.fit = timed, fitted  # type: ignore[method-assign]
+    ends, _ = step_ends()
     run = segue.pretrain(
         folder / "dataset", folder / f"run-{os.getpid()}", stores=(str(folder / "store"),), method="simclr", size=SIZE,
         variation=CHAIN, loop={"steps": STEPS, "epoch_steps": STEPS, "batch": BATCH},

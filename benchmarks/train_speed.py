@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import save, shared_data
+from benchmarks.common import save, shared_data, step_ends
 
 CONFIGURATIONS = {
     "resnet18, 256 px": ("resnet18", 256, 8),
@@ -63,25 +63,8 @@ def ours(folder: Path, encoder: str, size: int, batch: int) -> dict[str, Any]:
     import torch
 
     import segue
-    from segue.training.loop import Loop
 
-    ends: list[float] = []
-    step, fit = Loop.one_step, Loop.fit
-
-    def timed(self: Loop, parcels: Any) -> float:
-        loss = step(self, parcels)
-        ends.append(time.perf_counter())
-        return loss
-
-    whole: list[float] = []
-
-    def fitted(self: Loop, *, workers: int) -> None:
-        ends.clear()  # of the probes
-        start = time.perf_counter()
-        fit(self, workers=workers)
-        whole.append(time.perf_counter() - start)
-
-    Loop.one_step, Loop.fit = timed, fitted  # type: ignore[method-assign]
+    ends, whole = step_ends()
     steps = TRAIN // batch * EPOCHS
     done = segue.train(
         folder / "dataset", folder / f"run-{os.getpid()}", stores=(str(folder / "store"),), split="bench", size=(size, size),

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor, nn
 
+from segue.data.case import IGNORE
 from segue.variations.variation import Variation
 
 if TYPE_CHECKING:
@@ -41,8 +42,12 @@ class View:
 
     @property
     def counted(self) -> Tensor:
-        """(n,): the share of pixels that count."""
-        return (self.target != 255).float().flatten(1).mean(1)
+        return counted(self.target)
+
+
+def counted(target: Tensor) -> Tensor:
+    """(n,): the share of pixels that count."""
+    return (target != IGNORE).float().flatten(1).mean(1)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,14 +37,6 @@ ROWS = [
     *((3 * volume + part, volume, part, volume // 2, (0, 1, 2, 0)[volume]) for volume in range(4) for part in range(3)),
     (12, 4, -1, 2, 5), (13, 5, -1, 2, 5),
 ]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

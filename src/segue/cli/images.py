@@ -49,7 +49,7 @@ def advise(
 
 def pretrain(
     data: Annotated[str, typer.Option(metavar="DATASET[,...]", help="Datasets, of pictures and volumes alike.")],
-    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/ and a name")] = None,
+    out: tell.RunOut = None,
     method: Annotated[
         str | None, typer.Option(help="contrast, simclr, local, masked.", show_default="contrast")
     ] = None,
@@ -57,7 +57,7 @@ def pretrain(
         str | None,
         typer.Option(help="Of contrast, who is alike: images, partitions, across.", show_default="partitions"),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")] = None,
+    minutes: tell.Minutes = None,
     epochs: Annotated[float | None, typer.Option(help="Or: passes over the images.")] = None,
     architecture: Annotated[
         str | None, typer.Option(help="As in training later; see `segue networks`.", show_default="unet")
@@ -73,13 +73,10 @@ def pretrain(
     variation: Annotated[str | None, typer.Option(help="How views of an image differ.", show_default="pretext")] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate.", show_default="0.0003")] = None,
     batch: Annotated[int | None, typer.Option(help="Images of a step.", show_default="as the method needs")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")] = None,
-    devices: Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")] = None,
-    track: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TRACKER", help="Write curves to: tensorboard, wandb. May be given often."),
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that lies there.")] = False,
+    seed: tell.Seed = None,
+    devices: tell.Devices = None,
+    track: tell.Track = None,
+    fresh: tell.Fresh = False,
     config: tell.Config = None,
     settings: tell.Set = None,
     json: tell.Json = False,
@@ -87,7 +84,6 @@ def pretrain(
 ) -> None:
     """Train an encoder on images without masks. The same command again goes on where it was."""
     with tell.errors_told(json, debug):
-        from segue.config import load
         from segue.executors.progress import duration
         from segue.experiment.pretraining.pretrain import pretrain as learn
         from segue.experiment.settings import PretrainSettings
@@ -99,8 +95,7 @@ def pretrain(
             "size": size, "variation": variation, "loop.rate": rate, "loop.batch": batch, "loop.seed": seed,
             "machine.devices": devices,
         }  # fmt: skip
-        pairs = [f"{key}={tell.as_yaml(value)}" for key, value in given.items() if value is not None]
-        asked = load(PretrainSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        asked = tell.asked(PretrainSettings, config, given, settings)
         done = learn(
             out=out, settings=asked, fresh=fresh, track=track or [], progress=not json,
             say=(lambda line: None) if json else tell.say,

@@ -29,11 +29,11 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     data: Annotated[str, typer.Option(metavar="DATASET[,...]", help="Datasets; several are learnt together.")],
-    out: Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/ and a name")] = None,
+    out: tell.RunOut = None,
     labels: Annotated[
         str | None, typer.Option(help="Label budget: patients, a percentage, or all.", show_default="all")
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")] = None,
+    minutes: tell.Minutes = None,
     epochs: Annotated[float | None, typer.Option(help="Or: passes over the training images.")] = None,
     architecture: Annotated[str | None, typer.Option(help="See `segue networks`.", show_default="unet")] = None,
     encoder: Annotated[str | None, typer.Option(help="See `segue networks`.", show_default="resnet18")] = None,
@@ -60,13 +60,10 @@ def train(
     ] = None,
     rate: Annotated[str | None, typer.Option(help="Learning rate, or find.", show_default="0.001")] = None,
     batch: Annotated[int | None, typer.Option(help="Images of a step.", show_default="as the size allows")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")] = None,
-    devices: Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")] = None,
-    track: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TRACKER", help="Write curves to: tensorboard, wandb. May be given often."),
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Replace the run that lies there.")] = False,
+    seed: tell.Seed = None,
+    devices: tell.Devices = None,
+    track: tell.Track = None,
+    fresh: tell.Fresh = False,
     config: tell.Config = None,
     settings: tell.Set = None,
     json: tell.Json = False,
@@ -74,7 +71,6 @@ def train(
 ) -> None:
     """Train a network. The same command again goes on where it was."""
     with tell.errors_told(json, debug):
-        from segue.config import load
         from segue.executors.progress import duration
         from segue.experiment.settings import TrainSettings
         from segue.experiment.train import train as learn
@@ -86,8 +82,7 @@ def train(
             "unlabelled": unlabelled, "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
             "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip
-        pairs = [f"{key}={tell.as_yaml(value)}" for key, value in given.items() if value is not None]
-        asked = load(TrainSettings, Path(config) if config else None, [*pairs, *(settings or [])])
+        asked = tell.asked(TrainSettings, config, given, settings)
         if folds is not None:
             _train_folds(asked, folds, out, fresh, track or [], json)
             return

@@ -8,13 +8,19 @@ import shlex
 import sys
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from segue.errors import SegueError, in_words
+
+if TYPE_CHECKING:
+    from segue.config import Settings
+
+S = TypeVar("S", bound="Settings")
 
 INTERRUPTED = 130  # what shells expect after Ctrl-C; else 0 done, 1 failed, 2 bad input
 
@@ -27,6 +33,17 @@ Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any setting; may be given often.")
 ]
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings from a YAML file.")]
+
+# Of what trains, with masks or without; each None where nobody says.
+Minutes = Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")]
+Seed = Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")]
+Devices = Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TRACKER", help="Write curves to: tensorboard, wandb. May be given often."),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Replace the run that lies there.")]
+RunOut = Annotated[Path | None, typer.Option(help="The run's folder.", show_default="runs/ and a name")]
 
 
 @contextmanager
@@ -121,6 +138,14 @@ def amount(count: int) -> str:
         if count >= size:
             return f"{count / size:,.1f} {unit}"
     return f"{count} bytes"
+
+
+def asked(kind: type[S], config: str | None, given: Mapping[str, object], more: Sequence[str] | None) -> S:
+    """Settings from a file, from a verb's own options and from --set, the later before the earlier."""
+    from segue.config import load
+
+    pairs = [f"{key}={as_yaml(value)}" for key, value in given.items() if value is not None]
+    return load(kind, Path(config) if config else None, [*pairs, *(more or [])])
 
 
 def as_yaml(value: object) -> str:

@@ -38,9 +38,8 @@ class TrainSettings(Settings):
     # What epochs are chosen by. With a budget auto is none: who has three masks has no hundred to choose by. "budget": as many
     # patients as the budget has.
     validation: Literal["all", "budget", "none"] | Auto = "auto"
-    unlabelled: tuple[
-        str, ...
-    ] = ()  # more datasets, whose masks nobody looks at; for methods that learn from images alone
+    # More datasets, whose masks nobody looks at; for methods that learn from images too.
+    unlabelled: tuple[str, ...] = ()
     same: dict[str, str] = Field(default_factory=dict)  # a class of a later dataset -> its name in the first
 
     regions: dict[str, tuple[str, ...]] = Field(default_factory=dict)  # each a union of classes; they may overlap
@@ -64,15 +63,8 @@ class TrainSettings(Settings):
     loop: LoopSettings = LoopSettings()
     machine: MachineSettings = MachineSettings()
 
-    @field_validator("data", "stores", "unlabelled", mode="before")
-    @classmethod
-    def _several(cls, given: object) -> object:
-        return several(given)
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _canvas(cls, given: object) -> object:
-        return canvas(given)
+    _several = field_validator("data", "stores", "unlabelled", mode="before")(several)
+    _canvas = field_validator("size", mode="before")(canvas)
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -101,15 +93,8 @@ class PretrainSettings(Settings):
     loop: LoopSettings = LoopSettings()
     machine: MachineSettings = MachineSettings()
 
-    @field_validator("data", "stores", mode="before")
-    @classmethod
-    def _several(cls, given: object) -> object:
-        return several(given)
-
-    @field_validator("size", mode="before")
-    @classmethod
-    def _canvas(cls, given: object) -> object:
-        return canvas(given)
+    _several = field_validator("data", "stores", mode="before")(several)
+    _canvas = field_validator("size", mode="before")(canvas)
 
 
 class EvaluateSettings(Settings):

@@ -10,7 +10,4 @@ from segue.step import Loss, Method
 
 METHODS: dict[str, type[Supervised]] = {"supervised": Supervised, "two-view": TwoView, "semi": Semi}
 
-# Those that look at images alone.
-PRETEXTS = ("contrast", "simclr", "local", "masked")
-
-__all__ = ["METHODS", "PRETEXTS", "Given", "Loss", "Method"]
+__all__ = ["METHODS", "Given", "Loss", "Method"]

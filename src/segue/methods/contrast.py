@@ -83,9 +83,8 @@ class Contrast:
         self, z: Tensor, others: Tensor, rows: Columns, theirs: Columns, own: int, present: int, whose: Negatives
     ) -> Contrasted:
         found = pairs(rows, theirs, self.told.positives, own=own, elsewhere=self.told.elsewhere, negatives=whose)
-        found.positives[:, present:] = (
-            False  # what is remembered was made by older weights: to be far from, not near to
-        )
+        # What is remembered was made by older weights: to be far from, not near to.
+        found.positives[:, present:] = False
         return contrast(z, others, found, self.told.temperature)
 
     def predictor(self) -> str:

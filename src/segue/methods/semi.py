@@ -20,7 +20,7 @@ from segue.losses import probabilities
 from segue.methods.given import Given
 from segue.methods.levels import at_all_levels
 from segue.methods.supervised import Supervised
-from segue.step import Batch, Loss, View
+from segue.step import Batch, Loss, View, counted
 from segue.variations.drawn import Drawn
 from segue.variations.variation import Variation
 
@@ -52,15 +52,15 @@ class Semi(Supervised):
         if found.coarse:
             of_masked = found._replace(logits=logits[0], coarse=tuple(each[: counts[0]] for each in found.coarse))
             learnt = at_all_levels(self.loss, of_masked, masked.target)
-        followers = [(self.loss(one, goal), _counted(goal)) for one, goal in zip(logits[1:], targets, strict=True)]
+        followers = [(self.loss(one, goal), counted(goal)) for one, goal in zip(logits[1:], targets, strict=True)]
         if self.told.dropout:
             goal = self._sure(said, weak.shown)
-            followers.append((self.loss(self._dropped(weak, maps), goal), _counted(goal)))
+            followers.append((self.loss(self._dropped(weak, maps), goal), counted(goal)))
         each = weight * counts[0] / (len(weak.images) * len(followers))
         losses, weights = [learnt], [masked.counted]
-        for follows, counted in followers:
+        for follows, share in followers:
             losses.append(follows)
-            weights.append(each * counted)
+            weights.append(each * share)
         yield Loss(
             "segmenter",
             torch.cat(losses),
@@ -68,7 +68,7 @@ class Semi(Supervised):
             {
                 "masks": learnt.detach(),
                 "followed": torch.cat([follows for follows, _ in followers]).detach(),
-                "sure": torch.cat([counted for _, counted in followers]),
+                "sure": torch.cat([share for _, share in followers]),
             },
         )
 
@@ -114,11 +114,6 @@ class Semi(Supervised):
         seen = [drop(each, self.told.dropout) for each in (self._maps(weak) if maps is None else maps)]
         logits: Tensor = self.networks["segmenter"](weak.images, features=seen).logits
         return logits
-
-
-def _counted(target: Tensor) -> Tensor:
-    """(n,): the share of pixels that count."""
-    return (target != IGNORE).float().flatten(1).mean(1)
 
 
 def _lay(drawn: Drawn, how: Callable[..., tuple[Tensor, Tensor]], maps: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

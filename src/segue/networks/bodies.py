@@ -84,56 +84,72 @@ class DualDecoder(SmpBody):
         return super().decode(x, maps)._replace(reconstruction=self.canvas(self.painter(list(maps))))
 
 
-class TriUnet(Body):
-    """Two networks see the image, a third sees the two masks. Features are the third's."""
+class OnMasks(Body):
+    """Several networks, the last of which sees what those before it say. Features are the last one's."""
+
+    def before(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Logits of those before the last."""
+        raise NotImplementedError
+
+    def shown(self, x: Tensor, said: tuple[Tensor, ...]) -> Tensor:
+        """What the last one sees."""
+        raise NotImplementedError
+
+    @property
+    def last(self) -> SmpBody:
+        raise NotImplementedError
+
+    def trunks(self) -> Mapping[str, nn.Module]:
+        return {name: body.trunks()["encoder"] for name, body in self.named_children() if isinstance(body, SmpBody)}
+
+    def encode(self, x: Tensor) -> Sequence[Tensor]:
+        return self.last.encode(self.shown(x, self.before(x)))
+
+    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
+        return self.last.decode(x, maps)
+
+    def forward(
+        self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True, levels: int = 0
+    ) -> Outputs:
+        if maps is not None or not decode:
+            return super().forward(x, maps, decode=decode, levels=levels)
+        deep = self.before(x)
+        return self.last(self.shown(x, deep))._replace(deep=deep)
+
+
+class TriUnet(OnMasks):
+    """Two networks see the image, a third sees the two masks."""
 
     def __init__(self, first: SmpBody, second: SmpBody, third: SmpBody) -> None:
         super().__init__()
         self.first, self.second, self.third = first, second, third
         self.divisor, self.smallest = first.divisor, first.smallest
 
-    def trunks(self) -> Mapping[str, nn.Module]:
-        return {name: body.trunks()["encoder"] for name, body in self.named_children() if isinstance(body, SmpBody)}
-
-    def _masks(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def before(self, x: Tensor) -> tuple[Tensor, ...]:
         return self.first(x).logits, self.second(x).logits
 
-    def encode(self, x: Tensor) -> Sequence[Tensor]:
-        return self.third.encode(torch.sigmoid(torch.cat(self._masks(x), 1)))
+    def shown(self, x: Tensor, said: tuple[Tensor, ...]) -> Tensor:
+        return torch.sigmoid(torch.cat(said, 1))
 
-    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
-        return self.third.decode(x, maps)
-
-    def forward(
-        self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True, levels: int = 0
-    ) -> Outputs:
-        if maps is not None or not decode:
-            return super().forward(x, maps, decode=decode, levels=levels)
-        deep = self._masks(x)
-        return self.third(torch.sigmoid(torch.cat(deep, 1)))._replace(deep=deep)
+    @property
+    def last(self) -> SmpBody:
+        return self.third
 
 
-class Stacked(Body):
-    """The second network sees the image and the first one's mask. Features are the second's."""
+class Stacked(OnMasks):
+    """The second network sees the image and the first one's mask."""
 
     def __init__(self, first: SmpBody, second: SmpBody) -> None:
         super().__init__()
         self.first, self.second = first, second
         self.divisor, self.smallest = first.divisor, first.smallest
 
-    def trunks(self) -> Mapping[str, nn.Module]:
-        return {name: body.trunks()["encoder"] for name, body in self.named_children() if isinstance(body, SmpBody)}
+    def before(self, x: Tensor) -> tuple[Tensor, ...]:
+        return (self.first(x).logits,)
 
-    def encode(self, x: Tensor) -> Sequence[Tensor]:
-        return self.second.encode(torch.cat([x, torch.sigmoid(self.first(x).logits)], 1))
+    def shown(self, x: Tensor, said: tuple[Tensor, ...]) -> Tensor:
+        return torch.cat([x, torch.sigmoid(said[0])], 1)
 
-    def decode(self, x: Tensor, maps: Sequence[Tensor]) -> Outputs:
-        return self.second.decode(x, maps)
-
-    def forward(
-        self, x: Tensor, maps: Sequence[Tensor] | None = None, *, decode: bool = True, levels: int = 0
-    ) -> Outputs:
-        if maps is not None or not decode:
-            return super().forward(x, maps, decode=decode, levels=levels)
-        rough = self.first(x).logits
-        return self.second(torch.cat([x, torch.sigmoid(rough)], 1))._replace(deep=(rough,))
+    @property
+    def last(self) -> SmpBody:
+        return self.second

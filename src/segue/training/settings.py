@@ -21,9 +21,8 @@ class LoopSettings(Settings):
     optimiser: Literal["adamw", "adam", "sgd"] = "adamw"
     rate: Positive | Literal["find"] = 1e-3
     encoder_rate: Positive | Auto = "auto"  # auto: the same, or a tenth of it where the encoder was pre-trained
-    layer_decay: Annotated[float, Field(gt=0, le=1)] = (
-        1.0  # of the rate, from each sixth of the encoder to the one before
-    )
+    # Of the rate, from each sixth of the encoder to the one before.
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of sgd
     schedule: Schedule = "cosine"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
 from segue.errors import Failed
+from segue.training import devices
 from segue.training.devices import spawn
 from segue.training.run import Run
 from tests.training.worker import learn
@@ -51,3 +53,11 @@ def test_without_synchronisation_they_part(run: Path) -> None:
 def test_one_that_fails_stops_all(run: Path) -> None:
     with pytest.raises(Failed, match="of 2 processes failed"):
         spawn("tests.training.worker", [], 2)
+
+
+def test_one_that_waits_for_one_that_is_gone_is_ended(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_GRACE", 0.5)
+    with pytest.raises(Failed, match="2 of 2 processes failed"):
+        spawn("tests.training.deaf", [str(run)], 2)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((run / "deaf").read_text()), 0)

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 
@@ -16,6 +17,8 @@ from lightning_fabric.strategies import DDPStrategy
 
 from segue.errors import Failed
 from segue.training.machine import MachineSettings
+
+_GRACE = 60.0  # seconds to finish a step and save
 
 
 def fabric_of(machine: MachineSettings) -> Fabric:
@@ -53,10 +56,7 @@ def spawn(module: str, arguments: Sequence[str], processes: int) -> None:
     try:
         codes = _wait(running)
     except BaseException:
-        for process in running:
-            process.terminate()  # each finishes its step and saves
-        for process in running:
-            process.wait()
+        _end(running)
         raise
     if any(codes):
         raise Failed(f"{sum(code != 0 for code in codes)} of {processes} processes failed; what they said stands above")
@@ -73,9 +73,23 @@ def _wait(running: Sequence[subprocess.Popen[bytes]]) -> list[int]:
                 continue
             left.remove(process)
             if code:
-                for other in left:
-                    other.terminate()
+                _end(left)
+                left.clear()
+                break
     return [process.returncode for process in running]
+
+
+def _end(running: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Each finishes its step and saves; one that waits for another which is gone does not, and is killed."""
+    for process in running:
+        process.terminate()
+    until = time.monotonic() + _GRACE
+    for process in running:
+        try:
+            process.wait(timeout=max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _place(rank: int, processes: int) -> Mapping[str, str]:

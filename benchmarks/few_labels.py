@@ -27,6 +27,7 @@ from typing import Any
 import segue
 from benchmarks.common import RESULTS, machine, shared_data
 from segue.data.dataset import Dataset
+from segue.data.phantoms import PHANTOMS
 from segue.data.preparing.settings import PrepareSettings
 from segue.experiment.settings import EvaluateSettings
 
@@ -38,7 +39,7 @@ PASSES = 30_000
 class Data:
     """A target, small enough for many trainings on two cores."""
 
-    path: str
+    path: str  # empty: the phantom of this name
     layout: str | None
     settings: Mapping[str, Any]
     budgets: tuple[str, ...]
@@ -47,6 +48,8 @@ class Data:
 
 
 _FRAMES = {"size": (128, 128), "variation": "natural(severity=0.5) + affine(rotate=20, scale=0.2)"}
+
+LESIONS = ("lesions", "lesions_found", "false_lesions")
 
 # One thread each: two trainings side by side then share two cores without waiting for each other.
 MACHINE = {"threads": 1}
@@ -59,6 +62,8 @@ DATA = {
     "isic2018": Data("isic2018", None, {"network": NETWORK, **_FRAMES}, ("8", "40", "10%", "all"), unlabelled=("ham10000",)),
     "kvasir-seg": Data("kvasir-seg", None, {"network": NETWORK, **_FRAMES}, ("8", "40", "10%", "all")),
     "ham10000": Data("ham10000-unlabelled", None, {}, ()),
+    # Small lesions, of which a third of the patients have none.
+    "brain": Data("", None, SLICES, ("7", "all"), spacing=(0, 2, 2)),
 }  # fmt: skip
 
 
@@ -124,7 +129,12 @@ ARMS = {
 def dataset(name: str, folder: Path) -> Dataset:
     where, data = folder / "datasets" / name, DATA[name]
     if not where.exists():
-        segue.scan(shared_data() / data.path, where, name=name, layout=data.layout)
+        if data.path:
+            segue.scan(shared_data() / data.path, where, name=name, layout=data.layout)
+        else:
+            raw = folder / "phantoms" / name
+            PHANTOMS[name].make(raw, patients=80, sites=PHANTOMS[name].sites[:1])
+            segue.scan(raw, where, name=name, modality="MR")
     if not (where / "split.csv").exists():
         segue.split(where)
     return Dataset.open(where)
@@ -183,7 +193,12 @@ def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str
         "dice": [
             {"patient": f"{one.site}/{one.patient or one.case}", "class": one.class_name, "dice": one.scores.dice}
             for one in table.table
+            if one.scores.present
         ],
+        "lesions": {
+            name: {each: sum(getattr(one.scores, each) for one in table.table if one.class_name == name) for each in LESIONS}
+            for name in sorted({one.class_name for one in table.table})
+        },
     }  # fmt: skip
 
 

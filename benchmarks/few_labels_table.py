@@ -46,8 +46,13 @@ def few_labels() -> Iterator[str]:
 
 def _table(name: str, rows: Rows) -> Iterator[str]:
     full = np.mean([_patients(row).mean() for row in rows[FULL]]) if FULL in rows else None
-    yield f"| {name}: masks of | arm | Dice | of full masks | seeds | passes | before | minutes | parameters |"
-    yield "|" + "---|" * 9
+    # Where some patients have none, a structure is something to be found.
+    small = any(one["absent"] for some in rows.values() for one in some[0]["classes"].values())
+    yield (
+        f"| {name}: masks of | arm | Dice | of full masks | seeds | passes | before | minutes | parameters |"
+        f"{' lesions found | found are lesions |' if small else ''}"
+    )
+    yield "|" + "---|" * (11 if small else 9)
 
     def order(key: tuple[str, str]) -> tuple[float, str]:
         return (float(key[1].rstrip("%")) if key[1] != "all" else 1e9, key[0])
@@ -61,8 +66,19 @@ def _table(name: str, rows: Rows) -> Iterator[str]:
             f"| {budget} | {arm}: {first['told']} | {np.mean(means):.3f} | {share} | {seeds} | "
             f"{first['passes'] * first['longer']:,} | {first['pretrained']:,} | "
             f"{np.mean([row['minutes_of_this_call'] for row in some]):.0f} | {first['parameters'] / 1e6:.1f} M |"
+            f"{_lesions(some) if small else ''}"
         )
     yield ""
+
+
+def _lesions(some: list[dict[str, Any]]) -> str:
+    """Recall and precision, lesion by lesion, over all test cases and seeds."""
+    there, found, false = (
+        sum(one[kind] for row in some for one in row["lesions"].values())
+        for kind in ("lesions", "lesions_found", "false_lesions")
+    )
+    precision = f"{found / (found + false):.2f}" if found + false else "-"
+    return f" {found / there:.2f} ({found} of {there}) | {precision} |"
 
 
 def _patients(row: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:

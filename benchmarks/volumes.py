@@ -74,6 +74,17 @@ EVERY = {
         spacing=(0, 0.5, 0.5),
     ),
     "acdc-scribbles": Row("acdc-scribbles", HEART, "the same, from scribbles alone", on="acdc"),
+    "acdc-scribbles-semi": Row(
+        "acdc-scribbles",
+        {
+            **HEART,
+            "loop": {**HEART["loop"], "steps": 1600, "epoch_steps": 200},
+            "method": "semi",
+            "semi": {"views": 1, "dropout": 0.0, "warm": 0.25},
+        },
+        "likewise, and each image's weakly varied prediction followed by its strongly varied one (twice the steps)",
+        on="acdc",
+    ),
     "acdc-scribbles-ce": Row("acdc-scribbles", {**HEART, "loss": "ce"}, "likewise, by cross-entropy alone", on="acdc"),
 }  # fmt: skip
 _SOURCES = {

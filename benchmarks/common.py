@@ -25,6 +25,8 @@ from segue.hardware import processor
 _ENLARGED = 400  # images
 _PUBLISHED = (1024, 768)
 
+UNITS = "-bf16"  # in the name of what was measured on a processor with units for it
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -33,8 +35,9 @@ def machine() -> dict[str, Any]:
 
 
 def save(name: str, result: dict[str, Any]) -> None:
+    """Where marks differ by the processor (`bf16`), each kind keeps its own."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{name}.json"
+    path = RESULTS / f"{name}{UNITS if result.get('bf16') else ''}.json"
     path.write_text(json.dumps({"machine": machine(), **result}, indent=2) + "\n", encoding="utf-8")
     print(f"Written: {path}")
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS
+from benchmarks.common import RESULTS, UNITS
 from benchmarks.few_labels_table import few_labels
 
 HEAD = """# Benchmarks
@@ -19,9 +19,25 @@ sense of size. Numbers that read `../shared/data` need the public research data 
 """
 
 
+IN_THE_WAY = (
+    "What is in the way of 2: without half precision both run the same float32 convolutions, at more than half the "
+    "processor's peak. Segue gains by memory layout (1.2), by enlarging and convolving in one (1.2) and by batches; "
+    "batch norms folded into the convolutions were tried and gave 3 % (resnet18) to 9 % (mobilenet_v2) more. On "
+    "two threads by the clock the ratios are 1.5 and 2.0. Rows of padding are not computed, which gains nothing here, "
+    "where images are nearly square, and a third with images of 16:9.\n"
+)
+
+
 def read(name: str) -> dict[str, Any] | None:
     path = RESULTS / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def with_and_without_units(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What has other marks on a processor with units for bf16 is kept once for each kind."""
+    for each in (name, name + UNITS):
+        if found := read(each):
+            yield each, found
 
 
 def rows(head: list[str], cells: list[list[str]]) -> Iterator[str]:
@@ -41,32 +57,32 @@ def marks() -> Iterator[str]:
     yield "## Against the marks\n"
     cells = []
     if found := read("startup"):
-        cells.append(["`segue --help`, x a bare import of typer", told(found["ratio"], found["mark"]), "`startup`"])
+        cells.append(["`segue --help`, x a bare import of typer", told(found["ratio"], found["mark"]), "startup"])
     if found := read("scan_speed"):
-        cells.append(["scan with leak check, the four sets, x decoding", told(found["ratio"], 2), "`scan_speed`"])
+        cells.append(["scan with leak check, the four sets, x decoding", told(found["ratio"], 2), "scan_speed"])
         large = told(found["sets"]["as published"]["ratio"], 2)
-        cells.append(["scan with leak check, 1024 x 768, x decoding", large, "`scan_speed`"])
+        cells.append(["scan with leak check, 1024 x 768, x decoding", large, "scan_speed"])
     if found := read("scan_memory"):
         last = found["rows"][-1]
         peak = last["peak_bytes"] / 2**30
-        cells.append([f"peak memory of a scan of {last['images']:,} images, GiB", told(peak, 1), "`scan_memory`"])
+        cells.append([f"peak memory of a scan of {last['images']:,} images, GiB", told(peak, 1), "scan_memory"])
     if found := read("leak_scaling"):
         told_growth = f"n ** {found['exponent']:.2f} (n log n over this range would be n ** 1.11)"
-        cells.append([f"leak search up to {found['rows'][-1]['images']:,} images", told_growth, "`leak_scaling`"])
+        cells.append([f"leak search up to {found['rows'][-1]['images']:,} images", told_growth, "leak_scaling"])
     if found := read("prepare_speed"):
-        cells.append(["prepare small copies, x decode and resize", told(found["ratio"], 1.5), "`prepare_speed`"])
+        cells.append(["prepare small copies, x decode and resize", told(found["ratio"], 1.5), "prepare_speed"])
         large = found["sets"]["as published"]
-        cells.append(["prepare 1024 x 768, x decode and resize", told(large["ratio"], 1.5), "`prepare_speed`"])
+        cells.append(["prepare 1024 x 768, x decode and resize", told(large["ratio"], 1.5), "prepare_speed"])
         small = [row["reading_ratio"] for name, row in found["sets"].items() if name != "as published"]
         reading = told(statistics.median(small), 30, least=True)
-        cells.append(["read a batch, small copies, x decoding", reading, "`prepare_speed`"])
+        cells.append(["read a batch, small copies, x decoding", reading, "prepare_speed"])
         reading = told(large["reading_ratio"], 30, least=True)
-        cells.append(["read a batch, 1024 x 768, x decoding", reading, "`prepare_speed`"])
+        cells.append(["read a batch, 1024 x 768, x decoding", reading, "prepare_speed"])
     if found := read("phantom_speed"):
         speed = 2 * statistics.mean(row["memory"] for row in found["rows"] if row["phantom"] == "colon")
-        cells.append(["colon phantoms, frames/s on two cores", told(speed, 200, least=True), "`phantom_speed`"])
+        cells.append(["colon phantoms, frames/s on two cores", told(speed, 200, least=True), "phantom_speed"])
     # Machines differ, and one page holds what several have measured.
-    every = [[*row, processor_of(row[-1].strip("`"))] for row in [*cells, *learning()]]
+    every = [[*row, f"`{name.removesuffix(UNITS)}`", processor_of(name)] for *row, name in [*cells, *learning()]]
     yield from rows(["what", "measured", "script", "processor"], every)
 
 
@@ -81,7 +97,7 @@ def learning() -> Iterator[list[str]]:
         plain, elastic = found["rows"]["without elastic"], found["rows"]["with elastic"]
         smooth = ("albumentations, elastic", "albumentations, approximate")  # its grid of quadrilaterals is not
         fastest = min(elastic["ratio to"][name] for name in smooth)
-        script = "`augmentation_speed`"
+        script = "augmentation_speed"
         yield ["augmentation with elastic, x albumentations' fastest elastic", told(fastest, 5, least=True), script]
         yield ["augmentation with elastic, x kornia", told(elastic["ratio to"]["kornia"], 5, least=True), script]
         yield ["without elastic, x albumentations", told(plain["ratio to"]["albumentations"], 1, least=True), script]
@@ -89,11 +105,10 @@ def learning() -> Iterator[list[str]]:
         yield ["tensor executor, x kornia", told(slower, 3, least=True), script]
     if found := read("metrics_speed"):
         for name, row in found["rows"].items():
-            yield [f"metrics, {name}, x MONAI, equal values", told(row["times"], 5, least=True), "`metrics_speed`"]
-    if found := read("train_speed"):
+            yield [f"metrics, {name}, x MONAI, equal values", told(row["times"], 5, least=True), "metrics_speed"]
+    for script, found in with_and_without_units("train_speed"):
         for name, row in found["rows"].items():
             mark = found["marks"][name]
-            script = "`train_speed`"
             yield [
                 f"training, {name}, x the script with defaults",
                 told(row["steady_over_default"], mark, least=True),
@@ -102,8 +117,7 @@ def learning() -> Iterator[list[str]]:
             yield ["the same, whole epochs with validation", told(row["epoch_over_default"], mark, least=True), script]
             yield ["the same, x the script at its best", told(row["steady_over_best"], 1.1, least=True), script]
             yield ["the same, peak memory, x the script", told(row["peak_bytes_over_default"], 1.1), script]
-    if found := read("predict_speed"):
-        script = "`predict_speed`"
+    for script, found in with_and_without_units("predict_speed"):
         for name, value in found.get("ratios", {}).items():
             yield [
                 f"prediction of a folder, {name}, x eager one by one",
@@ -112,40 +126,40 @@ def learning() -> Iterator[list[str]]:
             ]
     yield from against_volumes()
     if found := read("contrast_speed"):
-        yield ["contrast at batch 144, x the loop", told(found["least"], found["mark"], least=True), "`contrast_speed`"]
+        yield ["contrast at batch 144, x the loop", told(found["least"], found["mark"], least=True), "contrast_speed"]
     if found := read("pretrain_speed"):
-        script = "`pretrain_speed`"
+        script = "pretrain_speed"
         yield ["pre-training, x lightly's SimCLR", told(found["over"]["default"], found["mark"], least=True), script]
     if found := read("semi_speed"):
         for name, row in found["rows"].items():
-            yield [f"a step of semi, {name}, x its passes", told(row["ratio"], found["mark"]), "`semi_speed`"]
+            yield [f"a step of semi, {name}, x its passes", told(row["ratio"], found["mark"]), "semi_speed"]
     if found := read("resume"):
         yield [
             f"{found['kills']} SIGKILLs, then finished",
             "the same bytes" if found["equal"] else "NOT the same",
-            "`resume`",
+            "resume",
         ]
 
 
 def against_volumes() -> Iterator[list[str]]:
     """Of volumes, with the marks of the processor that measured."""
-    if found := read("nnunet_speed"):
+    for script, found in with_and_without_units("nnunet_speed"):
         step, prepare = (told(found[name]["ratio"], found["marks"][name], least=True) for name in ("step", "prepare"))
-        yield ["3-D training step, voxels/s, x nnU-Net", step, "`nnunet_speed`"]
+        yield ["3-D training step, voxels/s, x nnU-Net", step, script]
         sides = " x ".join(map(str, reversed(found["prepare"]["shape"])))
         yield [
             f"scan and prepare {found['prepare']['volumes']} volumes of {sides}, x nnU-Net",
             prepare,
-            "`nnunet_speed`",
+            script,
         ]
-    if found := read("window_speed"):
+    for script, found in with_and_without_units("window_speed"):
         sides = " x ".join(map(str, found["shape"]))
-        yield [f"predict {sides}, x MONAI", told(found["ratio"], found["mark"], least=True), "`window_speed`"]
-        yield ["the same, peak memory, GiB", told(found["peak_gib"]["ours"], found["most"]), "`window_speed`"]
+        yield [f"predict {sides}, x MONAI", told(found["ratio"], found["mark"], least=True), script]
+        yield ["the same, peak memory, GiB", told(found["peak_gib"]["ours"], found["most"]), script]
     if found := read("bias_speed"):
         apart = statistics.median(row["apart"] for row in found["rows"])
-        yield ["N4, x the reference call's speed", f"{found['ratio']:.1f}", "`bias_speed`"]
-        yield ["the same, how far apart the results lie", f"{apart:.2%}", "`bias_speed`"]
+        yield ["N4, x the reference call's speed", f"{found['ratio']:.1f}", "bias_speed"]
+        yield ["the same, how far apart the results lie", f"{apart:.2%}", "bias_speed"]
 
 
 def details() -> Iterator[str]:
@@ -207,8 +221,11 @@ def details() -> Iterator[str]:
 
 
 def speed() -> Iterator[str]:
-    if found := read("train_speed"):
-        yield "## Training\n\nImages a second, medians; last, GFLOP/s of a bare step and of a large matrix product.\n"
+    for _, found in with_and_without_units("train_speed"):
+        yield (
+            f"## Training, {found['machine']['cpu']}\n\nImages a second, medians; last, GFLOP/s of a bare step and of a large "
+            "matrix product.\n"
+        )
         yield from rows(
             ["network", "Segue", "script", "script at its best", "whole epochs", "script", "Segue ran", "step", "product"],
             [
@@ -220,10 +237,10 @@ def speed() -> Iterator[str]:
         )  # fmt: skip
         waits = max(row["peer_waits_for_its_loader"] for row in found["rows"].values())
         yield f"The script waits for its loader {waits:.1%} of the time at most: it is bound by the network.\n"
-    if found := read("predict_speed"):
+    for _, found in with_and_without_units("predict_speed"):
         yield (
-            "## Prediction\n\nSeconds of the processor an image on one thread, a folder of JPEG files to PNG masks; `rest` "
-            "is the share that is not the network.\n"
+            f"## Prediction, {found['machine']['cpu']}\n\nSeconds of the processor an image on one thread, a folder of JPEG "
+            "files to PNG masks; `rest` is the share that is not the network.\n"
         )
         yield from rows(
             ["network", "Segue", "script", "ratio", "with flips", "rest"],
@@ -233,13 +250,8 @@ def speed() -> Iterator[str]:
                 for name, row in found["rows"].items()
             ],
         )  # fmt: skip
-        yield (
-            "What is in the way of 2: without half precision both run the same float32 convolutions, at more than half the "
-            "processor's peak. Segue gains by memory layout (1.2), by enlarging and convolving in one (1.2) and by batches; "
-            "batch norms folded into the convolutions were tried and gave 3 % (resnet18) to 9 % (mobilenet_v2) more. On "
-            "two threads by the clock the ratios are 1.5 and 2.0. Rows of padding are not computed, which gains nothing here, "
-            "where images are nearly square, and a third with images of 16:9.\n"
-        )
+        if not found["bf16"]:
+            yield IN_THE_WAY
 
 
 def quality() -> Iterator[str]:

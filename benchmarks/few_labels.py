@@ -2,9 +2,9 @@
 
 Each row is a training of a small network for so many passes (an image that a network sees is a pass, learning or not), on
 the same patients with masks for every arm of a seed, without any validation: the last moving average of the weights is
-judged, once, on held-back patients. Passes and minutes stand beside each figure. A pre-training has as many passes again,
-which are told; it is made once (seed 0) for all budgets and seeds, never sees a test or validation image of any dataset, and
-`scratch-long` has the passes of both.
+judged, once, on held-back patients. Passes and minutes stand beside each figure. What begins from a pre-training has spent
+half of its passes there; that is made once (seed 0) for all budgets and seeds, and never sees a test or validation image of
+any dataset.
 
     python -m benchmarks.few_labels [--data acdc] [--arms scratch semi] [--budgets 1 3] [--seeds 0] [--folder F]
 
@@ -95,8 +95,7 @@ class Arm:
     told: str
     batch: int
     settings: Mapping[str, Any] = field(default_factory=dict)
-    pretraining: str = ""
-    longer: int = 1  # times the passes
+    pretraining: str = ""  # half of the passes go there
 
     @property
     def passes(self) -> tuple[float, int]:
@@ -119,7 +118,6 @@ def semi(**told: Any) -> dict[str, Any]:
 
 ARMS = {
     "scratch": Arm("masks alone", 8),
-    "scratch-long": Arm("masks alone, twice the passes", 8, longer=2),
     "semi": Arm("weak to strong on images without masks", 4, semi()),
     **{name: Arm(f"{one.told}, then masks alone", 8, pretraining=name) for name, one in PRETRAININGS.items()},
     "contrast+semi": Arm("contrast of parts, then weak to strong", 4, semi(warm=0.1), pretraining="contrast"),
@@ -163,14 +161,15 @@ def pretrained(kind: str, target: str, passes: int, folder: Path) -> Path:
 def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str, folder: Path) -> dict[str, Any]:
     data, how = DATA[name], ARMS[arm]
     found = dataset(name, folder)
-    store, steps = store_of(name, folder), how.steps(passes * how.longer)
+    before = passes // 2 if how.pretraining else 0
+    store, steps = store_of(name, folder), how.steps(passes - before)
     began = time.perf_counter()
     begins: dict[str, Any] = {}
     if how.settings.get("method") == "semi":
         begins["unlabelled"] = [str(dataset(each, folder).folder) for each in data.unlabelled]
     if how.pretraining:
-        begins |= {"init": str(pretrained(how.pretraining, name, passes, folder))}
-    before = time.perf_counter() - began
+        begins |= {"init": str(pretrained(how.pretraining, name, before, folder))}
+    waited = time.perf_counter() - began
     began = time.perf_counter()
     run = segue.train(
         found.folder, folder / "runs" / f"{name}-{arm}-{budget}-{seed}-{passes}", stores=(str(store),), labels=budget,
@@ -185,8 +184,8 @@ def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str
     table = segue.evaluate(run.folder, found.folder, settings=EvaluateSettings(part=part), say=print).sets[0]
     return {
         "machine": machine(), "told": how.told, "data": name, "arm": arm, "budget": budget, "seed": seed, "passes": passes,
-        "steps": steps, "minutes_of_this_call": round(seconds / 60, 1), "part": part, "longer": how.longer,
-        "pretrained": passes if how.pretraining else 0, "minutes_before": round(before / 60, 1),
+        "steps": steps, "minutes_of_this_call": round(seconds / 60, 1), "part": part, "pretrained": before,
+        "minutes_before": round(waited / 60, 1),
         "cases": len({one.case for one in table.table}), "parameters": run.about["parameters"],
         "learnt_from": sorted(row["case"] for row in run.cases() if row["part"] == "train"),
         "classes": {one.class_name: one.as_json() for one in table.summaries},

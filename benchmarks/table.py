@@ -156,9 +156,9 @@ def against_volumes() -> Iterator[list[str]]:
         sides = " x ".join(map(str, found["shape"]))
         yield [f"predict {sides}, x MONAI", told(found["ratio"], found["mark"], least=True), script]
         yield ["the same, peak memory, GiB", told(found["peak_gib"]["ours"], found["most"]), script]
-    if found := read("bias_speed"):
-        apart = statistics.median(row["apart"] for row in found["rows"])
-        yield ["N4, x the reference call's speed", f"{found['ratio']:.1f}", "bias_speed"]
+    if bias := read("bias_speed"):
+        apart = statistics.median(row["apart"] for row in bias["rows"])
+        yield ["N4, x the reference call's speed", f"{bias['ratio']:.1f}", "bias_speed"]
         yield ["the same, how far apart the results lie", f"{apart:.2%}", "bias_speed"]
 
 

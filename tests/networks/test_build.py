@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -89,6 +90,15 @@ def test_building_leaves_running_statistics_alone() -> None:
     norms = [module for module in network().modules() if isinstance(module, nn.BatchNorm2d)]
     assert norms
     assert all(not norm.running_mean.any() and norm.num_batches_tracked == 0 for norm in norms)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_built_where_nothing_learns_it_is_as_whole_and_learns_later(off: Callable[[], Any]) -> None:
+    with off():
+        built = network()
+    assert {name for name, _ in built.named_parameters()} == {name for name, _ in network().named_parameters()}
+    built(torch.rand(2, 3, 64, 64)).logits.sum().backward()
+    assert all(parameter.grad is not None for parameter in built.parameters())
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 300), (64, 64)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from segue.errors import BadInput
 from segue.evaluation.frame import Frame
 from segue.experiment.predictor import Predictor
 from segue.losses import probabilities
+from segue.networks.folding import folded
 from segue.training.machine import best_device, channels_last
 from segue.training.run import Run
 
@@ -28,7 +30,9 @@ class Model(nn.Module):
     as those of folds, give the mean of their probabilities.
     """
 
-    def __init__(self, members: Sequence[nn.Module], target: Target, frame: Frame, runs: Sequence[Run]) -> None:
+    def __init__(
+        self, members: Sequence[networks.SegmentationNetwork], target: Target, frame: Frame, runs: Sequence[Run]
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.target, self.frame, self.runs = target, frame, tuple(runs)
@@ -55,11 +59,16 @@ class Model(nn.Module):
         if layout == "channels-last":
             channels_last(self)
         same = chosen.type == settings["device"]
-        return Predictor(self, self.target, chosen, settings["precision"] if same else "32-true")
+        precision = settings["precision"] if same else "32-true"
+        lean = [folded(member, half=precision == "bf16-mixed") for member in self._each()]
+        return Predictor(Model(lean, self.target, self.frame, self.runs), self.target, chosen, precision)
 
     def views(self, *names: str) -> Model:
         """The same, averaging over test-time variations: "flips", "rot90"."""
-        return Model(list(self.members), self.target, replace(self.frame, views=names), self.runs)
+        return Model(self._each(), self.target, replace(self.frame, views=names), self.runs)
+
+    def _each(self) -> list[networks.SegmentationNetwork]:
+        return [cast(networks.SegmentationNetwork, member) for member in self.members]
 
 
 def load(where: Path | str, weights: str = "best") -> Model:
@@ -84,7 +93,7 @@ def load(where: Path | str, weights: str = "best") -> Model:
     return Model(members, first.target, frame, runs)
 
 
-def _network(run: Run, weights: str) -> nn.Module:
+def _network(run: Run, weights: str) -> networks.SegmentationNetwork:
     path = run.weights / f"{weights}.safetensors"
     if not path.exists() and weights == "best":
         path = run.weights / "last.safetensors"  # nothing was judged

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from dataclasses import replace
 
+import torch
+
 from segue.data.target import Target
 from segue.errors import BadInput, nearest
 from segue.networks import adapters, encoders, norms
@@ -43,9 +45,11 @@ def assemble(settings: NetworkSettings, target: Target, channels: int) -> Segmen
     elif settings.stages is not None:
         raise BadInput(f"stages: are of {VOLUMES}, and this is {settings.architecture}")
     _check_decoder(settings)
-    body = _body(replace(parts, settings=settings))
     mean, std = encoder.colours(channels)
-    return SegmentationNetwork(body, settings=settings, target=target, channels=channels, mean=mean, std=std)
+    # Gradients tell what is in use, wherever this is called: `with torch.no_grad(): model = segue.load(run)`.
+    with torch.inference_mode(False), torch.enable_grad():
+        body = _body(replace(parts, settings=settings))
+        return SegmentationNetwork(body, settings=settings, target=target, channels=channels, mean=mean, std=std)
 
 
 def _of_volumes(settings: NetworkSettings) -> NetworkSettings:

@@ -33,11 +33,13 @@ def reach() -> Tensor:
     return torch.einsum("ak,bl->abkl", rows, rows).reshape(_FOLDED**2, _KERNEL**2)
 
 
-def enlarged_convolution(x: Tensor, skip: Tensor | None, weight: Tensor, reach: Tensor) -> Tensor:
-    """`conv2d(cat([x enlarged twice, skip]), weight, padding=1)`."""
+def enlarged_convolution(
+    x: Tensor, skip: Tensor | None, weight: Tensor, reach: Tensor, bias: Tensor | None = None
+) -> Tensor:
+    """`conv2d(cat([x enlarged twice, skip]), weight, bias, padding=1)`."""
     channels = x.shape[1]
     folded = (weight[:, :channels].reshape(-1, _KERNEL**2) @ reach.T).view(-1, channels, _FOLDED, _FOLDED)
-    y = F.conv_transpose2d(x, _like(folded.transpose(0, 1), weight), stride=2, padding=1)
+    y = F.conv_transpose2d(x, _like(folded.transpose(0, 1), weight), bias, stride=2, padding=1)
     if skip is None or not skip.shape[1]:  # some encoders' maps of half the image's size have no channels
         return y
     return y + F.conv2d(skip, _like(weight[:, channels:], weight), padding=1)
@@ -65,9 +67,7 @@ class _Block(nn.Module):
         first, *rest = self.conv1
         twice = (height, width) == (2 * x.shape[-2], 2 * x.shape[-1])
         if twice and (skip is None or not self.attends):
-            y = enlarged_convolution(x, skip, first.weight, self.reach)
-            if first.bias is not None:
-                y = y + first.bias.view(1, -1, 1, 1)
+            y = enlarged_convolution(x, skip, first.weight, self.reach, first.bias)
         else:
             x = F.interpolate(x, size=(height, width), mode="nearest")
             y = first(x if skip is None else self.attention1(torch.cat([x, skip], dim=1)))

@@ -16,7 +16,7 @@ from segue.errors import BadInput
 from segue.evaluation.frame import Frame
 from segue.experiment.predictor import Predictor
 from segue.losses import probabilities
-from segue.networks.folding import folded
+from segue.networks.lean import lean
 from segue.training.machine import best_device, channels_last
 from segue.training.run import Run
 
@@ -60,8 +60,8 @@ class Model(nn.Module):
             channels_last(self)
         same = chosen.type == settings["device"]
         precision = settings["precision"] if same else "32-true"
-        lean = [folded(member, half=precision == "bf16-mixed") for member in self._each()]
-        return Predictor(Model(lean, self.target, self.frame, self.runs), self.target, chosen, precision)
+        slim = [lean(member, half=precision == "bf16-mixed") for member in self._each()]
+        return Predictor(Model(slim, self.target, self.frame, self.runs), self.target, chosen, precision)
 
     def views(self, *names: str) -> Model:
         """The same, averaging over test-time variations: "flips", "rot90"."""

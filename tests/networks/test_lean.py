@@ -1,4 +1,4 @@
-"""A folded network evaluates alike, with fewer norms, and the one that it was made from stays as it is."""
+"""A lean network evaluates alike, with fewer norms, and the one that it was made from stays as it is."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from segue.data.target import Target
-from segue.networks import NetworkSettings, SegmentationNetwork, build, folding
-from segue.networks.folding import folded
+from segue.networks import NetworkSettings, SegmentationNetwork, build
+from segue.networks.lean import lean
 
 KINDS: dict[str, dict[str, Any]] = {
     "decoder's own convolutions": {"encoder": "resnet18"},
@@ -26,7 +26,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def learnt(told: dict[str, Any]) -> SegmentationNetwork:
-    """With means and spreads that a fold could get wrong."""
+    """With means and spreads that could be got wrong."""
     torch.manual_seed(0)
     usual = {} if told.get("architecture") == "unet-3d" else {"decoder_channels": (16,) * told.get("depth", 5)}
     network = build(NetworkSettings(**{**usual, **told}), Target(("a", "b"), exclusive=True), 3)
@@ -50,34 +50,33 @@ def norms(network: nn.Module) -> int:
 def test_it_evaluates_alike(kind: str) -> None:
     network = learnt(KINDS[kind])
     before = {name: each.clone() for name, each in network.state_dict().items()}
-    lean = folded(network, half=False)
+    slim = lean(network, half=False)
     image = torch.rand(2, 3, *(48,) * network.dims)
-    wanted, found = network(image).logits, lean(image).logits
+    wanted, found = network(image).logits, slim(image).logits
     assert torch.allclose(found, wanted, atol=1e-4 * float(wanted.abs().max()))
     assert all(torch.equal(each, before[name]) for name, each in network.state_dict().items())
     if norms(network):
         # Those of adapted convolutions stay: what follows them is a sum.
-        assert norms(lean) < norms(network) * (0.5 if kind == "adapters" else 0.1), "most norms follow a convolution"
+        assert norms(slim) < norms(network) * (0.5 if kind == "adapters" else 0.1), "most norms follow a convolution"
 
 
 @torch.inference_mode()
 def test_half_precision_is_halved_once() -> None:
     network = learnt(KINDS["norms that activate"])
-    lean = folded(network, half=True)
-    assert {type(module) for module in lean.modules() if getattr(module, "weight", None) is not None} <= {
-        type(module) for module in network.modules()
-    }
+    slim = lean(network, half=True)
+    convolutions = [module for module in slim.modules() if isinstance(module, nn.Conv2d)]
+    assert {each.weight.dtype for each in convolutions} == {torch.bfloat16}
     image = torch.rand(1, 3, 64, 64)
     exact = network(image).logits
     with torch.autocast("cpu", torch.bfloat16):
-        plain, found = network(image).logits, lean(image).logits
+        plain, found = network(image).logits, slim(image).logits
     assert float((found - exact).abs().mean()) <= 1.5 * float((plain - exact).abs().mean())
 
 
 @torch.inference_mode()
 def test_a_map_that_others_ask_for_too_keeps_its_norm() -> None:
     class Beside(nn.Module):
-        """What a fold would spoil: the norm's input is needed as it was."""
+        """The norm's input is needed as it was."""
 
         def __init__(self, norm: nn.Module) -> None:
             super().__init__()
@@ -92,12 +91,12 @@ def test_a_map_that_others_ask_for_too_keeps_its_norm() -> None:
     encoder.bn1 = Beside(encoder.bn1)
     image = torch.rand(1, 3, 64, 64)
     wanted = network(image).logits
-    lean = folded(network, half=False)
-    assert norms(lean) == norms(network)
-    assert torch.equal(lean(image).logits, wanted)
+    slim = lean(network, half=False)
+    assert norms(slim) == norms(network)
+    assert torch.equal(slim(image).logits, wanted)
 
 
-def test_a_wrong_fold_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "_fold", lambda convolution, norm: None)
+def test_a_wrong_sum_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.networks.lean._take_in", lambda convolution, norm: None)
     network = learnt(KINDS["decoder's own convolutions"])
-    assert norms(folded(network, half=False)) == norms(network)
+    assert norms(lean(network, half=False)) == norms(network)

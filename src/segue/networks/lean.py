@@ -1,7 +1,7 @@
 """A network for predicting alone: batch norms are taken into the convolutions before them, which gives the same numbers (to
 rounding) and passes over each map once less; and what half precision would halve again for each batch is halved once.
 
-What follows what is seen while the network runs, because names and nesting differ from encoder to encoder; and the folded
+What follows what is seen while the network runs, because names and nesting differ from encoder to encoder; and the lean
 network has to give what the other gave, or the norms stay.
 """
 
@@ -21,7 +21,7 @@ _SIDE = 64  # of the image to try: every depth can halve it often enough
 _APART = 1e-3  # of the largest logit
 
 
-def folded(network: SegmentationNetwork, *, half: bool) -> SegmentationNetwork:
+def lean(network: SegmentationNetwork, *, half: bool) -> SegmentationNetwork:
     """A copy that evaluates alike, on the same device; `half`: under autocast to bfloat16."""
     copy = _without_norms(network)
     if half:
@@ -39,7 +39,7 @@ def _without_norms(network: SegmentationNetwork) -> SegmentationNetwork:
         before, pairs = _seen(copy, image)
     names = {id(module): name for name, module in copy.named_modules()}
     for convolution, norm in pairs:
-        _fold(convolution, norm)
+        _take_in(convolution, norm)
         copy.set_submodule(names[id(norm)], _rest(norm))
     with torch.inference_mode():
         after = copy(image).logits
@@ -83,7 +83,7 @@ def _seen(network: nn.Module, image: Tensor) -> tuple[Tensor, list[tuple[nn.Modu
 
 
 @torch.no_grad()
-def _fold(convolution: nn.Module, norm: nn.Module) -> None:
+def _take_in(convolution: nn.Module, norm: nn.Module) -> None:
     assert isinstance(convolution, _CONVOLUTIONS)
     assert isinstance(norm, _BatchNorm)
     assert norm.running_mean is not None

@@ -55,6 +55,16 @@ def test_a_partial_copy_is_recognised(made: Made, tmp_path: Path) -> None:
     assert len(made.of.read(tree).cases) == 1
 
 
+def test_what_is_known_is_not_left_over(tmp_path: Path) -> None:
+    """The whole cine, and the masks of the other kind."""
+    made = next(made for made in ALL if made.adapter == "acdc")
+    reading = made.of.read(Tree.read(made.build(tmp_path)))
+    assert {Path(path).name for path in reading.beside} == {
+        "patient001_4d.nii.gz",
+        "patient001_frame01_scribble.nii.gz",
+    }
+
+
 def test_every_layout_has_a_made_tree() -> None:
     assert {made.adapter for made in ALL} == set(ADAPTERS)
 

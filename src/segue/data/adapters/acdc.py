@@ -18,6 +18,7 @@ from segue.data.tree import File, Tree, suffix
 
 CLASSES = {"background": 0, "right ventricle": 1, "myocardium": 2, "left ventricle": 3}
 _FRAME = re.compile(r"(patient\d{3})_frame(\d{2})(|_gt|_scribble)", re.IGNORECASE)
+_CINE = re.compile(r"patient\d{3}_4d", re.IGNORECASE)
 _PARTS = {"training": "train", "testing": "test"}
 _TOLD = {"Group": "group of disease", "Height": "height (cm)", "Weight": "weight (kg)"}
 _LINE = re.compile(r"\s*(\w+)\s*:\s*(.*?)\s*")
@@ -45,7 +46,11 @@ def read_with(tree: Tree, kind: str) -> Reading:
             bad.append((file.path, f"cannot be read ({error.strerror})"))
     several = len({folder for folder in map(_part, reading.cases) if folder}) > 1
     cases = [_with(case, told.get(case.images[0].rpartition("/")[0], {}), several) for case in reading.cases]
-    return Reading(cases, bad)
+    beside = [
+        file.path for file in tree.files
+        if ((found := _FRAME.fullmatch(file.stem)) and found[3].lower() not in ("", kind)) or _CINE.fullmatch(file.stem)
+    ]  # fmt: skip
+    return Reading(cases, bad, beside=beside)
 
 
 def _with(case: Case, told: dict[str, str], several: bool) -> Case:

@@ -6,7 +6,7 @@ file's docstring says where the layout is described. `segue.testing.check_adapte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from segue.data.case import Case
@@ -20,6 +20,7 @@ class Reading:
     cases: list[Case]
     bad: list[tuple[str, str]]
     classes: Mapping[str, int | str] = field(default_factory=dict)  # where a file of the dataset names them
+    beside: Collection[str] = ()  # images that are known and no part of a case
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,6 +135,7 @@ def scan(
                 (folder / _WORK / part).replace(folder / part)
         shutil.rmtree(folder / _WORK, ignore_errors=True)
         used = {path for case in reading.cases for path in (*case.images, case.mask)} | {file for file, _ in bad}
+        used |= set(reading.beside)
         pictures = {file.path for file in tree.files if is_picture(file) and file.folder not in used}
         return Scan(
             root=root,

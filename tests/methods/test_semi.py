@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -173,6 +174,22 @@ def test_images_without_masks_change_the_gradient_and_each_part_does() -> None:
     gradients["masks alone"] = slope(alone)
     values = sorted(gradients.values())
     assert min(more - less for less, more in pairwise(values)) > 1e-9, gradients
+
+
+def test_a_scribble_weighs_as_much_as_a_mask() -> None:
+    """A few pixels are all that there is of an image; what follows, of which nearly all counts, is no more than as told."""
+    semi = made(weight=0.5)
+    whole = batch(semi)
+    (masked,) = whole.views
+    scribble = torch.full_like(masked.target, IGNORE)
+    scribble[:, 10:12, 10:30] = masked.target[:, 10:12, 10:30]
+    scribble[0] = IGNORE  # and of an image without a stroke nothing is learnt
+    few = replace(whole, views=(replace(masked, target=scribble),))
+    (of_masks,), (of_scribbles,) = list(semi.step(whole)), list(semi.step(few))
+    n = len(masked.images)
+    assert of_scribbles.weight[0] == 0
+    assert torch.equal(of_scribbles.weight[1:], of_masks.weight[1:])
+    assert 0.3 < float(of_masks.weight[n:].sum() / of_masks.weight[:n].sum()) <= 0.5
 
 
 def test_no_gradient_through_what_is_followed() -> None:

@@ -57,7 +57,8 @@ class Semi(Supervised):
             goal = self._sure(said, weak.shown)
             followers.append((self.loss(self._dropped(weak, maps), goal), counted(goal)))
         each = weight * counts[0] / (len(weak.images) * len(followers))
-        losses, weights = [learnt], [masked.counted]
+        # Of a scribble as of a mask: by its own few pixels it would be lost beside followers, of which nearly all count.
+        losses, weights = [learnt], [masked.shown.float().flatten(1).mean(1) * (masked.counted > 0)]
         for follows, share in followers:
             losses.append(follows)
             weights.append(each * share)

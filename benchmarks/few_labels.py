@@ -15,6 +15,7 @@ A row is written to results/few_labels/ when it is done; asked again, it goes on
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import tempfile
@@ -53,14 +54,14 @@ LESIONS = ("lesions", "lesions_found", "false_lesions")
 
 # One thread each: two trainings side by side then share two cores without waiting for each other.
 MACHINE = {"threads": 1}
-NETWORK = {"encoder": "resnet18", "decoder_channels": (128, 64, 32, 24, 16)}
-SLICES = {"network": NETWORK, "size": (128, 128), "variation": "mr"}
+ENCODERS = ("resnet18", "mobilenet_v2")
+SLICES = {"size": (128, 128), "variation": "mr"}
 DATA = {
     "acdc": Data("acdc", "acdc", SLICES, ("1", "3", "7", "all"), spacing=(0, 3.125, 3.125)),
     # At one millimetre a hippocampus is a spot in the middle of the canvas.
     "hippocampus": Data("msd/Task04_Hippocampus", None, SLICES, ("1", "3", "7", "10%", "all"), spacing=(0, 0.5, 0.5)),
-    "isic2018": Data("isic2018", None, {"network": NETWORK, **_FRAMES}, ("8", "40", "10%", "all"), unlabelled=("ham10000",)),
-    "kvasir-seg": Data("kvasir-seg", None, {"network": NETWORK, **_FRAMES}, ("8", "40", "10%", "all")),
+    "isic2018": Data("isic2018", None, _FRAMES, ("8", "40", "10%", "all"), unlabelled=("ham10000",)),
+    "kvasir-seg": Data("kvasir-seg", None, _FRAMES, ("8", "40", "10%", "all")),
     "ham10000": Data("ham10000-unlabelled", None, {}, ()),
     # Small lesions, of which a third of the patients have none.
     "brain": Data("", None, SLICES, ("7", "all"), spacing=(0, 2, 2)),
@@ -70,7 +71,7 @@ DATA = {
 @dataclass(frozen=True)
 class Pretraining:
     told: str
-    data: tuple[str, ...]  # empty: the target's own
+    data: tuple[str, ...]  # empty: the target's own, and what it has without masks
     settings: Mapping[str, Any]
     views: int = 2
 
@@ -124,6 +125,25 @@ ARMS = {
 }
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A row, but for its arm and budget."""
+
+    data: str
+    encoder: str
+    seed: int
+    passes: int
+    part: str
+    folder: Path
+
+    @property
+    def network(self) -> dict[str, Any]:
+        return {"encoder": self.encoder, "decoder_channels": (128, 64, 32, 24, 16)}
+
+    def named(self, *what: str) -> str:
+        return "-".join([self.data, *what, str(self.passes), *([self.encoder] if self.encoder != ENCODERS[0] else [])])
+
+
 def dataset(name: str, folder: Path) -> Dataset:
     where, data = folder / "datasets" / name, DATA[name]
     if not where.exists():
@@ -144,48 +164,49 @@ def store_of(name: str, folder: Path) -> Path:
     return segue.prepare(dataset(name, folder), folder / "stores" / name, settings=asked).target
 
 
-def pretrained(kind: str, target: str, passes: int, folder: Path) -> Path:
+def pretrained(kind: str, asked: Asked, passes: int) -> Path:
     """One run for all budgets and seeds of a target."""
-    one = PRETRAININGS[kind]
-    names = one.data or (target,)
+    one, folder = PRETRAININGS[kind], asked.folder
+    names = one.data or (asked.data, *DATA[asked.data].unlabelled)
     several = [dataset(each, folder) for each in names]
     steps = math.ceil(passes / (32 * one.views))
+    called = asked.named("pre", kind)
     return segue.pretrain(
-        [each.folder for each in several], folder / "runs" / f"pre-{kind}-{'' if one.data else target}-{passes}",
-        stores=[str(store_of(each, folder)) for each in names], network=NETWORK, size=(128, 128),
+        [each.folder for each in several], folder / "runs" / (called.removeprefix(f"{asked.data}-") if one.data else called),
+        stores=[str(store_of(each, folder)) for each in names], network=asked.network, size=(128, 128),
         loop={"steps": steps, "epoch_steps": math.ceil(steps / 4), "batch": 32}, machine=MACHINE, say=print,
         progress=True, **one.settings,
     ).run.folder  # fmt: skip
 
 
-def measured(name: str, arm: str, budget: str, seed: int, passes: int, part: str, folder: Path) -> dict[str, Any]:
-    data, how = DATA[name], ARMS[arm]
-    found = dataset(name, folder)
-    before = passes // 2 if how.pretraining else 0
-    store, steps = store_of(name, folder), how.steps(passes - before)
+def measured(arm: str, budget: str, asked: Asked) -> dict[str, Any]:
+    data, how, folder = DATA[asked.data], ARMS[arm], asked.folder
+    found = dataset(asked.data, folder)
+    before = asked.passes // 2 if how.pretraining else 0
+    store, steps = store_of(asked.data, folder), how.steps(asked.passes - before)
     began = time.perf_counter()
     begins: dict[str, Any] = {}
     if how.settings.get("method") == "semi":
         begins["unlabelled"] = [str(dataset(each, folder).folder) for each in data.unlabelled]
     if how.pretraining:
-        begins |= {"init": str(pretrained(how.pretraining, name, before, folder))}
+        begins |= {"init": str(pretrained(how.pretraining, asked, before))}
     waited = time.perf_counter() - began
     began = time.perf_counter()
     run = segue.train(
-        found.folder, folder / "runs" / f"{name}-{arm}-{budget}-{seed}-{passes}", stores=(str(store),), labels=budget,
-        draw=seed, validation="none", machine=MACHINE, say=print, progress=True,
+        found.folder, folder / "runs" / asked.named(arm, budget, str(asked.seed)), stores=(str(store),), labels=budget,
+        draw=asked.seed, validation="none", machine=MACHINE, say=print, progress=True, network=asked.network,
         loop={
-            "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": seed,
+            "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
             "encoder_rate": 1e-3,
         },
         **{**data.settings, **how.settings, **begins},
     ).run  # fmt: skip
     seconds = time.perf_counter() - began
-    table = segue.evaluate(run.folder, found.folder, settings=EvaluateSettings(part=part), say=print).sets[0]
+    table = segue.evaluate(run.folder, found.folder, settings=EvaluateSettings(part=asked.part), say=print).sets[0]
     return {
-        "machine": machine(), "told": how.told, "data": name, "arm": arm, "budget": budget, "seed": seed, "passes": passes,
-        "steps": steps, "minutes_of_this_call": round(seconds / 60, 1), "part": part, "pretrained": before,
-        "minutes_before": round(waited / 60, 1),
+        "machine": machine(), "told": how.told, "data": asked.data, "encoder": asked.encoder, "arm": arm, "budget": budget,
+        "seed": asked.seed, "passes": asked.passes, "pretrained": before, "steps": steps, "part": asked.part,
+        "minutes_of_this_call": round(seconds / 60, 1), "minutes_before": round(waited / 60, 1),
         "cases": len({one.case for one in table.table}), "parameters": run.about["parameters"],
         "learnt_from": sorted(row["case"] for row in run.cases() if row["part"] == "train"),
         "classes": {one.class_name: one.as_json() for one in table.summaries},
@@ -205,6 +226,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="*", choices=[name for name in DATA if DATA[name].budgets], default=["acdc"])
     parser.add_argument("--arms", nargs="*", choices=ARMS, default=["scratch", "semi", "contrast", "contrast+semi"])
+    parser.add_argument("--encoders", nargs="*", choices=ENCODERS, default=ENCODERS[:1])
     parser.add_argument("--budgets", nargs="*")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     parser.add_argument("--passes", type=int, default=PASSES)
@@ -213,21 +235,21 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
-        for seed in given.seeds:
-            for name in given.data:
-                for budget in given.budgets or DATA[name].budgets:
-                    for arm in given.arms:
-                        row(name, arm, budget, seed, given.passes, given.part, folder)
+        every = itertools.product(given.seeds, given.data, given.encoders)
+        for seed, name, encoder in every:
+            asked = Asked(name, encoder, seed, given.passes, given.part, folder)
+            for budget, arm in itertools.product(given.budgets or DATA[name].budgets, given.arms):
+                row(arm, budget, asked)
 
 
-def row(name: str, arm: str, budget: str, seed: int, passes: int, part: str, folder: Path) -> None:
+def row(arm: str, budget: str, asked: Asked) -> None:
     if "semi" in arm and budget == "all":
         return  # there is nothing without a mask
-    path = ROWS / f"{name}-{arm}-{budget}-{seed}-{passes}.json"
+    path, part = ROWS / f"{asked.named(arm, budget, str(asked.seed))}.json", asked.part
     if path.exists() and part == "test":
         return
     print(f"{path.stem}: {ARMS[arm].told}", flush=True)
-    result = measured(name, arm, budget, seed, passes, part, folder)
+    result = measured(arm, budget, asked)
     if part == "test":
         ROWS.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

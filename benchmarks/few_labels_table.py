@@ -33,11 +33,11 @@ def few_labels() -> Iterator[str]:
         "them that a pre-training had. Minutes are by the clock, of one thread beside whatever else the machine was doing; "
         "passes are what compares.\n"
     )
-    by_data: dict[tuple[str, int], Rows] = defaultdict(lambda: defaultdict(list))
+    by_data: dict[tuple[str, str, int], Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:
-        by_data[row["data"], row["passes"]][row["arm"], row["budget"]].append(row)
-    for (name, passes), rows in sorted(by_data.items()):
-        yield f"### {name}, {passes:,} passes\n"
+        by_data[row["data"], row["encoder"], row["passes"]][row["arm"], row["budget"]].append(row)
+    for (name, encoder, passes), rows in sorted(by_data.items()):
+        yield f"### {name}, {encoder}, {passes:,} passes\n"
         yield from _table(rows)
         for reference, arm, budgets in DECLARED:
             for budget in budgets:

@@ -30,6 +30,7 @@ from benchmarks.common import RESULTS, machine, shared_data
 from segue.data.dataset import Dataset
 from segue.data.phantoms import PHANTOMS
 from segue.data.preparing.settings import PrepareSettings
+from segue.data.splitting.split import Split
 from segue.experiment.settings import EvaluateSettings
 
 ROWS = RESULTS / "few_labels"
@@ -74,6 +75,7 @@ class Pretraining:
     data: tuple[str, ...]  # empty: the target's own, and what it has without masks
     settings: Mapping[str, Any]
     views: int = 2
+    equal: bool = False
 
 
 _PARTS: dict[str, Any] = {"method": "contrast"}
@@ -84,6 +86,13 @@ PRETRAININGS = {
     "masked": Pretraining("masked images, own images", (), {"method": "masked"}, views=1),
     "several": Pretraining(
         "contrast of parts, four anatomies with the target", ("acdc", "hippocampus", "isic2018", "kvasir-seg"), _PARTS
+    ),
+    # As many images as one dataset has: more datasets are not to be more images.
+    "several-equal": Pretraining(
+        "the same from as many images as the target has alone",
+        ("acdc", "hippocampus", "isic2018", "kvasir-seg"),
+        _PARTS,
+        equal=True,
     ),
     "elsewhere": Pretraining(
         "contrast of parts, three anatomies without the target", ("hippocampus", "isic2018", "kvasir-seg"), _PARTS
@@ -175,8 +184,15 @@ def pretrained(kind: str, asked: Asked, passes: int) -> Path:
         [each.folder for each in several], folder / "runs" / (called.removeprefix(f"{asked.data}-") if one.data else called),
         stores=[str(store_of(each, folder)) for each in names], network=asked.network, size=(128, 128),
         loop={"steps": steps, "epoch_steps": math.ceil(steps / 4), "batch": 32}, machine=MACHINE, say=print,
-        progress=True, **one.settings,
+        progress=True, images=images_of(asked.data, folder) if one.equal else None, **one.settings,
     ).run.folder  # fmt: skip
+
+
+def images_of(name: str, folder: Path) -> int:
+    """That its own pre-training looks at."""
+    found = dataset(name, folder)
+    inside = set(Split.open(found).cases("train"))
+    return sum(max(1, case.depth) for case in found.cases if case.case in inside)
 
 
 def measured(arm: str, budget: str, asked: Asked) -> dict[str, Any]:

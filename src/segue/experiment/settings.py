@@ -76,6 +76,7 @@ class PretrainSettings(Settings):
     data: tuple[str, ...]  # dataset folders, pictures and volumes of any kind
     stores: tuple[str, ...] | Auto = "auto"
     split: str = "split"  # only what it has for training is looked at; a dataset without one is looked at as a whole
+    images: Annotated[int, Field(ge=1)] | None = None  # at most, each dataset an equal share, of whole patients
 
     method: Literal["contrast", "simclr", "local", "masked"] = "contrast"
     contrast: ContrastSettings = ContrastSettings()

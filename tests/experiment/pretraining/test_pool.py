@@ -72,6 +72,25 @@ def test_grey_and_colour_stand_side_by_side(among: Path) -> None:
     assert torch.allclose(seen[0], seen[1], atol=1e-6)
 
 
+def test_of_each_dataset_an_equal_share_of_whole_patients(among: Path) -> None:
+    """So that more datasets are not more images."""
+    lines: list[str] = []
+    pools = [gather(asked(HEADS, CLINIC, images=most), say=lines.append) for most in (20, 40, 1000)]
+    per = [
+        [sum(one.case.startswith(name) for one in pool.examples) for name in ("heads/", "clinic/")] for pool in pools
+    ]
+    assert [heads for heads, _ in per] == [9, 18, 36]
+    assert per[0][1] <= 10
+    assert per[1][1] <= 20
+    assert [len(pools[2].examples)] == [len(pool_of(HEADS, CLINIC).examples)]
+    few, more, every = ({one.case for one in pool.examples} for pool in pools)
+    assert few < more < every
+    assert "heads: 9 of 36 images (1 patient) are looked at" in lines
+    assert len(pools[0].seen()) < len(pools[2].seen()), "what was not looked at may be a test"
+    with pytest.raises(BadInput, match="images: an equal share are 5 of heads, where a patient has more than that"):
+        pool_of(HEADS, CLINIC, images=10)
+
+
 def test_padding_is_the_networks_zero_on_grey_and_colour_alike(among: Path) -> None:
     pool = pool_of(HEADS, CLINIC)
     grey = next(one for one in pool.examples if one.case.startswith("heads/"))

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from segue.data.case import Case
 from segue.data.dataset import Dataset
-from segue.data.splitting.dealing import units_of
+from segue.data.splitting.dealing import in_proportion, units_of
 from segue.data.splitting.split import Split
 from segue.data.stores.store import Store
 from segue.data.stores.volumes import VolumePlace, VolumeStore
@@ -186,10 +186,31 @@ def gather(settings: PretrainSettings, *, say: Say = silent, progress: bool = Fa
                 else "none is for training"
             )
             raise BadInput(f"{dataset.name}: no image of it can be looked at: {why}")
-        found.append(Pooled(dataset, store, tuple(left), parts.hash if parts is not None else ""))
+        one = Pooled(dataset, store, tuple(left), parts.hash if parts is not None else "")
+        found.append(one if settings.images is None else _few(one, settings.images // len(datasets), say))
     pool = Pool(tuple(found), settings.neighbours, settings.contrast.partitions)
     _demand_channels(pool)
     return pool
+
+
+def _few(one: Pooled, most: int, say: Say) -> Pooled:
+    """Patient by patient, in an order that is always the same, while they are no more; so that more hold fewer."""
+    units, have = units_of(one.dataset.cases), dict[str, int]()
+    for case in one.images:
+        each = len(unmasked(one.store, [case], lambda case: case.case))
+        have[units[case.case]] = have.get(units[case.case], 0) + each
+    chosen, total = set[str](), 0
+    for unit in in_proportion(have, dict.fromkeys(have, ""), 0):
+        if total + have[unit] > most:
+            break
+        chosen.add(unit)
+        total += have[unit]
+    if not chosen:
+        raise BadInput(f"images: an equal share are {most} of {one.dataset.name}, where a patient has more than that")
+    say(
+        f"{one.dataset.name}: {total:,} of {sum(have.values()):,} images ({count(len(chosen), 'patient')}) are looked at"
+    )
+    return replace(one, images=tuple(case for case in one.images if units[case.case] in chosen))
 
 
 def _split(dataset: Dataset, name: str) -> Split | None:

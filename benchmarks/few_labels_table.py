@@ -31,7 +31,7 @@ def few_labels() -> Iterator[str]:
         "the last moving average judged once on held-back patients. Mean Dice over classes and patients, then over seeds; a "
         "pass is an image that a network sees, learning or not, all rows of a table have as many, and `before` are those of "
         "them that a pre-training had. Minutes are by the clock, of one thread beside whatever else the machine was doing; "
-        "passes are what compares.\n"
+        "passes are what compares. Comparisons pair patients, and seeds too: both arms of a seed have the same masks.\n"
     )
     by_data: dict[tuple[str, str, int], Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:
@@ -92,13 +92,14 @@ def _patients(row: dict[str, Any]) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def _compared(reference: str, arm: str, budget: str, rows: Rows) -> str:
-    """Patients as pairs, seeds as a second level; only the seeds that both have."""
+    """Patients and seeds as pairs, since of a seed both arms have the same masks; only the seeds that both have."""
     one, other = ({row["seed"]: _patients(row) for row in rows[side, budget]} for side in (arm, reference))
     seeds = sorted(one.keys() & other.keys())
     if not seeds:
         return f"* {budget}: {arm} and {reference} have no seed in common yet."
     first, second = (np.stack([side[seed] for seed in seeds]) for side in (one, other))
-    spread = spread_of_difference(first, second, addressed(0, reference, arm, budget))
+    nothing = np.zeros((1, first.shape[1]))
+    spread = spread_of_difference(first - second, nothing, addressed(0, reference, arm, budget))
     low, high = spread.interval()
     p = permutation((first - second).mean(0), addressed(0, reference, arm, budget, "p"))
     patients = "patient" if budget == "1" else "patients"

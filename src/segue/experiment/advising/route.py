@@ -154,7 +154,10 @@ def _why_pool(judged: Judged, pool: Sequence[str], wanted: bool, own: Sequence[s
     if not pool:
         return ["No pre-training: folds judge by all of these images, and an encoder would have looked at them."]
     whose = "" if own else " of other datasets: folds judge by this one's own"
-    return [f"Pre-train an encoder first: there are {ABUNDANT} images or more for each mask{whose}."]
+    return [
+        f"Pre-train an encoder first: there are {ABUNDANT} images or more for each mask{whose}. It does not always pay; "
+        "masks alone for the same time tell."
+    ]
 
 
 def _apart(beside: Sequence[Beside], mixing: Sequence[Beside], few: bool) -> list[str]:

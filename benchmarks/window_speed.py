@@ -36,19 +36,21 @@ SIDES = ("ours", "theirs")
 
 
 def drawn(folder: Path, slices: int, seed: int = 0) -> Path:
-    """A body with two organs, as a CT: air at -1000, noise everywhere, whole numbers."""
+    """A body with two organs, as a CT: air at -1000, noise everywhere, whole numbers. Another seed, another person."""
     import nibabel as nib
     import numpy as np
 
     folder.mkdir()
     rng = np.random.default_rng(seed)
     x, y = np.meshgrid(*[np.linspace(-1, 1, SIDE, dtype=np.float32)] * 2, indexing="ij")
+    (left, right, high), low = rng.uniform((-0.45, 0.25, -0.2), (-0.25, 0.45, 0.0)), rng.uniform(0.5, 0.7)
+    first, second = rng.uniform(0.15, 0.25, 2)
     voxels = np.empty((SIDE, SIDE, slices), np.int16)
     labels = np.zeros(voxels.shape, np.uint8)
     for number in range(slices):
         wide = 0.8 + 0.05 * np.sin(number / 40)
-        body = (x / wide) ** 2 + (y / 0.6) ** 2 < 1
-        one, two = ((x - at) ** 2 + (y + 0.1) ** 2 < 0.04 for at in (-0.35, 0.35))
+        body = (x / wide) ** 2 + (y / low) ** 2 < 1
+        one, two = ((x - at) ** 2 + (y - high) ** 2 < size**2 for at, size in ((left, first), (right, second)))
         plane = np.where(body, 40.0, -1000.0) + 100 * one - 120 * two + rng.normal(0, 15, body.shape)
         voxels[:, :, number], labels[:, :, number] = plane, one + 2 * two
     for name, values in (("image", voxels), ("labels", labels)):
@@ -72,14 +74,16 @@ def trained(folder: Path) -> Path:
             part = np.asarray(whole.dataobj)[96:416, 64:384]  # both organs, and some air
             nib.save(nib.Nifti1Image(part, whole.affine), folder / "cases" / kind / f"case{number}.nii.gz")
     segue.scan(folder / "cases", folder / "dataset", name="ct", modality="CT")
-    segue.split(folder / "dataset")
+    parts = folder / "parts.csv"  # ellipses are alike to whoever looks for frames of one scene, so nothing is held back
+    parts.write_text("case,part\n" + "".join(f"case{number},train\n" for number in range(4)))
+    segue.split(folder / "dataset", source=parts)
     from segue.data.preparing.settings import PrepareSettings
 
     settings = PrepareSettings(spacing=(0, 0, 0), window=WINDOW)
     segue.prepare(folder / "dataset", folder / "store", settings=settings)
     return segue.train(
         folder / "dataset", folder / "run", stores=(str(folder / "store"),), size=PATCH,
-        network={"architecture": "unet-3d", "stages": {"width": 8}}, variation="none", loss="dice + ce",
+        network={"architecture": "unet-3d", "stages": {"width": 8}}, variation="none", loss="dice + ce", validation="none",
         loop={"steps": STEPS, "epoch_steps": STEPS, "batch": 1, "rate": 0.003},
     ).run.folder  # fmt: skip
 

@@ -16,7 +16,7 @@ from segue.words import count
 FULL = ("scratch", "all")
 # Declared before any of it was run: reference, arm, budgets.
 DECLARED = (
-    ("scratch", "semi", ("1", "3")), ("scratch", "contrast", ("1", "3")), ("contrast", "several", ("1", "3")),
+    ("scratch", "semi", ("1", "3")), ("scratch", "contrast", ("1", "3", "40")), ("contrast", "several", ("1", "3")),
 )  # fmt: skip
 
 Rows = dict[tuple[str, str], list[dict[str, Any]]]
@@ -31,7 +31,8 @@ def few_labels() -> Iterator[str]:
         "the last moving average judged once on held-back patients. Mean Dice over classes and patients, then over seeds; a "
         "pass is an image that a network sees, learning or not, all rows of a table have as many, and `before` are those of "
         "them that a pre-training had. Minutes are by the clock, of one thread beside whatever else the machine was doing; "
-        "passes are what compares. Comparisons pair patients, and seeds too: both arms of a seed have the same masks.\n"
+        "passes are what compares. Masks are of patients, or of images where no patient is known. Comparisons pair those that "
+        "judge, and seeds too: both arms of a seed have the same masks.\n"
     )
     by_data: dict[tuple[str, str, int], Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:
@@ -102,10 +103,10 @@ def _compared(reference: str, arm: str, budget: str, rows: Rows) -> str:
     spread = spread_of_difference(first - second, nothing, addressed(0, reference, arm, budget))
     low, high = spread.interval()
     p = permutation((first - second).mean(0), addressed(0, reference, arm, budget, "p"))
-    patients = "patient" if budget == "1" else "patients"
+    told = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
     few = "" if len(seeds) > 2 else "; seeds are too few to tell the methods apart from their runs"
     return (
-        f"* masks of {budget} {patients}: {arm} against {reference}: {first.mean():.3f} against {second.mean():.3f} "
-        f"({spread.estimate:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, p = {p:.3f}), {count(len(seeds), 'seed')}, "
-        f"{first.shape[1]} test patients{few}."
+        f"* masks of {budget}: {arm} against {reference}: {first.mean():.3f} against {second.mean():.3f} "
+        f"({spread.estimate:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, {told}), {count(len(seeds), 'seed')}, "
+        f"judged by {first.shape[1]}{few}."
     )

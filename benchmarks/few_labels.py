@@ -78,7 +78,7 @@ class Pretraining:
     data: tuple[str, ...]  # empty: the target's own, and what it has without masks
     settings: Mapping[str, Any]
     views: int = 2
-    equal: bool = False
+    equal: bool = False  # no more images than the target's own
 
 
 _PARTS: dict[str, Any] = {"method": "contrast"}
@@ -92,7 +92,7 @@ PRETRAININGS = {
     ),
     # As many images as one dataset has: more datasets are not to be more images.
     "several-equal": Pretraining(
-        "the same from as many images as the target has alone",
+        "contrast of parts, four anatomies, as many images as the target has alone",
         ("acdc", "hippocampus", "isic2018", "kvasir-seg"),
         _PARTS,
         equal=True,
@@ -152,8 +152,11 @@ class Asked:
     def network(self) -> dict[str, Any]:
         return {"encoder": self.encoder, "decoder_channels": (128, 64, 32, 24, 16)}
 
+    def row(self, arm: str, budget: str) -> str:
+        return self.named(self.data, arm, budget, str(self.seed))
+
     def named(self, *what: str) -> str:
-        return "-".join([self.data, *what, str(self.passes), *([self.encoder] if self.encoder != ENCODERS[0] else [])])
+        return "-".join([*what, str(self.passes), *([self.encoder] if self.encoder != ENCODERS[0] else [])])
 
 
 def dataset(name: str, folder: Path) -> Dataset:
@@ -177,14 +180,14 @@ def store_of(name: str, folder: Path) -> Path:
 
 
 def pretrained(kind: str, asked: Asked, passes: int) -> Path:
-    """One run for all budgets and seeds of a target."""
+    """One run for all budgets and seeds of a target; and of all targets, where nothing of it hangs on the target."""
     one, folder = PRETRAININGS[kind], asked.folder
     names = one.data or (asked.data, *DATA[asked.data].unlabelled)
     several = [dataset(each, folder) for each in names]
     steps = math.ceil(passes / (32 * one.views))
-    called = asked.named("pre", kind)
+    whose = () if one.data and not one.equal else (asked.data,)
     return segue.pretrain(
-        [each.folder for each in several], folder / "runs" / (called.removeprefix(f"{asked.data}-") if one.data else called),
+        [each.folder for each in several], folder / "runs" / asked.named(*whose, "pre", kind),
         stores=[str(store_of(each, folder)) for each in names], network=asked.network, size=(128, 128),
         loop={"steps": steps, "epoch_steps": math.ceil(steps / 4), "batch": 32}, machine=MACHINE, say=print,
         progress=True, images=images_of(asked.data, folder) if one.equal else None, **one.settings,
@@ -213,8 +216,8 @@ def measured(arm: str, budget: str, asked: Asked) -> dict[str, Any]:
     waited = time.perf_counter() - began
     began = time.perf_counter()
     run = segue.train(
-        found.folder, folder / "runs" / asked.named(arm, budget, str(asked.seed)), stores=(str(store),), labels=budget,
-        draw=asked.seed, validation="none", machine=MACHINE, say=print, progress=True, network=asked.network,
+        found.folder, folder / "runs" / asked.row(arm, budget), stores=(str(store),), labels=budget, draw=asked.seed,
+        validation="none", machine=MACHINE, say=print, progress=True, network=asked.network,
         loop={
             "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
             "encoder_rate": 1e-3,
@@ -265,7 +268,7 @@ def main() -> None:
 def row(arm: str, budget: str, asked: Asked) -> None:
     if "semi" in arm and budget == "all":
         return  # there is nothing without a mask
-    path, part = ROWS / f"{asked.named(arm, budget, str(asked.seed))}.json", asked.part
+    path, part = ROWS / f"{asked.row(arm, budget)}.json", asked.part
     if path.exists() and part == "test":
         return
     print(f"{path.stem}: {ARMS[arm].told}", flush=True)

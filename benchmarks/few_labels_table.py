@@ -68,10 +68,16 @@ def _table(rows: Rows) -> Iterator[str]:
         yield (
             f"| {budget} | {arm}: {first['told']} | {np.mean(means):.3f} | {share} | {seeds} | "
             f"{first['pretrained']:,} | "
-            f"{np.mean([row['minutes_of_this_call'] for row in some]):.0f} | {first['parameters'] / 1e6:.1f} M |"
+            f"{_minutes(some)} | {first['parameters'] / 1e6:.1f} M |"
             f"{_lesions(some) if small else ''}"
         )
     yield ""
+
+
+def _minutes(some: list[dict[str, Any]]) -> str:
+    """Of those that trained in the call that wrote them: what was only judged again knows nothing of its time."""
+    known = [row["minutes_of_this_call"] for row in some if row["minutes_of_this_call"] > 0]
+    return f"{np.mean(known):.0f}" if known else "-"
 
 
 def _lesions(some: list[dict[str, Any]]) -> str:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from segue.networks.cut import trial
 from segue.networks.network import SegmentationNetwork
 
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)  # and none of their kinds, which may do with their weights what they like
-_SIDE = 64  # of the image to try: every depth can halve it often enough
 _APART = 1e-3  # of the largest logit
 
 
@@ -32,9 +32,10 @@ def lean(network: SegmentationNetwork, *, half: bool) -> SegmentationNetwork:
 
 
 def _without_norms(network: SegmentationNetwork) -> SegmentationNetwork:
-    image = torch.rand((1, network.channels, *(_SIDE,) * network.dims), generator=torch.Generator().manual_seed(0))
-    image = image.to(next(network.parameters()).device)
     copy = deepcopy(network).eval()
+    if not any(isinstance(module, _BatchNorm) for module in copy.modules()):
+        return copy
+    image = trial(copy.body, copy.channels).to(next(copy.parameters()).device)
     with torch.inference_mode():
         before, pairs = _seen(copy, image)
     names = {id(module): name for name, module in copy.named_modules()}
@@ -93,11 +94,8 @@ def _take_in(convolution: nn.Module, norm: nn.Module) -> None:
     shift = (shift - norm.running_mean) * scale
     if norm.affine:
         scale, shift = scale * norm.weight, shift * norm.weight + norm.bias
-    weight = convolution.weight * scale.view(-1, *[1] * (convolution.weight.ndim - 1))
-    last = convolution.weight.is_contiguous(memory_format=torch.channels_last)
-    convolution.weight = nn.Parameter(
-        weight.contiguous(memory_format=torch.channels_last) if last and weight.ndim == 4 else weight
-    )
+    scale = scale.view(-1, *[1] * (convolution.weight.ndim - 1))
+    convolution.weight = nn.Parameter(convolution.weight * scale)  # in the same order in memory
     convolution.bias = nn.Parameter(shift)
 
 

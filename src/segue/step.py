@@ -73,6 +73,7 @@ class Method(Protocol):
     networks: dict[str, nn.Module]  # the loop may wrap them, for several devices: call what stands here
     views: Sequence[Variation]  # how the batch is to be drawn, one view each
     beside: Sequence[Variation]  # likewise a batch without masks beside it; none: there is none
+    remembers: dict[str, Tensor]  # from step to step, beside its networks; changed in place, and saved with them
     accumulates: bool  # False: a loss compares the samples of a batch, so the batch cannot be cut
     average: Callable[..., Any] | None  # the predictor with averaged weights, as the loop keeps it; set by the loop
 

@@ -54,7 +54,25 @@ class Bright(nn.Module):
         return {"encoder": [], "decoder": [self.scale]}
 
 
-def made(network: nn.Module | None = None, target: Target = small.TARGET, **told: Any) -> Semi:
+class Blind(Bright):
+    """It tells what is bright from what is not, and calls all of it background."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(-15.0))  # of all logits
+
+    def forward(self, x: Tensor, *, features: Any = False, decode: bool = True) -> Outputs:
+        maps = (x.mean(1, keepdim=True) * torch.ones(1, 64, 1, 1),) if isinstance(features, bool) else features
+        logits = 24 * (maps[0].mean(1, keepdim=True) - 0.5) + self.scale
+        return Outputs(logits if decode else x.new_empty(0), features=tuple(maps))
+
+
+def made(
+    network: nn.Module | None = None,
+    target: Target = small.TARGET,
+    shares: tuple[float, ...] | None = None,
+    **told: Any,
+) -> Semi:
     told = {
         "weak": "none",
         "strong": "none",
@@ -66,7 +84,7 @@ def made(network: nn.Module | None = None, target: Target = small.TARGET, **told
         **told,
     }
     loss = losses.parse("dice + bce", target)
-    return Semi(Given(network or Bright(), loss, parse("none"), target, SemiSettings(**told)))
+    return Semi(Given(network or Bright(), loss, parse("none"), target, SemiSettings(**told), shares))
 
 
 def blobs(n: int) -> Tensor:
@@ -192,6 +210,20 @@ def test_a_scribble_weighs_as_much_as_a_mask() -> None:
     assert 0.3 < float(of_masks.weight[n:].sum() / of_masks.weight[:n].sum()) <= 0.5
 
 
+def test_who_finds_nothing_is_not_followed_into_it() -> None:
+    """A network that calls everything background, and is sure of it: its targets would teach it to stay so."""
+    slopes, sure = {}, {}
+    for name, shares in (("as said", None), ("balanced", (0.9, 0.1))):
+        semi = made(Blind(), shares=shares, confidence=0.9)
+        for _ in range(60):
+            loss = next(semi.step(batch(semi)))
+        sure[name] = float(loss.parts["sure"].mean())
+        (loss.per_sample[2:] * loss.weight[2:]).sum().backward()
+        slopes[name] = slope(semi)
+    assert 0.5 < sure["balanced"] < sure["as said"]
+    assert slopes["balanced"] < 0 < slopes["as said"]  # a step goes against it: more is found, or even less
+
+
 def test_no_gradient_through_what_is_followed() -> None:
     class Spy(Semi):
         def followed(self, weak: View, maps: tuple[Tensor, ...] | None) -> Tensor:
@@ -247,7 +279,7 @@ def loop(folder: Path, precision: Literal["32-true", "bf16-mixed"] = "32-true", 
     helper = small.loop_in(folder, small.settings())
     semi = Semi(Given(small.network(), losses.parse("dice + bce", small.TARGET), parse("flips"), small.TARGET, SemiSettings(
         strong="affine + noise", dropout=0.0, warm=0.25, ramp=0.25, confidence=0.5
-    )))  # fmt: skip
+    ), (0.8, 0.2)))  # fmt: skip
     settings = small.settings(average=0.9, **given)
     found = small.examples()
     beside = Batches(
@@ -291,7 +323,7 @@ def test_masks_beside_are_never_looked_at(tmp_path: Path) -> None:
 
 
 def test_stopped_and_gone_on_is_the_same_bytes(tmp_path: Path) -> None:
-    """The teacher is a part of the state."""
+    """The teacher is a part of the state, and by how much its classes are shifted."""
     whole = loop(tmp_path / "whole")
     whole.fit(workers=0)
     first = loop(tmp_path / "parts")
@@ -307,6 +339,9 @@ def test_stopped_and_gone_on_is_the_same_bytes(tmp_path: Path) -> None:
         first.fit(workers=0)
     second = loop(tmp_path / "parts")
     second.fit(workers=0)
+    shifts = [each.method.remembers["shift"] for each in (whole, second)]
+    assert shifts[0][1] != 0
+    assert torch.equal(*shifts)
     for name in ("last", "best"):
         one, other = (tmp_path / part / f"weights/{name}.safetensors" for part in ("whole", "parts"))
         assert one.read_bytes() == other.read_bytes()

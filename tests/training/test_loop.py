@@ -165,6 +165,7 @@ def test_samples_weigh_by_what_counts_in_them(tmp_path: Path) -> None:
             self.networks: dict[str, nn.Module] = {"segmenter": made}
             self.views = small.method().views
             self.weights = weights
+            self.remembers: dict[str, torch.Tensor] = {}
 
         def step(self, batch: Batch):  # type: ignore[no-untyped-def]
             logits = self.networks["segmenter"](batch.views[0].images).logits
@@ -200,6 +201,7 @@ def test_two_losses_move_only_their_own_network(tmp_path: Path) -> None:
         def __init__(self) -> None:
             self.networks: dict[str, nn.Module] = {"one": small.network(), "other": small.network()}
             self.views = small.method().views
+            self.remembers: dict[str, torch.Tensor] = {}
 
         def step(self, batch: Batch):  # type: ignore[no-untyped-def]
             x = batch.views[0].images

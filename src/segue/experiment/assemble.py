@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -19,8 +19,10 @@ from segue.methods import METHODS, Given
 from segue.networks import SegmentationNetwork
 from segue.step import Method
 from segue.training.batches import Batches
+from segue.training.examples import Example
 from segue.training.machine import channels_last
 from segue.training.orders import Order
+from segue.training.shares import shares
 from segue.variations.padding import Padding
 
 _APART = 1 << 32  # between the seeds of two rows of cases
@@ -72,15 +74,18 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
     networks.demand_known(settings.network)
 
 
-def how(settings: TrainSettings, target: Target, built: SegmentationNetwork) -> Method:
+def how(settings: TrainSettings, target: Target, built: SegmentationNetwork, masks: Sequence[Example] = ()) -> Method:
     loss = losses.parse(settings.loss, target)
-    return METHODS[settings.method](Given(built, loss, variations.parse(settings.variation), target, settings.semi))
+    given = Given(built, loss, variations.parse(settings.variation), target, settings.semi)
+    if settings.method == "semi" and settings.semi.shares and masks:
+        given = replace(given, shares=shares(masks, target))
+    return METHODS[settings.method](given)
 
 
 def parts(
     settings: TrainSettings, material: Material, built: SegmentationNetwork, *, rank: int = 0, world: int = 1
 ) -> Parts:
-    method = how(settings, material.target, built)
+    method = how(settings, material.target, built, material.train)
     demand_whole_batch(settings, method)
     assert isinstance(settings.size, tuple)
     fills = padding(settings, built)

@@ -37,6 +37,7 @@ class Contrast:
         self.memory = network.memory
         self.networks: dict[str, nn.Module] = {"encoder": network}
         self.beside: Sequence[Variation] = ()
+        self.remembers: dict[str, Tensor] = {}
         self.compared: Sequence[Variation] = (*([parse("none")] if told.plain else []), variation, variation)
         self.views: Sequence[Variation] = (*self.compared, *([Steady(variation)] * 2 if told.representation else []))
 
@@ -102,6 +103,7 @@ class Local:
         self.networks: dict[str, nn.Module] = {"encoder": network}
         self.views: Sequence[Variation] = (variation, variation)
         self.beside: Sequence[Variation] = ()
+        self.remembers: dict[str, Tensor] = {}
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         columns = columns_of(batch)

@@ -19,3 +19,4 @@ class Given:
     variation: Variation
     target: Target
     semi: SemiSettings
+    shares: tuple[float, ...] | None = None  # how much of a mask is of which channel, where a method asks for it

@@ -25,6 +25,7 @@ class Masked:
         self.networks: dict[str, nn.Module] = {"encoder": network}
         self.views: Sequence[Variation] = (variation,)
         self.beside: Sequence[Variation] = ()
+        self.remembers: dict[str, Tensor] = {}
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         (view,) = batch.views

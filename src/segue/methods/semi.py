@@ -19,6 +19,7 @@ from segue.errors import BadInput
 from segue.losses import probabilities
 from segue.methods.given import Given
 from segue.methods.levels import at_all_levels
+from segue.methods.shares import Shares
 from segue.methods.supervised import Supervised
 from segue.step import Batch, Loss, View, counted
 from segue.variations.drawn import Drawn
@@ -29,6 +30,9 @@ class Semi(Supervised):
     def __init__(self, given: Given) -> None:
         super().__init__(given)
         self.target, self.told = given.target, given.semi
+        self.shares = Shares(given.shares, exclusive=self.target.exclusive) if given.shares else None
+        if self.shares:
+            self.remembers["shift"] = self.shares.shift
         strong = variations.parse(self.told.strong)
         self.beside: Sequence[Variation] = (variations.parse(self.told.weak), *[strong] * self.told.views)
         if not self.told.views and not self.told.dropout:
@@ -43,6 +47,8 @@ class Semi(Supervised):
         weak, *strong = batch.beside.views
         maps = None if self.told.teacher else self._maps(weak)
         said = self.followed(weak, maps)
+        if self.shares:
+            said = self.shares.balanced(said, weak.shown)
         targets = [self.target_for(view, weak, said) for view in strong]
         # One pass over all that learns, so that batch normalisation sees them together.
         network, counts = self.networks["segmenter"], [len(masked.images), *(len(view.images) for view in strong)]

@@ -54,6 +54,8 @@ class SemiSettings(Settings):
     views: Annotated[int, Field(ge=0, le=4)] = 2  # strong ones of each image
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # of the encoder's channels, in one more that follows; 0: none
     teacher: bool = True  # the moving average of the weights is followed, not the weights themselves
+    # The target has, on average, as much of each class as the masks have; not from scribbles, which do not tell.
+    shares: bool = True
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95  # a pixel that is less sure does not count
     weight: Annotated[float, Field(gt=0)] = 1.0  # of all that follows, against learning from masks
     batch: Annotated[float, Field(gt=0, le=16)] = 1.0  # images without masks for each one with

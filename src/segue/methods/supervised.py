@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from segue.methods.given import Given
 from segue.methods.levels import at_all_levels
@@ -22,6 +22,7 @@ class Supervised:
         self.loss = given.loss
         self.views: Sequence[Variation] = (given.variation,)
         self.beside: Sequence[Variation] = ()
+        self.remembers: dict[str, Tensor] = {}
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         (view,) = batch.views

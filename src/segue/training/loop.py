@@ -292,6 +292,7 @@ class Loop:
             "networks": {name: network.state_dict() for name, network in self.plain.items()},
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
             "average": self.average.state() if self.average else None,
+            "remembers": self.method.remembers,
         }
         checkpoint.save(self.run.weights, state)
 
@@ -306,6 +307,8 @@ class Loop:
             self.optimisers[name].load_state_dict(state["optimisers"][name])
         if self.average is not None:
             self.average.load(**state["average"])
+        for name, kept in self.method.remembers.items():
+            kept.copy_(state["remembers"][name])
 
     def _write_weights(self, name: str) -> None:
         if not self.fabric.is_global_zero or self.judged is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from segue.data.stores.frames import FrameStore
 from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.canvas import with_canvas
@@ -117,7 +118,7 @@ def _batched(
 
 def _followed(settings: TrainSettings, material: Material) -> TrainSettings:
     """What is chosen by, what images without masks follow, and whether weights are averaged."""
-    semi = settings.semi.resolve(strong="strong" if material.patches else "strong + cutmix(p=0.5)")
+    semi = settings.semi.resolve(strong=_strong(material))
     averages = not material.validates or settings.method == "semi"
     loop = settings.loop.resolve(average=_AVERAGE if averages else 0.0)
     if settings.method == "semi" and semi.teacher and not loop.average:
@@ -127,6 +128,13 @@ def _followed(settings: TrainSettings, material: Material) -> TrainSettings:
         )
     settings = settings.resolve(validation="none" if settings.labels != "all" else "all")
     return settings.model_copy(update={"semi": semi, "loop": loop})
+
+
+def _strong(material: Material) -> str:
+    """Scanners have contrasts of their own; and there is no box of a patch."""
+    pictures = isinstance(material.sources[0].store, FrameStore)
+    members = ["strong", *([] if pictures else ["tone(strength=1, p=0.8)", "bias(p=0.5)"])]
+    return " + ".join([*members, *([] if material.patches else ["cutmix(p=0.5)"])])
 
 
 def _views(settings: TrainSettings, method: Method) -> int:

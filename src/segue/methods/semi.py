@@ -68,16 +68,14 @@ class Semi(Supervised):
         for follows, share in followers:
             losses.append(follows)
             weights.append(each * share)
-        yield Loss(
-            "segmenter",
-            torch.cat(losses),
-            torch.cat(weights),
-            {
-                "masks": learnt.detach(),
-                "followed": torch.cat([follows for follows, _ in followers]).detach(),
-                "sure": torch.cat([share for _, share in followers]),
-            },
-        )
+        parts = {
+            "masks": learnt.detach(),
+            "followed": torch.cat([follows for follows, _ in followers]).detach(),
+            "sure": torch.cat([share for _, share in followers]),
+        }
+        if self.shares:
+            parts["shift"] = self.shares.shift.abs().max().reshape(1)
+        yield Loss("segmenter", torch.cat(losses), torch.cat(weights), parts)
 
     def _ramp(self, done: float) -> float:
         """0 while the target is not worth following, then up to 1."""

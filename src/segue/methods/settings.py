@@ -50,7 +50,8 @@ class SemiSettings(Settings):
     """Of `--method semi`: what the network says of a weakly varied image is what it must say of a strongly varied one."""
 
     weak: str = "weak"  # the variation whose prediction is followed
-    strong: str | Auto = "auto"  # those that follow it; auto: strong, and with pictures and slices + cutmix(p=0.5)
+    # Those that follow it; auto: strong, of volumes with tone and bias, but for patches with cutmix.
+    strong: str | Auto = "auto"
     views: Annotated[int, Field(ge=0, le=4)] = 2  # strong ones of each image
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # of the encoder's channels, in one more that follows; 0: none
     teacher: bool = True  # the moving average of the weights is followed, not the weights themselves

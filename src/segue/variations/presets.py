@@ -99,13 +99,13 @@ def mr(severity: float = 1.0, ramp: int = 0) -> Chain:
     """Slices of magnetic resonance: no colour, but a coil's bias field and scanners of other contrast."""
     members = (
         Flips(p=0.5),
-        Affine(rotate=15, scale=0.15, shift=0.05),
+        Affine(rotate=30, scale=0.25, shift=0.05),
         Elastic(strength=0.6, p=0.5),
-        Colour(brightness=0.2, contrast=0.3, saturation=0, hue=0),
-        Gamma(amount=0.4, p=0.3),
-        Tone(strength=0.5, p=0.3),
+        Colour(brightness=0.3, contrast=0.5, saturation=0, hue=0),
+        Gamma(amount=0.5, p=0.5),
+        Tone(strength=1.0, p=0.8),
         Bias(strength=0.7, p=0.5),
-        Blur(sigma=0.006, p=0.2),
+        Blur(sigma=0.006, p=0.3),
         Ghost(strength=0.3, p=0.1),
         Coarse(factor=2.5, p=0.2),
         Noise(strength=0.05, p=0.3),

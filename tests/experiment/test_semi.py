@@ -1,0 +1,144 @@
+"""`segue train --method semi`, of pictures, slices, patches and scribbles: what is followed, and what is never looked at."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import segue
+from segue.data.splitting.split import SplitSettings, split
+from segue.data.volumes import nifti
+from segue.errors import BadInput
+from segue.experiment.train import train
+from segue.training import checkpoint
+from segue.training.run import Run
+from tests.data.volumes import made
+from tests.experiment.conftest import SMALL, working_in
+
+LOOP: dict[str, Any] = {"steps": 8, "epoch_steps": 4, "batch": 4, "rate": 3e-3}
+SEMI: dict[str, Any] = {
+    **SMALL,
+    "method": "semi",
+    "semi": {"views": 1, "warm": 0.25, "ramp": 0.1, "confidence": 0.5},
+    "loop": LOOP,
+}
+SLICES: dict[str, Any] = {**SEMI, "size": "auto", "labels": "2"}
+
+
+def curves(run: Run) -> dict[str, Any]:
+    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+def shift(run: Run) -> torch.Tensor | None:
+    state = checkpoint.load(run.weights)
+    assert state is not None
+    remembered: torch.Tensor | None = state["remembers"].get("shift")
+    return remembered
+
+
+def weights(run: Run) -> bytes:
+    return (run.folder / "weights/last.safetensors").read_bytes()
+
+
+def seen(run: Run) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    with (run.folder / "seen.csv").open(encoding="utf-8", newline="") as table:
+        for row in csv.DictReader(table):
+            found.setdefault(row["dataset"], set()).add(row["case"])
+    return found
+
+
+def test_of_pictures_of_two_hospitals(there: Path) -> None:
+    given = {**SEMI, "labels": "2"}
+    run = train("datasets/north", "runs/beside", unlabelled=("datasets/south",), **given).run
+    assert run.config["semi"]["strong"] == "strong + cutmix(p=0.5)"
+    told = curves(run)
+    assert told["sure"] > 0
+    assert told["shift"] > 0
+    found = shift(run)
+    assert found is not None
+    assert float(found[0]) == 0 != float(found[1])
+    looked = seen(run)
+    masks = {row["case"] for row in run.cases() if row["part"] == "train"}
+    judged = {row["case"] for row in run.cases() if row["part"] in ("validation", "test")}
+    assert len(masks) < len(looked["north"])  # images of other patients too
+    assert not judged & looked["north"]
+    assert looked["south"]
+    alone = train("datasets/north", "runs/alone", **{**given, "method": "supervised"}).run
+    assert set(seen(alone)) == {"north"}
+    assert weights(run) != weights(alone)
+
+
+def test_each_setting_changes_what_is_learnt(there: Path) -> None:
+    """None of them is read and forgotten on the way from the command line to the loss."""
+    given = {**SEMI, "labels": "2"}
+    settings: list[dict[str, Any]] = [
+        {}, {"shares": False}, {"confidence": 0.7}, {"views": 2}, {"dropout": 0.0}, {"teacher": False}, {"weight": 0.3},
+        {"warm": 0.5}, {"ramp": 0.7}, {"weak": "none"}, {"strong": "noise"}, {"batch": 0.5},
+    ]  # fmt: skip
+    found = [
+        weights(train("datasets/north", f"runs/set-{n}", **{**given, "semi": {**given["semi"], **told}}).run)
+        for n, told in enumerate(settings)
+    ]
+    assert len(set(found)) == len(settings)
+
+
+@pytest.fixture(scope="module")
+def heads(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """datasets/heads, and datasets/strokes: the same volumes, of whose masks a part is drawn."""
+    folder = tmp_path_factory.mktemp("heads")
+    several = []
+    for name in ("heads", "strokes"):
+        raw = made.folder(folder / name, 10)
+        for path in (raw / "labels").glob("*.nii.gz") if name == "strokes" else ():
+            mask = nifti.read(path)
+            voxels = mask.voxels.astype(np.uint8)
+            voxels[:, ::2] = 3
+            nifti.write(path, voxels, mask.grid)
+        labels = "0=background,1=shell,2=core" + (",3=ignore" if name == "strokes" else "")
+        found = segue.scan(raw, folder / "datasets" / name, name=name, labels=labels, workers=0).dataset
+        assert found is not None
+        several.append(found)
+    for one in several:
+        split(one, settings=SplitSettings(test=0.25, validation=0.25))
+    with working_in(folder):
+        yield folder
+
+
+def test_of_slices_scanners_differ(heads: Path) -> None:
+    run = train("datasets/heads", "runs/slices", **SLICES).run
+    assert run.config["semi"]["strong"] == "strong + tone(strength=1, p=0.8) + bias(p=0.5) + cutmix(p=0.5)"
+    assert curves(run)["sure"] > 0
+    assert shift(run) is not None
+
+
+def test_of_patches(heads: Path) -> None:
+    given = {
+        **SLICES, "network": {"architecture": "unet-3d", "stages": {"width": 4}}, "loop": {**LOOP, "batch": 2},
+    }  # fmt: skip
+    run = train("datasets/heads", "runs/patches", **given).run
+    assert run.config["semi"]["strong"] == "strong + tone(strength=1, p=0.8) + bias(p=0.5)"
+    assert len(run.config["size"]) == 3
+    assert curves(run)["sure"] > 0
+    assert shift(run) is not None
+
+
+def test_scribbles_do_not_tell_how_much_there_is(heads: Path) -> None:
+    run = train("datasets/strokes", "runs/strokes", **SLICES).run
+    assert shift(run) is None
+    assert "shift" not in curves(run)
+    assert curves(run)["sure"] > 0
+
+
+def test_what_has_no_images_beside_is_told(heads: Path) -> None:
+    with pytest.raises(BadInput, match="learns from masks alone"):
+        train("datasets/heads", "runs/no", unlabelled=("datasets/strokes",), **{**SLICES, "method": "supervised"})

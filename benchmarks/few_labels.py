@@ -125,7 +125,7 @@ class Arm:
 
 
 def semi(**told: Any) -> dict[str, Any]:
-    usual = {"views": 1, "dropout": 0.0, "batch": 2.0, "warm": 0.25, "ramp": 0.1, "confidence": 0.8}
+    usual = {"views": 1, "dropout": 0.0, "batch": 2.0, "warm": 0.4, "ramp": 0.1, "confidence": 0.8}
     return {"method": "semi", "semi": {**usual, **told}}
 
 

@@ -57,8 +57,8 @@ class SemiSettings(Settings):
     teacher: bool = True  # the moving average of the weights is followed, not the weights themselves
     # The target has, on average, as much of each class as the masks have; not from scribbles, which do not tell.
     shares: bool = True
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.95  # a pixel that is less sure does not count
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.8  # a pixel that is less sure does not count
     weight: Annotated[float, Field(gt=0)] = 1.0  # of all that follows, against learning from masks
     batch: Annotated[float, Field(gt=0, le=16)] = 1.0  # images without masks for each one with
-    warm: Share = 0.2  # of the training, from masks alone: a target that nobody has learnt yet is not worth following
+    warm: Share = 0.4  # of the training, from masks alone: a target that nobody has learnt yet is not worth following
     ramp: Share = 0.1  # of the training after that, until the weight is whole

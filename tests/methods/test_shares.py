@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+import torch.distributed as distributed
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from segue.methods.shares import Shares
 
@@ -79,3 +83,23 @@ def test_finite_where_a_network_is_entirely_sure(exclusive: bool) -> None:
     assert bool(found.isfinite().all())
     assert float(shares.shift.abs().max()) == 8
     assert float(found[:, 1].max()) < 0.01
+
+
+def side(rank: int, folder: str) -> None:
+    """One of two processes, with one half of the images."""
+    distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    shares, said = Shares((0.7, 0.2, 0.1), exclusive=True), logits(3, (3.0, -3.0, 2.0)).softmax(1)
+    for _ in range(3):
+        shares.balanced(said.chunk(2)[rank], SHOWN.chunk(2)[rank])
+    torch.save(shares.shift, f"{folder}/{rank}.pt")
+    distributed.destroy_process_group()
+
+
+def test_two_processes_shift_as_one_with_both_halves(tmp_path: Path) -> None:
+    spawn(side, args=(str(tmp_path),), nprocs=2)
+    shares, said = Shares((0.7, 0.2, 0.1), exclusive=True), logits(3, (3.0, -3.0, 2.0)).softmax(1)
+    for _ in range(3):
+        shares.balanced(said, SHOWN)
+    one, other = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert torch.equal(one, other)
+    torch.testing.assert_close(one, shares.shift)

@@ -51,6 +51,8 @@ def pretext(severity: float = 1.0, ramp: int = 0) -> Chain:
         Affine(rotate=15, scale=0.1, shift=0),
         Colour(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05, p=0.9),
         Gamma(amount=0.4, p=0.5),
+        Tone(strength=1.0, p=0.5),
+        Bias(strength=0.7, p=0.5),
         Blur(sigma=0.008, p=0.4),
         Noise(strength=0.05, p=0.3),
     )

@@ -131,6 +131,23 @@ def test_curves_name_the_best_epoch_and_its_score(page: str) -> None:
     assert "1 of 1" in one
 
 
+def test_what_was_followed_has_a_figure_of_its_own() -> None:
+    """A shift of 6 beside a loss of .3 would make a straight line of the loss."""
+    warm, *others = epochs(4)
+    learnt = (warm, *(
+        replace(one, sure=0.5 + 0.1 * n, shift=6.0 - n, losses={**one.losses, "followed": 0.5 - 0.1 * n})
+        for n, one in enumerate(others)
+    ))  # fmt: skip
+    html = run_page(story(epochs=learnt)).html()
+    assert "followed from 0.500 to 0.300" in html
+    assert "in the end 70% of their pixels" in html
+    assert "shifted by up to 4.0" in html
+    alone = run_page(story(epochs=tuple(replace(one, shift=None) for one in learnt))).html()
+    assert "in the end 70% of their pixels" in alone
+    assert "shifted by" not in alone
+    assert "without masks: in the end" not in run_page(story(epochs=epochs(4))).html()
+
+
 def test_two_classes_are_told_apart() -> None:
     both = (result("neoplastic", dice=0.7), result("other kind", dice=0.4, seed=5))
     made = plain(sets=(evaluated("x", *both, home=True, part="test"),), classes=("neoplastic", "other kind"))

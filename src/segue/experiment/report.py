@@ -25,7 +25,7 @@ PAGE = "report.html"
 FINDER, DECISION = "rate-finder.csv", "decision.json"
 _WORDS = {"dice": "Dice", "iou": "IoU"}
 _PARTS = ("train", "train and validation in turns", "validation", "test", "unused", "left out")
-_NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds")
+_NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds", "sure", "shift")
 
 
 def report(run_folder: Path | str, out: Path | str | None = None, *, told: RunStory | None = None) -> Path:
@@ -98,10 +98,16 @@ def _epochs(lines: Sequence[Mapping[str, Any]]) -> tuple[Epoch, ...]:
             step=int(line["step"]),
             losses={name: float(value) for name, value in line.items() if name not in _NO_LOSS and _number(value)},
             scores={_told(name): float(value) for name, value in line.get("validation", {}).items()},
-            rate=float(line["rate"]) if "rate" in line else None,
+            rate=_maybe(line, "rate"),
+            sure=_maybe(line, "sure"),
+            shift=_maybe(line, "shift"),
         )
         for line in lines
     )
+
+
+def _maybe(line: Mapping[str, Any], name: str) -> float | None:
+    return float(line[name]) if name in line else None
 
 
 def _number(value: object) -> bool:

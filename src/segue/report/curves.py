@@ -45,6 +45,25 @@ def scores(steps: Values, series: Mapping[str, Values], *, y: str, best: float |
     return drawing(draw, height=3.7)
 
 
+def followed(steps: Values, sure: Values, shifts: Values = ()) -> str:
+    """How much of the targets was followed; below, small, how far they were shifted."""
+
+    def draw(axes: Axes, below: Axes | None = None) -> None:
+        _line(axes, steps, sure, number=0)
+        axes.set_ylim(0, 1)
+        axes.set_ylabel("share followed", rotation_mode="anchor")
+        if below is not None:
+            _line(below, steps, shifts, number=7)
+            below.set_ylim(bottom=0)
+            below.set_ylabel("shift", rotation_mode="anchor")
+            below.locator_params(axis="y", nbins=3)
+        lowest = below if below is not None else axes
+        lowest.set_xlabel("step")
+        _whole(lowest, steps)
+
+    return drawing(draw, height=3.7 if shifts else 2.9, panels=(3, 1) if shifts else (1,))
+
+
 def together(lines: Mapping[str, tuple[Values, Values]], *, y: str) -> str:
     """Several trainings, each with its own steps."""
 

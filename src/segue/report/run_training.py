@@ -36,13 +36,16 @@ def _curves(page: Page, story: RunStory) -> None:
         rates = [epoch.rate for epoch in epochs if epoch.rate is not None]
         whole = len(rates) == len(steps)
         svg = curves.losses(steps, losses, rates if whole else (), best=marked)
-        several = len(steps) > 1
+        # A part may begin late, as what follows images without masks does.
+        known = {name: [value for value in line if not math.isnan(value)] for name, line in losses.items()}
         told = "; ".join(
-            f"{short(name)} " + (f"from {line[0]:.3f} to {line[-1]:.3f}" if several else f"{line[0]:.3f}")
-            for name, line in losses.items()
+            f"{short(name)} " + (f"from {line[0]:.3f} to {line[-1]:.3f}" if len(line) > 1 else f"{line[0]:.3f}")
+            for name, line in known.items()
+            if line
         )
         words = f"On training {story.what}s, mean of each epoch: {told}."
         drawn.append(Figure(svg, words, words + " Below it the learning rate." * whole))
+    drawn += _followed(epochs)
     names = _names(epochs, "scores")
     if names:
         scores = {name: [epoch.scores.get(name, math.nan) for epoch in epochs] for name in names}
@@ -51,6 +54,23 @@ def _curves(page: Page, story: RunStory) -> None:
             words += f" The best {story.select} is {best.scores[story.select]:.3f}, after epoch {best.number}."
         drawn.append(Figure(curves.scores(steps, scores, y=_only(names, "validation"), best=marked), words, words))
     page.section("Training", count(len(epochs), "epoch")).figures(drawn)
+
+
+def _followed(epochs: Sequence[Epoch]) -> list[Figure]:
+    """Of images without masks, from the epoch on that follows them."""
+    following = [epoch for epoch in epochs if epoch.sure is not None]
+    if not following:
+        return []
+    sure, shifts = (
+        [getattr(one, name) for one in following if getattr(one, name) is not None] for name in ("sure", "shift")
+    )
+    words = f"Images without masks: in the end {sure[-1]:.0%} of their pixels had a target sure enough to be followed."
+    if shifts:
+        words += (
+            f" Targets' logits are shifted by up to {shifts[-1]:.1f}, so that there is as much of each class as in the masks: "
+            "0 where the network finds as much by itself, 8 where it does not find it at all."
+        )
+    return [Figure(curves.followed([one.step for one in following], sure, shifts), words, words)]
 
 
 def _names(epochs: Sequence[Epoch], what: Literal["losses", "scores"]) -> list[str]:

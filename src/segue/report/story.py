@@ -41,6 +41,8 @@ class Epoch:
     losses: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)  # of validation, by the measure's name in words
     rate: float | None = None
+    sure: float | None = None  # share of the pixels without masks whose targets were followed
+    shift: float | None = None  # of logits, until what is followed has as much of each class as the masks
 
 
 @dataclass(frozen=True, kw_only=True)

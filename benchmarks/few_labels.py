@@ -65,7 +65,9 @@ DATA = {
     "isic2018": Data(
         "isic2018", None, _FRAMES, ("8", "40", "10%", "all"), unlabelled=("ham10000",), part="validation",
     ),
-    "kvasir-seg": Data("kvasir-seg", None, _FRAMES, ("8", "40", "10%", "all")),
+    # ClinicDB and PolypGen's C3 stay unseen.
+    "kvasir-seg": Data("kvasir-seg", None, _FRAMES, ("8", "40", "10%", "all"), unlabelled=("polypgen-c1",)),
+    "polypgen-c1": Data("polypgen/data_C1", None, {}, ()),
     "ham10000": Data("ham10000-unlabelled", None, {}, ()),
     # Small lesions, of which a third of the patients have none.
     "brain": Data("", None, SLICES, ("7", "all"), spacing=(0, 2, 2)),

@@ -10,14 +10,14 @@ from segue.data.case import IGNORE
 from segue.data.target import Target
 from segue.training.examples import Example, Labels
 
-_ENOUGH = 500  # masks, evenly among all: more would say the same
+_ENOUGH = 500  # masks, drawn among all (every eighth slice might be the top of each volume): more would say the same
 _WHOLE = 0.9  # of their pixels must be drawn; of scribbles nobody knows how much is of what
 
 
 def shares(examples: Sequence[Example], target: Target) -> tuple[float, ...] | None:
     """By channel; None: too little was drawn to say."""
-    chosen = examples[:: -(-len(examples) // _ENOUGH) or 1]
-    drawn = [(example, labels) for example in chosen if (labels := example.labels()) is not None]
+    chosen = np.random.default_rng(0).permutation(len(examples))[:_ENOUGH]
+    drawn = [(examples[n], labels) for n in sorted(chosen) if (labels := examples[n].labels()) is not None]
     if not drawn or np.mean([(labels != IGNORE).mean() for _, labels in drawn]) < _WHOLE:
         return None
     found = np.zeros(len(target.names))

@@ -25,8 +25,22 @@ BEFORE = ", with the milder `mr` and the unbalanced targets of before"
 Rows = dict[tuple[str, str], list[dict[str, Any]]]
 
 
+def _found() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((RESULTS / "few_labels").glob("*.json"))]
+
+
+def current() -> list[dict[str, Any]]:
+    """Rows of the methods as they are."""
+    return [row for row in _found() if not row.get("before", False)]
+
+
+def mean_dice(row: dict[str, Any]) -> float:
+    """Over classes and images of each patient, then over patients."""
+    return float(_patients(row).mean())
+
+
 def few_labels() -> Iterator[str]:
-    found = [json.loads(path.read_text()) for path in sorted((RESULTS / "few_labels").glob("*.json"))]
+    found = _found()
     if not found:
         return
     yield (
@@ -53,7 +67,7 @@ def few_labels() -> Iterator[str]:
 
 
 def _table(rows: Rows) -> Iterator[str]:
-    full = np.mean([_patients(row).mean() for row in rows[FULL]]) if FULL in rows else None
+    full = np.mean([mean_dice(row) for row in rows[FULL]]) if FULL in rows else None
     # Where some patients have none, a structure is something to be found.
     small = any(one["absent"] for some in rows.values() for one in some[0]["classes"].values())
     yield (
@@ -66,7 +80,7 @@ def _table(rows: Rows) -> Iterator[str]:
         return (float(key[1].rstrip("%")) if key[1] != "all" else 1e9, key[0])
 
     for (arm, budget), some in sorted(rows.items(), key=lambda pair: order(pair[0])):
-        means = [_patients(row).mean() for row in some]
+        means = [mean_dice(row) for row in some]
         share = f"{100 * np.mean(means) / full:.0f} %" if full else "-"
         seeds = f"{len(some)}" + (f" ({', '.join(f'{mean:.3f}' for mean in means)})" if len(some) > 1 else "")
         first = some[0]

@@ -26,7 +26,7 @@ SEVERITIES = (0.0, 0.33, 0.67, 1.0)
 CANVAS, TILE, GAP, HEAD, BLOCKS = 256, 104, 4, 22, 3
 _DRAWS = 24
 _SKIN = ("dermoscopy", "perspective", "shadow", "equalise", "hue", "saturation", "sharpen", "motion_blur")
-_HEART = ("mr", "bias", "tone", "gamma", "invert", "elastic")
+_HEART = ("mr", "pretext", "bias", "tone", "gamma", "invert", "elastic")
 _RANK = {
     "shadow": 0.5,
     **dict.fromkeys(("gamma", "tone", "bias", "blur", "motion_blur", "sharpen", "elastic", "noise"), 0.99),
@@ -97,7 +97,8 @@ def done(drawn: Drawn, pairs: tuple[Pair, Pair]) -> Pair:
 
 def page() -> Bytes:
     entries = {**VARIATIONS, **PRESETS}
-    entries.pop("none")
+    for name in ("none", "tilt"):  # tilt is of volumes: a picture has nothing behind it
+        entries.pop(name)
     rows = -(-len(entries) // BLOCKS)
     wide = len(SEVERITIES) * (TILE + GAP) - GAP
     sheet = np.full((rows * (HEAD + TILE + GAP) + GAP, BLOCKS * (wide + 4 * GAP) - 2 * GAP, 3), 250, np.uint8)

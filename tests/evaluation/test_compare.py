@@ -57,6 +57,7 @@ def test_where_nothing_is_found_there_is_nothing_to_compare() -> None:
     nothing, hardly = rng.uniform(0, 0.001, 30), rng.uniform(0.02, 0.04, 30)
     found = compare({"before": made.table(nothing.tolist()), "after": made.table(hardly.tolist())})
     assert "neither has found the structure, so there is nothing to compare" in found.sentences[0]
+    assert found.groups[0].differences[0].verdict == sentence.NEITHER  # in the page's table and in JSON as in words
     assert "more than luck" not in found.sentences[0]
 
 

@@ -162,7 +162,9 @@ def _measure(
 def _judged(found: dict[str, Any], p_adjusted: float, how: _How, unit: str) -> Difference:
     low, high = found["interval"]
     few = statistics.smallest_p(found["patients"], how.test) * found["comparisons"] >= ALPHA
-    if found["equal"] == found["patients"]:
+    if sentence.neither(found["mean"], found["mean_of_reference"], how.metric):
+        verdict = sentence.NEITHER
+    elif found["equal"] == found["patients"]:
         verdict = sentence.EQUAL
     elif few:
         verdict = sentence.TOO_SMALL

@@ -12,13 +12,14 @@ from segue.words import count, short
 if TYPE_CHECKING:
     from segue.evaluation.compared import Difference
 
+NEITHER = "nothing found"
 EQUAL = "equal"
 TOO_SMALL = "n too small"
 MORE = "more than luck"
 MATCHES = "matches"
 NOT_MORE = "not more than luck"
 _OVERLAPS = ("dice", "iou")
-VERDICTS = (EQUAL, TOO_SMALL, MORE, MATCHES, NOT_MORE)
+VERDICTS = (NEITHER, EQUAL, TOO_SMALL, MORE, MATCHES, NOT_MORE)
 
 
 def sentence(found: Difference, metric: Metric, unit: str) -> str:
@@ -31,8 +32,7 @@ def sentence(found: Difference, metric: Metric, unit: str) -> str:
         f"{metric.told} {number(found.mean, metric, unit)} against {number(found.mean_of_reference, metric, unit)}"
         f" ({_signed(found.difference, metric)}{_interval(level, interval, metric)})"
     )
-    if metric.name in _OVERLAPS and max(found.mean, found.mean_of_reference) < NOTHING:
-        # However sure it is that one of them finds a little more.
+    if found.verdict == NEITHER:
         told = "neither has found the structure, so there is nothing to compare"
         return f"{side} against {reference}: {told}: {numbers}; {whom}."
     if found.verdict == EQUAL:
@@ -51,6 +51,11 @@ def sentence(found: Difference, metric: Metric, unit: str) -> str:
     if found.verdict == MATCHES:
         return f"{side} matches {reference} within {margin(found.margin, metric, unit)}: {numbers}; {whom}."
     return f"{side} against {reference}: not more than luck: {numbers}; {_p(found)}; {whom}; {_needed(found, metric, unit)}."
+
+
+def neither(mean: float, reference: float, metric: Metric) -> bool:
+    """However sure it is that one of them finds a little more."""
+    return metric.name in _OVERLAPS and max(mean, reference) < NOTHING
 
 
 def number(value: float, metric: Metric, unit: str) -> str:

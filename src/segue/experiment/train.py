@@ -24,6 +24,7 @@ from segue.experiment.pretraining.transfer import settle
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine, Say, chosen_by, silent, told_machine
+from segue.report.run_warnings import HARDLY, often
 from segue.training.devices import fabric_of
 from segue.training.loop import Loop, Watcher
 from segue.training.run import Run
@@ -99,6 +100,11 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
         found.finder.save(folder / "rate-finder.csv")
     for line in _outline(settings, material, about["parameters"], found.seconds):
         say(line)
+    passes = (
+        int(settings.loop.steps) * int(settings.loop.batch) * settings.loop.accumulate / max(1, len(material.train))
+    )
+    if passes < HARDLY and not told:
+        say(f"! each image with a mask will be seen {often(passes)}: hardly any training for a network from nothing")
     return run
 
 

@@ -8,7 +8,7 @@ from segue.report.story import Evaluated, RunStory
 from segue.words import count, some
 
 FEW = 20  # patients, below which an interval says little
-_PASSES = 10  # over the training images, below which a network has hardly learnt
+HARDLY = 10  # passes over the training images: of fewer a network that starts from nothing has hardly learnt
 _FALLS = 0.1  # Dice lost elsewhere that deserves a word
 
 
@@ -34,9 +34,9 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
         yield "The last epoch was the best.", "It may still have been getting better: more steps could help."
     elif story.finished and len(story.epochs) > 1 and story.best == story.epochs[0].number:
         yield "The first epoch was the best.", "It has learnt nothing since: another learning rate or loss may help."
-    if story.finished and story.passes and story.passes < _PASSES and not story.started_from:
+    if story.finished and story.passes and story.passes < HARDLY and not story.started_from:
         yield (
-            f"Each training image was seen {_often(story.passes)}.",
+            f"Each training image was seen {often(story.passes)}.",
             "For a network that starts from nothing that is hardly any training: its numbers say little of what it can do.",
         )
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
@@ -119,5 +119,5 @@ def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
         )
 
 
-def _often(passes: float) -> str:
+def often(passes: float) -> str:
     return f"about {passes:.0f} times" if passes >= 1.5 else "about once" if passes >= 0.95 else "less than once"

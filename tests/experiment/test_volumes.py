@@ -13,6 +13,7 @@ import torch
 
 import segue
 from segue.data.phantoms import PHANTOMS
+from segue.data.preparing.settings import PrepareSettings
 from segue.data.splitting.split import SplitSettings, split
 from segue.data.volumes import nifti
 from segue.data.volumes.grid import Grid
@@ -101,6 +102,18 @@ def test_twice_is_the_same_to_the_byte(heads: Path) -> None:
     assert (run.weights / "last.safetensors").read_bytes() == (
         Run.open("runs/whole").weights / "last.safetensors"
     ).read_bytes()
+
+
+def test_a_store_that_was_prepared_by_hand_is_taken_as_it_is(heads: Path, tmp_path: Path) -> None:
+    with working_in(tmp_path):
+        asked = PrepareSettings(spacing=(0, 1.8, 1.8))
+        segue.prepare(heads / "datasets/heads", settings=asked)
+        for _ in range(2):
+            run = train(
+                str(heads / "datasets/heads"), tmp_path / "coarse", **{**TINY, "loop": {"steps": 2, "epoch_steps": 2}}
+            ).run
+        assert run.about["frame"]["volumes"]["recipe"]["spacing"] == [0, 1.8, 1.8]
+        assert [path.name for path in (tmp_path / "stores").iterdir() if path.is_dir()] == ["heads"]
 
 
 def test_what_does_not_fit_is_told(heads: Path, learnt: Trained, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from segue.data.preparing.prepare import Plan, plan, prepare
 from segue.data.preparing.volumes import settings_like
 from segue.data.splitting.split import Split
 from segue.data.stores.frames import FrameStore
-from segue.data.stores.store import Store
+from segue.data.stores.store import CARD, Store
 from segue.data.stores.volumes import VolumeStore
 from segue.errors import BadInput
 from segue.experiment.settings import PretrainSettings, TrainSettings
@@ -58,7 +58,7 @@ def store_of(
 ) -> Store:
     """The one that was named for it, or made; as the `first` dataset's was, where one is given."""
     if settings.stores == "auto":
-        return made(dataset if first is None else alike(dataset, first), say, progress)
+        return made(as_it_stands(dataset) if first is None else alike(dataset, first), say, progress)
     if len(settings.stores) != len(settings.data):
         raise BadInput(f"{len(settings.data)} datasets and {len(settings.stores)} stores: give one for each")
     store = Store.open(settings.stores[place])
@@ -74,6 +74,18 @@ def made(what: Dataset | Plan, say: Say, progress: bool) -> Store:
         name = what.name if isinstance(what, Dataset) else what.dataset.name
         say(f"prepared {name}: {done.target}")
     return done.store
+
+
+def as_it_stands(dataset: Dataset) -> Plan:
+    """A store of volumes that somebody has prepared is taken as it is, whatever would be proposed."""
+    found = plan(dataset)
+    if not dataset.cases[0].volume or not (found.target / CARD).is_file():
+        return found
+    there = Store.open(found.target).card
+    if there.recipe is None or there.made_from == found.made_from:
+        return found
+    same = plan(dataset, settings=settings_like(there.recipe, there.channels, dataset))
+    return same if same.made_from == there.made_from else found
 
 
 def alike(dataset: Dataset, first: Store) -> Plan:

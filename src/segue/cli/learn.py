@@ -248,6 +248,7 @@ def compare(
     with tell.errors_told(json, debug):
         from segue.experiment.compare import compare as weigh
 
+        replaced = " (what was there is replaced)" if out.exists() else ""
         done = weigh(
             *runs, on=on or [], metric=metric, margin=margin, class_name=class_name, every_pair=every_pair, out=out
         )
@@ -261,7 +262,7 @@ def compare(
             cells = [[row[place] for place in chosen] for row in found.cells()]
             tell.table([found.columns[place] for place in chosen], cells, right=set(range(1, len(chosen))))
             tell.say("", *(line for note in found.notes for line in tell.wrapped(note)), "")
-        tell.say(f"Written: {done.page}")
+        tell.say(f"Written: {done.page}{replaced}")
 
 
 _STEPS = "loop.steps"

@@ -11,7 +11,7 @@ from typing import Any
 
 from segue.data.case import read_table
 from segue.errors import BadInput
-from segue.evaluation.metrics import FAILED_DICE
+from segue.evaluation.metrics import FAILED_DICE, NOTHING
 from segue.evaluation.overlays import legend
 from segue.experiment import results
 from segue.experiment.load import FOLDS
@@ -66,6 +66,7 @@ def story(folder: Path) -> RunStory:
         best=None if several else _best(first, trained[0], _WORDS.get(select, select)),
         select=_WORDS.get(select, select),
         failure=FAILED_DICE,
+        nothing=NOTHING,
         datasets=tuple(_datasets(about.get("data", []))),
         parts=tuple(_parts(runs)),
         epochs=() if several else trained[0],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from segue.report.story import Evaluated, RunStory
-from segue.words import count, some
+from segue.words import count, short, some
 
 FEW = 20  # patients, below which an interval says little
 HARDLY = 10  # passes over the training images: of fewer a network that starts from nothing has hardly learnt
@@ -94,6 +94,17 @@ def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
         yield (
             f"Nothing at all was found in {some(blank)}.",
             "A class was predicted in none of the cases that have it: look at the curves and at the pictures.",
+        )
+    hardly = {
+        result.name: one.name
+        for one in story.ordered
+        for result in one.strange
+        if result.missed < result.present and result.dice.value < story.nothing
+    }
+    if hardly:
+        yield (
+            f"{some([short(name) for name in hardly])}: hardly found at all at {some(list(dict.fromkeys(hardly.values())))}.",
+            f"Dice is below {story.nothing:g}: it did not work, and comparing or measuring what was found says nothing.",
         )
     few = [one.name for one in story.ordered if any(result.patients < FEW for result in one.strange)]
     if few:

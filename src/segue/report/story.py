@@ -184,6 +184,7 @@ class RunStory:
     best: int | None = None  # number of the epoch that was kept
     select: str = "Dice"  # what it was chosen by, as in the epochs' scores
     failure: float = 0.5  # the Dice below which a case counts as failed
+    nothing: float = 0.05  # the mean Dice below which a class was not found
     datasets: tuple[Dataset, ...] = ()
     parts: tuple[Part, ...] = ()
     epochs: tuple[Epoch, ...] = ()

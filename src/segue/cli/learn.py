@@ -265,16 +265,13 @@ def compare(
         tell.say(f"Written: {done.page}{replaced}")
 
 
-_STEPS = "loop.steps"
-
-
 def _tell_settings(settings: Mapping[str, Mapping[str, str]]) -> None:
     """What it is a comparison of."""
     for key, by in list(settings.items())[:_SETTINGS]:
         tell.say(f"  {key}: " + "; ".join(f"{side} {value}" for side, value in by.items()))
     if len(settings) > _SETTINGS:
         tell.say(f"  and {len(settings) - _SETTINGS} more settings differ (the page has all)")
-    if _STEPS in settings:
+    if "loop.steps" in settings:
         tell.say("! They took other numbers of steps: what differs may be no more than how long each has learnt.")
     if settings:
         tell.say("")

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -76,9 +76,9 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
 
 def how(settings: TrainSettings, target: Target, built: SegmentationNetwork, masks: Sequence[Example] = ()) -> Method:
     loss = losses.parse(settings.loss, target)
-    given = Given(built, loss, variations.parse(settings.variation), target, settings.semi)
-    if settings.method == "semi" and settings.semi.shares and masks:
-        given = replace(given, shares=shares(masks, target))
+    asked = settings.method == "semi" and settings.semi.shares
+    wanted = shares(masks, target) if asked else None
+    given = Given(built, loss, variations.parse(settings.variation), target, settings.semi, wanted)
     return METHODS[settings.method](given)
 
 

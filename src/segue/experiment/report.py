@@ -62,7 +62,7 @@ def story(folder: Path) -> RunStory:
         started_from=str(about.get("weights_from", "")),
         classes=first.target.foreground,
         steps=int(loop.get("steps", 0)),
-        passes=_passes(config, about),
+        passes=passes(config, about),
         best=None if several else _best(first, trained[0], _WORDS.get(select, select)),
         select=_WORDS.get(select, select),
         failure=FAILED_DICE,
@@ -84,7 +84,7 @@ def story(folder: Path) -> RunStory:
     )
 
 
-def _passes(config: Mapping[str, Any], about: Mapping[str, Any]) -> float:
+def passes(config: Mapping[str, Any], about: Mapping[str, Any]) -> float:
     loop, devices = config.get("loop", {}), config.get("machine", {}).get("devices", 1)
     try:
         return int(loop["steps"]) * int(loop["batch"]) * int(loop["accumulate"]) * int(devices) / int(about["train"])

@@ -21,6 +21,7 @@ from segue.experiment.judging import Judges, frame_of
 from segue.experiment.length import TRYING
 from segue.experiment.material import Material, gather
 from segue.experiment.pretraining.transfer import settle
+from segue.experiment.report import passes
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine, Say, chosen_by, silent, told_machine
@@ -100,11 +101,9 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
         found.finder.save(folder / "rate-finder.csv")
     for line in _outline(settings, material, about["parameters"], found.seconds):
         say(line)
-    passes = (
-        int(settings.loop.steps) * int(settings.loop.batch) * settings.loop.accumulate / max(1, len(material.train))
-    )
-    if passes < HARDLY and not told:
-        say(f"! each image with a mask will be seen {often(passes)}: hardly any training for a network from nothing")
+    each = passes(run.config, about)
+    if each < HARDLY and not told:
+        say(f"! each image with a mask will be seen {often(each)}: hardly any training for a network from nothing")
     return run
 
 

@@ -95,15 +95,16 @@ def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
             f"Nothing at all was found in {some(blank)}.",
             "A class was predicted in none of the cases that have it: look at the curves and at the pictures.",
         )
-    hardly = {
-        result.name: one.name
+    hardly = [
+        (short(result.name), one.name)
         for one in story.ordered
         for result in one.strange
         if result.missed < result.present and result.dice.value < story.nothing
-    }
+    ]
     if hardly:
+        names, places = (list(dict.fromkeys(each)) for each in zip(*hardly, strict=True))
         yield (
-            f"{some([short(name) for name in hardly])}: hardly found at all at {some(list(dict.fromkeys(hardly.values())))}.",
+            f"{some(names)}: hardly found at all at {some(places)}.",
             f"Dice is below {story.nothing:g}: it did not work, and comparing or measuring what was found says nothing.",
         )
     few = [one.name for one in story.ordered if any(result.patients < FEW for result in one.strange)]

@@ -26,7 +26,7 @@ LOOP: dict[str, Any] = {"steps": 8, "epoch_steps": 4, "batch": 4, "rate": 3e-3}
 SEMI: dict[str, Any] = {
     **SMALL,
     "method": "semi",
-    "semi": {"views": 1, "warm": 0.25, "ramp": 0.1, "confidence": 0.5},
+    "semi": {"views": 1, "warm": 0.25, "ramp": 0.1, "confidence": 0.5, "fitted": 0},
     "loop": LOOP,
 }
 SLICES: dict[str, Any] = {**SEMI, "size": "auto", "labels": "2"}
@@ -83,13 +83,22 @@ def test_each_setting_changes_what_is_learnt(there: Path) -> None:
     given = {**SEMI, "labels": "2"}
     settings: list[dict[str, Any]] = [
         {}, {"shares": False}, {"confidence": 0.7}, {"views": 2}, {"dropout": 0.0}, {"teacher": False}, {"weight": 0.3},
-        {"warm": 0.5}, {"ramp": 0.7}, {"weak": "none"}, {"strong": "noise"}, {"batch": 0.5},
+        {"warm": 0.5}, {"ramp": 0.7}, {"fitted": 0.6}, {"weak": "none"}, {"strong": "noise"}, {"batch": 0.5},
     ]  # fmt: skip
     found = [
         weights(train("datasets/north", f"runs/set-{n}", **{**given, "semi": {**given["semi"], **told}}).run)
         for n, told in enumerate(settings)
     ]
     assert len(set(found)) == len(settings)
+
+
+def test_nothing_is_followed_before_there_is_something_to_follow(there: Path) -> None:
+    """In eight steps no lesion is learnt."""
+    given = {**SEMI, "labels": "2", "semi": {**SEMI["semi"], "fitted": 0.5}}
+    run = train("datasets/north", "runs/early", **given).run
+    told = curves(run)
+    assert told["fitted"] < 0.25
+    assert "sure" not in told
 
 
 @pytest.fixture(scope="module")

@@ -78,6 +78,7 @@ def made(
         "strong": "none",
         "views": 1,
         "dropout": 0.0,
+        "fitted": 0.0,
         "teacher": False,
         "warm": 0.0,
         "ramp": 0.0,
@@ -244,6 +245,24 @@ def test_masks_alone_until_it_is_warm() -> None:
     shares = [float(losses_of[done].weight[2:].sum()) for done in (0.6, 0.75, 1.0)]
     assert shares[0] == pytest.approx(0.4 * shares[1], rel=1e-4)
     assert shares[1] == pytest.approx(shares[2])
+
+
+def test_nothing_is_followed_before_the_masks_are_fitted() -> None:
+    """What finds nothing yet would be followed into finding nothing; and what is half fitted is followed by half."""
+    semi = made(Blind(), fitted=0.5)
+    for _ in range(30):
+        loss = next(semi.step(batch(semi)))
+        assert len(loss.per_sample) == 2
+        assert loss.parts["fitted"] == 0
+    semi.fit.areas[:] = torch.tensor([3.0, 4.0, 4.0]).view(3, 1)  # a Dice of .75, then of .4
+    whole = next(semi.step(batch(semi)))
+    semi.fit.areas[:] = torch.tensor([4.0, 10.0, 10.0]).view(3, 1)
+    partly = next(semi.step(batch(semi)))
+    assert float(partly.weight[2:].sum() / whole.weight[2:].sum()) == pytest.approx(2 * 0.4 / 0.5 - 1)
+    network = Bright()
+    able = made(network, fitted=0.5)
+    next(able.step(batch(able)))
+    assert len(next(able.step(batch(able))).per_sample) > 2
 
 
 def test_the_teacher_is_the_average_and_is_followed() -> None:

@@ -28,6 +28,10 @@ DRAWINGS: dict[str, Callable[[], str]] = {
     "groups": lambda: figures.groups({LONG: [1, 2, 3], "none": []}, x="x", cuts=[2]),
     "losses": lambda: curves.losses([40, 80], {"loss": [1, 0.5], LONG: [2, math.nan]}, [1e-3, 1e-6], best=80),
     "losses without rates": lambda: curves.losses([40, 80], {"loss": [1, 0.5]}),
+    "followed": lambda: curves.followed(
+        [40, 80], {"Dice of the masks": [0.4, 0.7], "pixels followed": [math.nan, 0.6]}, [math.nan, 2]
+    ),
+    "followed without a shift": lambda: curves.followed([40, 80], {"Dice of the masks": [0.4, 0.7]}),
     "one epoch": lambda: curves.losses([40], {"loss": [1]}, [1e-3], best=40),
     "500 epochs": lambda: curves.scores(STEPS, {"Dice": [step / 20_000 for step in STEPS]}, y="y", best=20_000),
     "scores": lambda: curves.scores([40, 80], {"Dice": [0.5, 0.6], LONG: [0.4, 0.5]}, y="validation", best=80),

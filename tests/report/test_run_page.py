@@ -133,19 +133,26 @@ def test_curves_name_the_best_epoch_and_its_score(page: str) -> None:
 
 def test_what_was_followed_has_a_figure_of_its_own() -> None:
     """A shift of 6 beside a loss of .3 would make a straight line of the loss."""
-    warm, *others = epochs(4)
+    warm, *others = (replace(one, fitted=0.3 + 0.1 * n) for n, one in enumerate(epochs(4)))
     learnt = (warm, *(
         replace(one, sure=0.5 + 0.1 * n, shift=6.0 - n, losses={**one.losses, "followed": 0.5 - 0.1 * n})
         for n, one in enumerate(others)
     ))  # fmt: skip
     html = run_page(story(epochs=learnt)).html()
     assert "followed from 0.500 to 0.300" in html
-    assert "in the end 70% of their pixels" in html
+    assert "fitted with a Dice of 0.60, and 70% of the pixels" in html
     assert "shifted by up to 4.0" in html
     alone = run_page(story(epochs=tuple(replace(one, shift=None) for one in learnt))).html()
-    assert "in the end 70% of their pixels" in alone
+    assert "70% of the pixels without one" in alone
     assert "shifted by" not in alone
-    assert "without masks: in the end" not in run_page(story(epochs=epochs(4))).html()
+    assert "Images without masks: in the end" not in run_page(story(epochs=epochs(4))).html()
+
+
+def test_what_was_never_worth_following_is_told() -> None:
+    html = run_page(story(epochs=tuple(replace(one, fitted=0.2) for one in epochs(4)))).html()
+    assert "fitted with a Dice of 0.20, and nothing was followed" in html
+    assert "No image without a mask was followed." in html
+    assert "No image without a mask was followed." not in run_page(story(epochs=epochs(4))).html()
 
 
 def test_two_classes_are_told_apart() -> None:

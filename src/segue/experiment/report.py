@@ -25,7 +25,8 @@ PAGE = "report.html"
 FINDER, DECISION = "rate-finder.csv", "decision.json"
 _WORDS = {"dice": "Dice", "iou": "IoU"}
 _PARTS = ("train", "train and validation in turns", "validation", "test", "unused", "left out")
-_NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds", "sure", "shift")
+_BESIDE = ("fitted", "sure", "shift")  # of a training that follows images without masks
+_NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds", *_BESIDE)
 
 
 def report(run_folder: Path | str, out: Path | str | None = None, *, told: RunStory | None = None) -> Path:
@@ -100,8 +101,7 @@ def _epochs(lines: Sequence[Mapping[str, Any]]) -> tuple[Epoch, ...]:
             losses={name: float(value) for name, value in line.items() if name not in _NO_LOSS and _number(value)},
             scores={_told(name): float(value) for name, value in line.get("validation", {}).items()},
             rate=_maybe(line, "rate"),
-            sure=_maybe(line, "sure"),
-            shift=_maybe(line, "shift"),
+            **{name: _maybe(line, name) for name in _BESIDE},
         )
         for line in lines
     )

@@ -17,6 +17,7 @@ from segue import variations
 from segue.data.case import IGNORE
 from segue.errors import BadInput
 from segue.losses import probabilities
+from segue.methods.fit import Fit
 from segue.methods.given import Given
 from segue.methods.levels import at_all_levels
 from segue.methods.shares import Shares
@@ -30,6 +31,8 @@ class Semi(Supervised):
     def __init__(self, given: Given) -> None:
         super().__init__(given)
         self.target, self.told = given.target, given.semi
+        self.fit = Fit(len(self.target.names), exclusive=self.target.exclusive)
+        self.remembers["fit"] = self.fit.areas
         self.shares = Shares(given.shares, exclusive=self.target.exclusive) if given.shares else None
         if self.shares:
             self.remembers["shift"] = self.shares.shift
@@ -39,11 +42,13 @@ class Semi(Supervised):
             raise BadInput("semi: neither views nor dropout, so nothing follows", hint="--set semi.views=1")
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
-        weight = self.told.weight * self._ramp(batch.done)
-        if batch.beside is None or weight == 0:
-            yield from super().step(batch)
-            return
         (masked,) = batch.views
+        weight = self.told.weight * self._ramp(batch.done) * self._worth()
+        if batch.beside is None or weight == 0:
+            found = self.networks["segmenter"](masked.images)
+            learnt = at_all_levels(self.loss, found, masked.target)
+            yield Loss("segmenter", learnt, masked.counted, self._told(learnt, found.logits, masked))
+            return
         weak, *strong = batch.beside.views
         maps = None if self.told.teacher else self._maps(weak)
         said = self.followed(weak, maps)
@@ -68,8 +73,7 @@ class Semi(Supervised):
         for follows, share in followers:
             losses.append(follows)
             weights.append(each * share)
-        parts = {
-            "masks": learnt.detach(),
+        parts = self._told(learnt, logits[0], masked) | {
             "followed": torch.cat([follows for follows, _ in followers]).detach(),
             "sure": torch.cat([share for _, share in followers]),
         }
@@ -77,8 +81,18 @@ class Semi(Supervised):
             parts["shift"] = self.shares.shift.abs().max().reshape(1)
         yield Loss("segmenter", torch.cat(losses), torch.cat(weights), parts)
 
+    def _told(self, learnt: Tensor, logits: Tensor, masked: View) -> dict[str, Tensor]:
+        self.fit.saw(logits, masked.target)
+        return {"masks": learnt.detach(), "fitted": torch.tensor([self.fit.dice])}
+
+    # How much is followed
+
+    def _worth(self) -> float:
+        """0 while the network does not say what the masks say, 1 once it does."""
+        return min(1.0, max(0.0, 2 * self.fit.dice / self.told.fitted - 1)) if self.told.fitted else 1.0
+
     def _ramp(self, done: float) -> float:
-        """0 while the target is not worth following, then up to 1."""
+        """0 while masks are learnt alone, then up to 1."""
         behind = done - self.told.warm
         if behind < 0:
             return 0.0

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-import torch.distributed as distributed
 from torch import Tensor
+
+from segue.methods.processes import mean_over_processes
 
 _STEP = 0.2  # of what is missing (as a logarithm), for each batch: some ten batches are averaged over
 _MOST = 8.0  # a logit is not shifted further, where a class cannot be found at all
@@ -43,15 +44,7 @@ class Shares:
     def _learn(self, found: Tensor, shown: Tensor) -> None:
         area = shown.flatten(1).sum(1).clamp_min(1)
         each = (found * shown[:, None]).flatten(2).sum(2) / area[:, None]
-        mean = _over_processes(each.mean(0)).cpu()
+        mean = mean_over_processes(each.mean(0)).cpu()
         missing = self.wanted.clamp_min(_LEAST).log() - mean.clamp_min(_LEAST).log()
         self.shift += torch.where(self.moves, _STEP * missing, 0.0)
         self.shift.clamp_(-_MOST, _MOST)
-
-
-def _over_processes(mean: Tensor) -> Tensor:
-    """All processes shift alike."""
-    if distributed.is_available() and distributed.is_initialized():
-        distributed.all_reduce(mean)
-        mean /= distributed.get_world_size()
-    return mean

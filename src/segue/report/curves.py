@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from segue.report.drawing import DOTTED, INK, STROKES, colour, drawing, legend_above, short_names
@@ -17,21 +17,14 @@ _APART = 40  # points, up to which each is shown
 def losses(steps: Values, series: Mapping[str, Values], rates: Values = (), *, best: float | None = None) -> str:
     """A line for the loss and each of its parts; below, small, the learning rate. `best` is the step of the best epoch."""
 
-    def draw(axes: Axes, rate: Axes | None = None) -> None:
+    def draw(axes: Axes) -> None:
         _lines(axes, steps, series, y="loss", mark=_told(best, "best epoch"))
-        lowest = rate if rate is not None else axes
-        if rate is not None:
-            _line(rate, steps, rates, number=7)
-            rate.set_ylim(bottom=0)
-            rate.set_ylabel("rate", rotation_mode="anchor")
-            rate.locator_params(axis="y", nbins=2)
-            rate.yaxis.set_major_formatter(_plain)
-            _mark(rate, best)
-        lowest.set_xlabel("step")
-        _whole(lowest, steps)
 
-    known = len(rates) == len(steps) > 0
-    return drawing(draw, height=3.7 if known else 2.9, panels=(3, 1) if known else (1,))
+    def rate(axes: Axes) -> None:
+        _mark(axes, best)
+        axes.yaxis.set_major_formatter(_plain)
+
+    return _over(steps, draw, rates if len(rates) == len(steps) else (), "rate", rate)
 
 
 def scores(steps: Values, series: Mapping[str, Values], *, y: str, best: float | None = None) -> str:
@@ -45,23 +38,35 @@ def scores(steps: Values, series: Mapping[str, Values], *, y: str, best: float |
     return drawing(draw, height=3.7)
 
 
-def followed(steps: Values, sure: Values, shifts: Values = ()) -> str:
-    """How much of the targets was followed; below, small, how far they were shifted."""
+def followed(steps: Values, shares: Mapping[str, Values], shifts: Values = ()) -> str:
+    """How well masks are fitted and how much of the targets is followed; below, small, how far they are shifted."""
 
-    def draw(axes: Axes, below: Axes | None = None) -> None:
-        _line(axes, steps, sure, number=0)
+    def draw(axes: Axes) -> None:
+        _lines(axes, steps, shares, y="share")
         axes.set_ylim(0, 1)
-        axes.set_ylabel("share followed", rotation_mode="anchor")
-        if below is not None:
-            _line(below, steps, shifts, number=7)
-            below.set_ylim(bottom=0)
-            below.set_ylabel("shift", rotation_mode="anchor")
-            below.locator_params(axis="y", nbins=3)
-        lowest = below if below is not None else axes
+
+    return _over(steps, draw, shifts, "shift")
+
+
+def _over(
+    steps: Values, draw: Callable[[Axes], None], below: Values, name: str, more: Callable[[Axes], None] | None = None
+) -> str:
+    """What a training's steps did, and under it, small, one more line that belongs to it; where it is known."""
+
+    def both(axes: Axes, under: Axes | None = None) -> None:
+        draw(axes)
+        lowest = axes if under is None else under
+        if under is not None:
+            _line(under, steps, below, number=7)
+            under.set_ylim(bottom=0)
+            under.set_ylabel(name, rotation_mode="anchor")
+            under.locator_params(axis="y", nbins=2)
+            if more is not None:
+                more(under)
         lowest.set_xlabel("step")
         _whole(lowest, steps)
 
-    return drawing(draw, height=3.7 if shifts else 2.9, panels=(3, 1) if shifts else (1,))
+    return drawing(both, height=3.7 if below else 2.9, panels=(3, 1) if below else (1,))
 
 
 def together(lines: Mapping[str, tuple[Values, Values]], *, y: str) -> str:

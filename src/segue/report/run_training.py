@@ -57,20 +57,28 @@ def _curves(page: Page, story: RunStory) -> None:
 
 
 def _followed(epochs: Sequence[Epoch]) -> list[Figure]:
-    """Of images without masks, from the epoch on that follows them."""
-    following = [epoch for epoch in epochs if epoch.sure is not None]
-    if not following:
+    """Of a training beside images without masks: whether they were worth following, and how far they were followed."""
+    known = [epoch for epoch in epochs if epoch.fitted is not None]
+    if not known:
         return []
-    sure, shifts = (
-        [getattr(one, name) for one in following if getattr(one, name) is not None] for name in ("sure", "shift")
-    )
-    words = f"Images without masks: in the end {sure[-1]:.0%} of their pixels had a target sure enough to be followed."
-    if shifts:
+    fitted, sure, shifts = ([_or_gap(getattr(one, what)) for one in known] for what in ("fitted", "sure", "shift"))
+    words = f"Images without masks: in the end the masks were fitted with a Dice of {fitted[-1]:.2f}, "
+    if math.isnan(sure[-1]):
+        words += "and nothing was followed."
+    else:
+        words += f"and {sure[-1]:.0%} of the pixels without one had a target sure enough to be followed."
+    if not math.isnan(shifts[-1]):
         words += (
             f" Targets' logits are shifted by up to {shifts[-1]:.1f}, so that there is as much of each class as in the masks: "
             "0 where the network finds as much by itself, 8 where it does not find it at all."
         )
-    return [Figure(curves.followed([one.step for one in following], sure, shifts), words, words)]
+    shares = {"Dice of the masks": fitted} | ({} if math.isnan(sure[-1]) else {"pixels followed": sure})
+    steps = [one.step for one in known]
+    return [Figure(curves.followed(steps, shares, () if math.isnan(shifts[-1]) else shifts), words, words)]
+
+
+def _or_gap(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _names(epochs: Sequence[Epoch], what: Literal["losses", "scores"]) -> list[str]:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
+from segue.executors.local import cores
 from segue.training import machine
 from segue.training.machine import MachineSettings, resolve
 
@@ -69,3 +71,21 @@ def test_a_busy_machine_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not machine.crowd()
     monkeypatch.setattr("os.getloadavg", lambda: (9.0, 0.0, 0.0), raising=False)
     assert "load 9.0 on 4 cores" in machine.crowd()
+
+
+def test_threads_are_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As schedulers set it; a setting of one's own is stronger, and nonsense is passed over."""
+
+    def threads(told: str, **asked: Any) -> object:
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        settings = MachineSettings(device="cpu", precision="32-true", layout="channels-last", **asked)
+        return resolve(settings, nn.Conv2d(3, 1, 1), channels=3, size=(8, 8)).threads
+
+    before = torch.get_num_threads()
+    try:
+        assert threads("3") == 3
+        assert threads("3,1") == 3
+        assert threads("3", threads=2) == 2
+        assert threads("") == threads("many") == threads("0") == cores()
+    finally:
+        torch.set_num_threads(before)

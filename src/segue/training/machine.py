@@ -58,7 +58,7 @@ def resolve(settings: MachineSettings, network: nn.Module, *, channels: int, siz
     settings = settings.resolve(device=best_device())
     on_cpu = settings.device == "cpu"
     settings = settings.resolve(
-        threads=max(1, cores() // settings.devices) if on_cpu else 1,
+        threads=(_told_threads() or max(1, cores() // settings.devices)) if on_cpu else 1,
         # The network takes nearly all the time of a CPU, and making batches beside it would only get in its way.
         workers=0 if on_cpu else max(1, min(8, cores() - 1)),
     )
@@ -67,6 +67,12 @@ def resolve(settings: MachineSettings, network: nn.Module, *, channels: int, siz
         precision, layout = _fastest(settings, network, channels=channels, size=size)
         settings = settings.resolve(precision=precision, layout=layout)
     return settings
+
+
+def _told_threads() -> int:
+    """What the environment says, as schedulers of a cluster do; 0 where it says nothing."""
+    told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(told) if told.isdigit() else 0
 
 
 def best_device() -> Literal["cpu", "cuda", "mps"]:

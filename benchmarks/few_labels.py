@@ -48,6 +48,12 @@ class Data:
     spacing: tuple[float, float, float] | None = None  # of its store
     unlabelled: tuple[str, ...] = ()
     part: str = "test"  # that judges: nothing is chosen by validation, so that it can where a test has no masks
+    patches: Mapping[str, Any] = field(default_factory=dict)  # the network that sees volumes in them; empty: slices
+
+    @property
+    def batch(self) -> int | None:
+        """None: as the arm has it."""
+        return 2 if self.patches else None
 
 
 _FRAMES = {"size": (128, 128), "variation": "natural(severity=0.5) + affine(rotate=20, scale=0.2)"}
@@ -62,6 +68,11 @@ DATA = {
     "acdc": Data("acdc", "acdc", SLICES, ("1", "3", "7", "all"), spacing=(0, 3.125, 3.125)),
     # At one millimetre a hippocampus is a spot in the middle of the canvas.
     "hippocampus": Data("msd/Task04_Hippocampus", None, SLICES, ("1", "3", "7", "10%", "all"), spacing=(0, 0.5, 0.5)),
+    # As `segue advise` would have it: the volumes are small, and voxels as long as wide. No pre-training: that is of slices.
+    "hippocampus-patches": Data(
+        "msd/Task04_Hippocampus", None, {"size": (40, 56, 40), "variation": "mr"}, ("1", "3", "7", "10%", "all"),
+        patches={"architecture": "unet-3d", "stages": {"width": 16}},
+    ),
     "isic2018": Data(
         "isic2018", None, _FRAMES, ("8", "40", "10%", "all"), unlabelled=("ham10000",), part="validation",
     ),
@@ -112,18 +123,14 @@ class Arm:
     settings: Mapping[str, Any] = field(default_factory=dict)
     pretraining: str = ""  # half of the passes go there
 
-    @property
-    def passes(self) -> tuple[float, int]:
-        """(share of the training from masks alone, passes of a step after that); before, a step has `batch` of them."""
+    def steps(self, passes: int, batch: int) -> int:
+        """That so many passes are enough for, where images are followed as soon as they may be."""
         if self.settings.get("method") != "semi":
-            return 1.0, self.batch
+            return math.ceil(passes / batch)
         semi = self.settings["semi"]
-        beside = 2 * round(self.batch * semi["batch"] / 2)
-        return semi["warm"], self.batch + beside * (1 + semi["views"] + (semi["dropout"] > 0))
-
-    def steps(self, passes: int) -> int:
-        warm, later = self.passes
-        return math.ceil(passes / (warm * self.batch + (1 - warm) * later))
+        beside = 2 * round(batch * semi["batch"] / 2)
+        later = batch + beside * (1 + semi["views"] + (semi["dropout"] > 0))
+        return math.ceil(passes / (semi["warm"] * batch + (1 - semi["warm"]) * later))
 
 
 def semi(**told: Any) -> dict[str, Any]:
@@ -152,7 +159,8 @@ class Asked:
 
     @property
     def network(self) -> dict[str, Any]:
-        return {"encoder": self.encoder, "decoder_channels": (128, 64, 32, 24, 16)}
+        sliced = {"encoder": self.encoder, "decoder_channels": (128, 64, 32, 24, 16)}
+        return dict(DATA[self.data].patches) or sliced
 
     def row(self, arm: str, budget: str) -> str:
         return self.named(self.data, arm, budget, str(self.seed))
@@ -208,7 +216,8 @@ def measured(arm: str, budget: str, asked: Asked) -> dict[str, Any]:
     part = data.part if asked.part == "test" else asked.part
     found = dataset(asked.data, folder)
     before = asked.passes // 2 if how.pretraining else 0
-    store, steps = store_of(asked.data, folder), how.steps(asked.passes - before)
+    batch = data.batch or how.batch
+    store, steps = store_of(asked.data, folder), how.steps(asked.passes - before, batch)
     began = time.perf_counter()
     begins: dict[str, Any] = {}
     if how.settings.get("method") == "semi":
@@ -221,7 +230,7 @@ def measured(arm: str, budget: str, asked: Asked) -> dict[str, Any]:
         found.folder, folder / "runs" / asked.row(arm, budget), stores=(str(store),), labels=budget, draw=asked.seed,
         validation="none", machine=MACHINE, say=print, progress=True, network=asked.network,
         loop={
-            "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
+            "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": batch, "average": 0.99, "seed": asked.seed,
             "encoder_rate": 1e-3,
         },
         **{**data.settings, **how.settings, **begins},
@@ -229,7 +238,8 @@ def measured(arm: str, budget: str, asked: Asked) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     table = segue.evaluate(run.folder, found.folder, settings=EvaluateSettings(part=part), say=print).sets[0]
     return {
-        "machine": machine(), "told": how.told, "data": asked.data, "encoder": asked.encoder, "arm": arm, "budget": budget,
+        "machine": machine(), "told": how.told, "data": asked.data,
+        "encoder": data.patches.get("architecture", asked.encoder), "arm": arm, "budget": budget,
         "seed": asked.seed, "passes": asked.passes, "pretrained": before, "steps": steps, "part": part,
         "minutes_of_this_call": round(seconds / 60, 1), "minutes_before": round(waited / 60, 1),
         "cases": len({one.case for one in table.table}), "parameters": run.about["parameters"],
@@ -270,6 +280,8 @@ def main() -> None:
 def row(arm: str, budget: str, asked: Asked) -> None:
     if "semi" in arm and budget == "all":
         return  # there is nothing without a mask
+    if ARMS[arm].pretraining and DATA[asked.data].patches:
+        return
     path, part = ROWS / f"{asked.row(arm, budget)}.json", asked.part
     if path.exists() and part == "test":
         return

@@ -124,10 +124,10 @@ def _compared(reference: str, arm: str, budget: str, rows: Rows) -> str:
     if not seeds:
         return f"* {budget}: {arm} and {reference} have no seed in common yet."
     first, second = (np.stack([side[seed] for seed in seeds]) for side in (one, other))
-    nothing = np.zeros((1, first.shape[1]))
-    spread = spread_of_difference(first - second, nothing, addressed(0, reference, arm, budget))
+    spread = spread_of_difference(first, second, addressed(0, reference, arm, budget), matched=True)
     low, high = spread.interval()
     p = permutation((first - second).mean(0), addressed(0, reference, arm, budget, "p"))
+    p = max(p, spread.p) if len(seeds) > 1 else p  # patients and runs must both allow it
     told = f"p = {p:.3f}" if p >= 0.001 else "p < 0.001"
     few = "" if len(seeds) > 2 else "; seeds are too few to tell the methods apart from their runs"
     return (

@@ -356,3 +356,55 @@ def test_nothing_to_compare() -> None:
         compare({"old": table, "new": []})
     with pytest.raises(BadInput, match="the table of 'old' has no cases"):
         compare({"old": Table.of([]), "new": table})
+
+
+# Runs that learnt from the same masks
+
+
+MASKS = ("a", "b", "c")
+
+
+def lucky(shift: float, seed: int) -> list[Table]:
+    """Three runs, each from other masks, and which masks these are matters more than the model."""
+    luck = (-0.2, 0.0, 0.15)
+    return [
+        of([value + more for value in drawn(30, shift=shift, spread=0.02, seed=seed + n)])
+        for n, more in enumerate(luck)
+    ]
+
+
+def test_runs_of_the_same_masks_are_pairs() -> None:
+    tables = {"old": lucky(0.0, 1), "new": lucky(0.05, 11)}
+    apart = only(compare(tables, draws=DRAWS))
+    matched = compare(tables, draws=DRAWS, learnt={"old": MASKS, "new": MASKS})
+    assert (apart.verdict, only(matched).verdict) == (sentence.NOT_MORE, sentence.MORE)
+    assert only(matched).difference == apart.difference
+    assert only(matched).error < apart.error / 3
+    assert "Runs that learnt from the same masks are compared as pairs." in matched.notes
+    assert not any("as pairs" in note for note in compare(tables, draws=DRAWS).notes)
+
+
+def test_in_whichever_order_they_are_given() -> None:
+    old, new = lucky(0.0, 1), lucky(0.05, 11)
+    straight = only(compare({"old": old, "new": new}, draws=DRAWS, learnt={"old": MASKS, "new": MASKS}))
+    turned = {"old": old, "new": [new[2], new[0], new[1]]}
+    learnt = {"old": MASKS, "new": ("c", "a", "b")}
+    assert only(compare(turned, draws=DRAWS, learnt=learnt)).error == pytest.approx(straight.error)
+
+
+@pytest.mark.parametrize(
+    "learnt",
+    [
+        {"old": MASKS, "new": ("a", "b", "d")}, {"old": ("a", "a", "a"), "new": ("a", "a", "a")}, {"old": MASKS},
+    ],
+    ids=["others", "all the same", "nobody knows"],
+)  # fmt: skip
+def test_else_they_are_not(learnt: dict[str, tuple[str, ...]]) -> None:
+    tables = {"old": lucky(0.0, 1), "new": lucky(0.05, 11)}
+    assert only(compare(tables, draws=DRAWS, learnt=learnt)).error == only(compare(tables, draws=DRAWS)).error
+
+
+def test_of_whose_runs_it_is_said_what_they_learnt_from() -> None:
+    tables = {"old": lucky(0.0, 1), "new": lucky(0.05, 11)}
+    with pytest.raises(BadInput, match="'new': it is said of 2 runs what they learnt from"):
+        compare(tables, learnt={"new": MASKS[:2]})

@@ -169,6 +169,24 @@ def test_the_standard_error_is_that_of_the_draws() -> None:
     assert len(spread.draws) == statistics.DRAWS
 
 
+def test_what_runs_share_is_in_no_interval_of_matched_ones() -> None:
+    """Both models learnt from the same few masks, run by run, and which these were matters most."""
+    numbers = addressed(11)
+    held = passed = narrower = 0
+    for _ in range(300):
+        hard, luck = numbers.normal(0, 0.7, 30), numbers.normal(0, 1.0, (3, 1))
+        one, other = (hard + luck + runs(numbers, 3, 30, 0.2, 0.5) for _ in range(2))
+        spread = statistics.spread_of_difference(one, other, numbers, matched=True, draws=500)
+        apart = statistics.spread_of_difference(one, other, numbers, draws=500)
+        low, high = spread.interval()
+        held += low <= 0 <= high
+        passed += spread.p < 0.05
+        narrower += spread.error < apart.error
+    assert 0.9 <= held / 300 <= 0.99
+    assert passed / 300 <= 0.075
+    assert narrower / 300 > 0.95
+
+
 def test_one_patient_tells_nothing() -> None:
     spread = statistics.spread_of_mean([0.5], ZERO)
     assert spread.estimate == 0.5

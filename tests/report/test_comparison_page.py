@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from segue.report.comparison_page import comparison_page
-from segue.report.comparison_story import ComparisonStory, Group, Lost, Pair, Side
+from segue.report.comparison_story import ComparisonStory, Group, Learnt, Lost, Pair, Side
 from segue.report.page import Estimate
 from tests.report.made import picture
 from tests.report.test_page import HOSTILE, Reader, outside
@@ -162,3 +162,23 @@ def test_hostile_names_stay_text_and_nothing_is_fetched(page: str) -> None:
 
 def test_the_same_story_is_the_same_page(page: str) -> None:
     assert comparison_page(story()).html() == page
+
+
+def test_what_more_masks_brought_is_a_figure() -> None:
+    learnt = {
+        "baseline": Learnt(way="supervised", masks=1), "ours": Learnt(way="semi", masks=1),
+        "third": Learnt(way="supervised", masks=20),
+    }  # fmt: skip
+    html = comparison_page(replace(story(), learnt=learnt)).html()
+    assert "By masks" in titles(html)
+    assert (
+        "by patients with masks that were learnt from: supervised: 0.800 from 1, 0.500 from 20; semi: 0.831 from 1."
+        in html
+    )
+    images = {name: replace(one, patients=False) for name, one in learnt.items()}
+    assert "by images with masks" in comparison_page(replace(story(), learnt=images)).html()
+
+
+def test_of_one_budget_there_is_no_such_figure() -> None:
+    learnt = {name: Learnt(way=name, masks=3) for name in ("baseline", "ours", "third")}
+    assert "By masks" not in titles(comparison_page(replace(story(), learnt=learnt)).html())

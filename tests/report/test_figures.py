@@ -28,6 +28,9 @@ DRAWINGS: dict[str, Callable[[], str]] = {
     "groups": lambda: figures.groups({LONG: [1, 2, 3], "none": []}, x="x", cuts=[2]),
     "losses": lambda: curves.losses([40, 80], {"loss": [1, 0.5], LONG: [2, math.nan]}, [1e-3, 1e-6], best=80),
     "losses without rates": lambda: curves.losses([40, 80], {"loss": [1, 0.5]}),
+    "by masks": lambda: curves.by_masks(
+        {"supervised": {1: (0.4, 0.1), 35: (0.8, 0.0)}, LONG: {1: (0.6, 0.1)}}, x="patients with masks", y="Dice"
+    ),
     "followed": lambda: curves.followed(
         [40, 80], {"Dice of the masks": [0.4, 0.7], "pixels followed": [math.nan, 0.6]}, [math.nan, 2]
     ),

@@ -27,6 +27,7 @@ from segue.evaluation.table import Row, Table
 from segue.words import count, short, some
 
 Test = Literal["permutation", "wilcoxon"]
+_PAIRS = 3  # of runs: two tell so little of their spread that intervals would hold the truth in 9 studies of 10
 
 
 def compare(
@@ -41,10 +42,12 @@ def compare(
     seed: int = 0,
     draws: int = statistics.DRAWS,
     leave_out_trained: bool = False,
+    learnt: Mapping[str, Sequence[str]] | None = None,
 ) -> Comparison:
     """Each model, a table or one for each of its runs, against the reference (the first, if none is named) or all pairs.
 
-    Without a class all are averaged. The margin within which models match has a default for each metric.
+    Without a class all are averaged. The margin within which models match has a default for each metric. `learnt` says from
+    which masks each run of a model learnt: which ones these were is luck that runs of two models may share, run by run.
     """
     measured = metric_named(metric)
     if reference is not None and reference not in tables:
@@ -55,6 +58,11 @@ def compare(
         raise BadInput(f"pairs are {pairs!r} ({nearest(pairs, ('reference', 'all'))})")
     if test not in ("permutation", "wilcoxon"):
         raise BadInput(f"{test!r} is no test ({nearest(test, ('permutation', 'wilcoxon'))})")
+    for name, masks in (learnt or {}).items():
+        if name not in tables or len(masks) != (1 if isinstance(tables[name], Table) else len(tables[name])):
+            raise BadInput(
+                f"{name!r}: it is said of {count(len(masks), 'run')} what they learnt from, and there are others"
+            )
     sides, left_out = aligned(tables, class_name=class_name, leave_out_trained=leave_out_trained)
     first = reference or next(iter(sides))
     names = list(sides)
@@ -62,14 +70,14 @@ def compare(
         couples = [(other, one) for one, other in itertools.combinations(names, 2)]
     else:
         couples = [(name, first) for name in names if name != first]
-    how = _How(measured, margin or measured.margin, test, seed, draws, class_name or "")
+    how = _How(measured, margin or measured.margin, test, seed, draws, class_name or "", learnt or {})
     groups = [_group(sides, seen_by, keys, couples, how) for seen_by, keys in _by_seen(sides)]
     found = tuple(group for group in groups if group is not None)
     if not found:
         raise BadInput(f"no case is one that {measured.told} is for: the structure is {_lacking(measured)} all of them")
     unit = next(row.scores.unit for row in sides[first][0].values())
     return Comparison(
-        metric, class_name, unit, how.margin, seed, found, tuple(_notes(sides, left_out, found, class_name))
+        metric, class_name, unit, how.margin, seed, found, tuple(_notes(sides, left_out, found, how))
     )  # fmt: skip
 
 
@@ -81,6 +89,14 @@ class _How:
     seed: int
     draws: int
     class_name: str
+    learnt: Mapping[str, Sequence[str]]
+
+    def partners(self, side: str, reference: str) -> list[int] | None:
+        """Of each run of `side` that of `reference` which learnt from the same masks; None: they are not matched."""
+        own, others = self.learnt.get(side, ()), list(self.learnt.get(reference, ()))
+        if len(own) < _PAIRS or len(set(own)) < len(own) or sorted(own) != sorted(others):
+            return None
+        return [others.index(masks) for masks in own]
 
 
 def _by_seen(sides: Mapping[str, Side]) -> list[tuple[tuple[str, ...], list[Key]]]:
@@ -123,11 +139,14 @@ def _measure(
 ) -> dict[str, Any]:
     side, reference = couple
     one, other = paired_.values[side], paired_.values[reference]
+    partners = how.partners(side, reference)
+    if partners is not None:
+        other = other[partners]
     values, others = one.mean(axis=0), other.mean(axis=0)
     differences = np.round(values - others, 12)
     address = (how.metric.name, how.class_name, *seen_by, side, reference)
     spread = statistics.spread_of_difference(
-        one, other, statistics.addressed(how.seed, "spread", *address), draws=how.draws
+        one, other, statistics.addressed(how.seed, "spread", *address), matched=partners is not None, draws=how.draws
     )
     p_wilcoxon = statistics.wilcoxon(differences)
     p = p_wilcoxon
@@ -139,6 +158,8 @@ def _measure(
     bounds = spread.interval(matching)
     mean = float(differences.mean())
     of_runs = statistics.run_variance(one) + statistics.run_variance(other)
+    if partners is not None:
+        of_runs = statistics.run_variance(one - other)
     deviation = float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
     return {
         "side": side, "reference": reference, "cases": paired_.cases, "patients": len(differences), "whom": whom,
@@ -199,19 +220,21 @@ def _described(runs: list[list[Row]], metric: str) -> float:
     return math.fsum(means) / len(means)
 
 
-def _notes(
-    sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...], class_name: str | None
-) -> Iterable[str]:
+def _notes(sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...], how: _How) -> Iterable[str]:
     rows = next(iter(sides.values()))[0].values()
     classes = list(dict.fromkeys(row.class_name for row in rows))
-    if class_name is not None:
-        yield f"Of {short(class_name)} alone."
+    if how.class_name:
+        yield f"Of {short(how.class_name)} alone."
     elif len(classes) > 1:
         yield f"The mean of {some(classes)}. Each can be compared for itself (--class)."
     if all(len(runs) == 1 for runs in sides.values()):
         yield "One run of each: this is about these very networks, not about how they were trained. Several runs tell."
     elif single := [name for name, runs in sides.items() if len(runs) == 1]:
         yield f"A single run of {', '.join(single)}: what another of it would give is not in the interval."
+    couples = dict.fromkeys((each.side, each.reference) for group in groups for each in group.differences)
+    if matched := sum(how.partners(*couple) is not None for couple in couples):
+        which = "" if matched == len(couples) else f" ({matched} of {count(len(couples), 'comparison')})"
+        yield f"Runs that learnt from the same masks are compared as pairs{which}."
     nameless = {row.case: row.who for row in rows if not row.patient}
     if nameless:
         scenes = len(set(nameless.values()))

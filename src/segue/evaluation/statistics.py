@@ -75,21 +75,26 @@ def spread_of_mean(values: npt.ArrayLike, numbers: np.random.Generator, *, draws
 
 
 def spread_of_difference(
-    one: npt.ArrayLike, other: npt.ArrayLike, numbers: np.random.Generator, *, draws: int = DRAWS
+    one: npt.ArrayLike, other: npt.ArrayLike, numbers: np.random.Generator, *, matched: bool = False, draws: int = DRAWS
 ) -> Spread:
-    """Of two models' values, (runs, patients) each: patients are resampled as pairs, and so are each model's runs.
+    """Of two models' values, (runs, patients) each: patients are resampled as pairs, and so are each model's runs; where they
+    are matched, run by run, runs are resampled as pairs too.
 
     Patients are resampled on the means over runs, and runs on their means over patients, from whose spread that part is
-    taken off which comes of having only so many patients: it is in the patients' own spread already.
+    taken off which comes of having only so many patients: it is in the patients' own spread already. Of pairs of runs nothing
+    is taken off: they are half as many, and too few to know how much.
     """
     first, second = np.atleast_2d(np.asarray(one, float)), np.atleast_2d(np.asarray(other, float))
+    if matched:
+        first, second = first - second, np.zeros((1, first.shape[1]))
     patients = spread_of_mean(first.mean(axis=0) - second.mean(axis=0), numbers, draws=draws)
     total, doubt = patients.error**2, patients.error**4 / patients.freedom if patients.freedom else 0.0
     deviations = patients.draws
     for runs in (first, second):
         if len(runs) > 1:
             means = runs.mean(axis=1)
-            own, variance = float(means.var(ddof=1)) / len(means), run_variance(runs)
+            own = float(means.var(ddof=1)) / len(means)
+            variance = own if matched else run_variance(runs)
             if variance > 0:
                 deviations = deviations + _deviations(means, numbers, draws) * math.sqrt(variance / own)
             total += variance

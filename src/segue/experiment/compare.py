@@ -15,6 +15,7 @@ from segue.evaluation.table import Table
 from segue.experiment import results
 from segue.experiment.comparison import comparison_story
 from segue.experiment.differing import differing
+from segue.experiment.ways import learnt, masks_of
 from segue.files import atomic
 from segue.report.comparison_page import comparison_page
 from segue.training.run import Run
@@ -60,9 +61,16 @@ def compare(
     found = _common(sides, on)
     tables = {name: _tables(sides, name) for name in found}
     pairs: Literal["all", "reference"] = "all" if every_pair else "reference"
+    masks = {side: [masks_of(run) for run in runs] for side, runs in sides.items()}
     sets = {
         name: compare_tables(
-            each, metric=metric, class_name=class_name, margin=margin, pairs=pairs, leave_out_trained=True
+            each,
+            metric=metric,
+            class_name=class_name,
+            margin=margin,
+            pairs=pairs,
+            leave_out_trained=True,
+            learnt={side: each for side, each in masks.items() if all(each)},
         )
         for name, each in tables.items()
     }
@@ -71,7 +79,8 @@ def compare(
     if page is not None:
         with atomic(page) as file:
             story = comparison_story(
-                sets, tables, settings=settings, pictures={name: _pictures(sides, name) for name in sets},
+                sets, tables, settings=settings, learnt=learnt(sides),
+                pictures={name: _pictures(sides, name) for name in sets},
                 outlines=legend(Run.open(next(iter(sides.values()))[0]).target),
             )  # fmt: skip
             file.write(comparison_page(story).html())

@@ -29,6 +29,7 @@ def comparison_story(
     *,
     title: str = "",
     settings: Mapping[str, Mapping[str, str]] | None = None,
+    learnt: Mapping[str, told.Learnt] | None = None,
     pictures: Mapping[str, Pictures] | None = None,
     outlines: Outlines = (),
     commands: Sequence[str] = (),
@@ -54,6 +55,7 @@ def comparison_story(
         ),
         notes=tuple(_notes(sets)),
         settings=settings or {},
+        learnt=learnt or {},
         outlines=tuple(outlines),
         commands=tuple(commands),
     )

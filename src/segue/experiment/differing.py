@@ -16,20 +16,31 @@ _ASIDE = (
     "stores",
     "fold",
 )  # they change what it takes, not what is compared
+_OF_METHOD = "semi."
 
 
 def differing(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
     """Setting -> side -> value; of the settings that are not the same on all sides."""
-    flat = {side: [dict(_flat(_config(run))) for run in runs] for side, runs in sides.items()}
+    flat = {side: [read(_config(run)) for run in runs] for side, runs in sides.items()}
     # Of masks that another tool has made, nobody knows the settings.
     flat = {side: configs for side, configs in flat.items() if any(configs)}
     keys = dict.fromkeys(key for configs in flat.values() for config in configs for key in config)
     found = {}
     for key in keys:
         values = {side: _said([config.get(key) for config in configs]) for side, configs in flat.items()}
-        if len(set(values.values())) > 1 and not key.startswith(_ASIDE):
+        # That one side's method has settings which another's has not is told by their methods.
+        read_by = [
+            side for side in flat if not key.startswith(_OF_METHOD) or any(key in config for config in flat[side])
+        ]
+        if len({values[side] for side in read_by}) > 1 and not key.startswith(_ASIDE):
             found[key] = values
     return found
+
+
+def read(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's settings, those within others by their dotted keys, but for those that its method does not read."""
+    unread = () if config.get("method") == "semi" else (_OF_METHOD,)
+    return {key: value for key, value in _flat(config) if not key.startswith(unread)}
 
 
 def _config(run: Path) -> Mapping[str, Any]:

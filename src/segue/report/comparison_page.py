@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from segue.report import spreads
+from segue.report import curves, spreads
 from segue.report.comparison_story import ComparisonStory, Group, Lost, Pair
 from segue.report.page import Cell, Estimate, Figure, Noted, Page, Section, Swatch, Tile
 from segue.words import count, short
@@ -32,6 +32,7 @@ def comparison_page(story: ComparisonStory) -> Page:
             "elsewhere."
         )
         _differences(section, story, seen)
+    _by_masks(page.section("By masks"), story, strange)
     _patients(page.section("Patient by patient"), story, strange)
     _losses(page.section("Where each loses most"), story, strange)
     _sides(page.section("All measures"), story, [*strange, *seen])
@@ -127,6 +128,31 @@ def _plots(story: ComparisonStory, groups: Sequence[Group]) -> Iterator[Figure]:
         words = f"Mean difference from {short(reference)}, with its 95\N{NO-BREAK SPACE}% interval."
         svg = spreads.intervals(rows, x=f"difference in {_what(story, inside[0])}", margin=story.margin)
         yield Figure(svg, f"{words} {told}.", words)
+
+
+def _by_masks(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
+    """What more masks brought, where sides learnt from more or fewer."""
+    if len({one.masks for one in story.learnt.values()}) < 2:
+        return
+    unit = "patients" if all(one.patients for one in story.learnt.values()) else "images"
+    drawn = []
+    for group in groups:
+        lines: dict[str, dict[int, tuple[float, float]]] = {}
+        for side in group.sides:
+            if (of := story.learnt.get(side.name)) is not None:
+                lines.setdefault(of.way, {})[of.masks] = side.mean, side.deviation if side.runs > 1 else 0.0
+        digits = _digits(group)
+        told = "; ".join(
+            (f"{short(way)}: " if way else "")
+            + ", ".join(f"{points[count][0]:.{digits}f} from {count:,}" for count in sorted(points))
+            for way, points in lines.items()
+        )
+        words = f"{short(group.set)}, by {unit} with masks that were learnt from: {told}."
+        drawn.append(Figure(curves.by_masks(lines, x=f"{unit} with masks", y=_what(story, group)), words, words))
+    section.text(
+        f"Mean {story.metric} of those that judge; where a model has several runs, a bar is the spread of their means. Lines "
+        "join what was trained alike but for its masks. Whether a step is more than luck is said under Differences."
+    ).figures(drawn)
 
 
 def _row(pair: Pair, group: Group) -> list[Cell]:

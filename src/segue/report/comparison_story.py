@@ -61,6 +61,15 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Learnt:
+    """What a side learnt from."""
+
+    way: str  # by what sets it apart from others; empty where there is but one
+    masks: int
+    patients: bool = True  # that is how many; False: images
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparisonStory:
     title: str
     metric: str  # in words
@@ -70,5 +79,6 @@ class ComparisonStory:
     groups: tuple[Group, ...]
     notes: tuple[str, ...] = ()
     settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # that differ: by side
+    learnt: Mapping[str, Learnt] = field(default_factory=dict)  # by side, where it is known
     outlines: tuple[tuple[tuple[int, int, int], str], ...] = ()  # legend of the pictures
     commands: tuple[str, ...] = ()

@@ -84,6 +84,32 @@ def together(lines: Mapping[str, tuple[Values, Values]], *, y: str) -> str:
     return drawing(draw, height=3.7)
 
 
+def by_masks(lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, y: str) -> str:
+    """Over so many masks a score and the spread of its runs, a line for each way to train."""
+    ticks = sorted({count for points in lines.values() for count in points})
+
+    def draw(axes: Axes) -> None:
+        names = short_names(list(lines))
+        for number, (name, points) in enumerate(zip(names, lines.values(), strict=True)):
+            at = sorted(points)
+            _line(axes, at, [points[count][0] for count in at], number=number, label=name)
+            for count in at:
+                value, spread = points[count]
+                axes.plot(
+                    (count, count), (value - spread, value + spread), color=colour(number), linewidth=1.4, alpha=0.6
+                )
+        axes.set_xscale("log")
+        axes.set_xticks(ticks, [f"{count:,}" for count in ticks])
+        axes.tick_params(axis="x", which="minor", length=0)
+        axes.margins(x=0.08)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y, rotation_mode="anchor")
+        if len(names) > 1 or names[0]:
+            legend_above(axes, names)
+
+    return drawing(draw, height=3.7)
+
+
 def thresholds(at: Values, series: Mapping[str, Values], *, y: str, chosen: float | None = None) -> str:
     """A score for each threshold that was tried."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,8 @@ from segue.evaluation.metrics import METRICS
 from segue.evaluation.pairing import aligned, paired
 from segue.evaluation.table import Table
 from segue.experiment.advising.facts import Facts
+from segue.experiment.ways import way
 from segue.training.run import Run
-
-_BUDGET = ("data", "labels", "draw", "loop.seed")  # what may differ: how much was learnt from, and the luck of it
-_LENGTH = ("minutes", "epochs", "loop.steps", "loop.epoch_steps", "loop.batch", "loop.accumulate", "loop.save_minutes")
-_ASIDE = (*_BUDGET, *_LENGTH, "machine.", "stores", "validation", "select")
 
 
 def curve_of(facts: Facts, runs: Sequence[Path | str]) -> BudgetCurve | None:
@@ -68,9 +64,9 @@ def _run(facts: Facts, where: Path | str) -> tuple[Run, int, Table]:
 
 
 def _demand_one_kind(runs: Sequence[Run]) -> None:
-    first = _told(runs[0])
+    first = way(runs[0])
     for run in runs[1:]:
-        other = _told(run)
+        other = way(run)
         for key in [*first, *other]:
             if first.get(key) != other.get(key):
                 raise BadInput(
@@ -78,15 +74,3 @@ def _demand_one_kind(runs: Sequence[Run]) -> None:
                     f"{other.get(key)} here",
                     hint="A curve is of one way to train: give runs of the same settings but for --labels and --seed.",
                 )
-
-
-def _told(run: Run) -> dict[str, str]:
-    return {key: text for key, text in _flat(run.about["asked"]) if not key.startswith(_ASIDE)}
-
-
-def _flat(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, value in given.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, json.dumps(value)

@@ -1,0 +1,83 @@
+"""Which runs are of one way to train, how much they learnt from, and in which settings they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segue.experiment.differing import differing
+from segue.experiment.settings import TrainSettings
+from segue.experiment.ways import learnt, masks_of, way
+from segue.training.run import Run
+
+
+def run(folder: Path, patients: Sequence[str] = ("a", "b"), **asked: Any) -> Path:
+    """Of a training that was asked for in these words; each patient has two images."""
+    given = TrainSettings.model_validate({"data": ["datasets/x"], **asked}).model_dump(mode="json")
+    names = [(patient, f"{patient}{place}-{n}") for place, patient in enumerate(patients) for n in range(2)]
+    rows = [{"case": case, "dataset": "x", "patient": patient, "site": "", "part": "train"} for patient, case in names]
+    judged = {**rows[0], "case": "v", "patient": "v", "part": "validation"}
+    Run.create(folder, config=given, about={"asked": given}, cases=[*rows, judged], seen=rows)
+    return folder
+
+
+def test_masks_length_and_luck_do_not_make_another_way(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", labels="1")
+    other = run(tmp_path / "other", labels="3", draw=2, minutes=5, loop={"seed": 4, "batch": 2}, machine={"threads": 1})
+    semi = run(tmp_path / "semi", method="semi")
+    assert way(Run.open(one)) == way(Run.open(other)) != way(Run.open(semi))
+
+
+def test_what_a_method_does_not_read_is_no_difference(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", semi={"views": 1})
+    other = run(tmp_path / "other", semi={"views": 2})
+    assert way(Run.open(one)) == way(Run.open(other))
+    assert differing({"one": [one], "other": [other]}) == {}
+    follows = run(tmp_path / "follows", method="semi", semi={"views": 1})
+    assert differing({"one": [one], "follows": [follows]}) == {"method": {"one": "supervised", "follows": "semi"}}
+    follows_two = run(tmp_path / "two", method="semi", semi={"views": 2})
+    found = differing({"one": [one], "follows": [follows], "two": [follows_two]})
+    assert found["semi.views"] == {"one": "-", "follows": "1", "two": "2"}
+
+
+def test_ways_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:
+    sides = {
+        "few": [run(tmp_path / "few", "a")],
+        "all": [run(tmp_path / "all", "abcd")],
+        "beside": [run(tmp_path / "beside", "a", method="semi", semi={"views": 1})],
+        "after": [run(tmp_path / "after", "a", init="runs/encoder")],
+    }
+    found = learnt(sides)
+    assert {side: one.way for side, one in found.items()} == {
+        "few": "supervised", "all": "supervised", "beside": "semi", "after": "supervised, from encoder",
+    }  # fmt: skip
+    assert {side: one.masks for side, one in found.items()} == {"few": 1, "all": 4, "beside": 1, "after": 1}
+    assert all(one.patients for one in found.values())
+
+
+def test_of_unknown_patients_images_are_counted(tmp_path: Path) -> None:
+    found = learnt({"x": [run(tmp_path / "x", ["", ""])]})
+    assert (found["x"].masks, found["x"].patients, found["x"].way) == (4, False, "")
+
+
+def test_a_side_of_several_ways_or_budgets_is_none(tmp_path: Path) -> None:
+    one, more, semi = (
+        run(tmp_path / "one", "a"), run(tmp_path / "more", "ab"), run(tmp_path / "semi", "a", method="semi"),
+    )  # fmt: skip
+    assert set(learnt({"x": [one, more], "y": [one, semi], "z": [one, run(tmp_path / "other", "b")]})) == {"z"}
+
+
+@pytest.mark.parametrize("made", [{}, {"cases.csv": "case\n"}])
+def test_of_masks_from_elsewhere_nothing_is_known(tmp_path: Path, made: Mapping[str, str]) -> None:
+    for name, text in made.items():
+        (tmp_path / name).write_text(text)
+    assert learnt({"x": [tmp_path]}) == {}
+    assert masks_of(tmp_path) == ""
+
+
+def test_the_same_masks_have_the_same_name(tmp_path: Path) -> None:
+    one, again, other = run(tmp_path / "1", "ab"), run(tmp_path / "2", "ab", method="semi"), run(tmp_path / "3", "ac")
+    assert masks_of(one) == masks_of(again) != masks_of(other)

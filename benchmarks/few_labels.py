@@ -47,7 +47,7 @@ class Data:
     budgets: tuple[str, ...]
     spacing: tuple[float, float, float] | None = None  # of its store
     unlabelled: tuple[str, ...] = ()
-    part: str = "test"  # that judges: nothing is chosen by validation, so that it can where a test has no masks
+    part: str = "test"  # that judges: nothing is chosen by validation, so that it can where the publisher has no test
     patches: Mapping[str, Any] = field(default_factory=dict)  # the network that sees volumes in them; empty: slices
 
     @property
@@ -77,7 +77,9 @@ DATA = {
         "isic2018", None, _FRAMES, ("8", "40", "10%", "all"), unlabelled=("ham10000",), part="validation",
     ),
     # ClinicDB and PolypGen's C3 stay unseen.
-    "kvasir-seg": Data("kvasir-seg", None, _FRAMES, ("8", "40", "10%", "all"), unlabelled=("polypgen-c1",)),
+    "kvasir-seg": Data(
+        "kvasir-seg", None, _FRAMES, ("8", "40", "10%", "all"), unlabelled=("polypgen-c1",), part="validation",
+    ),
     "polypgen-c1": Data("polypgen/data_C1", None, {}, ()),
     "ham10000": Data("ham10000-unlabelled", None, {}, ()),
     # Small lesions, of which a third of the patients have none.
@@ -142,7 +144,7 @@ ARMS = {
     "scratch": Arm("masks alone", 8),
     "semi": Arm("weak to strong on images without masks", 4, semi()),
     **{name: Arm(f"{one.told}, then masks alone", 8, pretraining=name) for name, one in PRETRAININGS.items()},
-    "contrast+semi": Arm("contrast of parts, then weak to strong", 4, semi(warm=0.1), pretraining="contrast"),
+    "contrast+semi": Arm("contrast of parts, then weak to strong", 4, semi(), pretraining="contrast"),
 }
 
 

@@ -32,9 +32,9 @@ DRAWINGS: dict[str, Callable[[], str]] = {
         {"supervised": {1: (0.4, 0.1), 35: (0.8, 0.0)}, LONG: {1: (0.6, 0.1)}}, x="patients with masks", y="Dice"
     ),
     "followed": lambda: curves.followed(
-        [40, 80], {"Dice of the masks": [0.4, 0.7], "pixels followed": [math.nan, 0.6]}, [math.nan, 2]
+        [40, 80], {"Dice of the worst class": [0.4, 0.7], "pixels followed": [math.nan, 0.6]}, [math.nan, 2]
     ),
-    "followed without a shift": lambda: curves.followed([40, 80], {"Dice of the masks": [0.4, 0.7]}),
+    "followed without a shift": lambda: curves.followed([40, 80], {"Dice of the worst class": [0.4, 0.7]}),
     "one epoch": lambda: curves.losses([40], {"loss": [1]}, [1e-3], best=40),
     "500 epochs": lambda: curves.scores(STEPS, {"Dice": [step / 20_000 for step in STEPS]}, y="y", best=20_000),
     "scores": lambda: curves.scores([40, 80], {"Dice": [0.5, 0.6], LONG: [0.4, 0.5]}, y="validation", best=80),

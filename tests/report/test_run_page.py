@@ -140,7 +140,7 @@ def test_what_was_followed_has_a_figure_of_its_own() -> None:
     ))  # fmt: skip
     html = run_page(story(epochs=learnt)).html()
     assert "followed from 0.500 to 0.300" in html
-    assert "fitted with a Dice of 0.60, and 70% of the pixels" in html
+    assert "fitted worst had a Dice of 0.60, and 70% of the pixels" in html
     assert "shifted by up to 4.0" in html
     alone = run_page(story(epochs=tuple(replace(one, shift=None) for one in learnt))).html()
     assert "70% of the pixels without one" in alone
@@ -150,7 +150,7 @@ def test_what_was_followed_has_a_figure_of_its_own() -> None:
 
 def test_what_was_never_worth_following_is_told() -> None:
     html = run_page(story(epochs=tuple(replace(one, fitted=0.2) for one in epochs(4)))).html()
-    assert "fitted with a Dice of 0.20, and nothing was followed" in html
+    assert "fitted worst had a Dice of 0.20, and nothing was followed" in html
     assert "No image without a mask was followed." in html
     assert "No image without a mask was followed." not in run_page(story(epochs=epochs(4))).html()
 

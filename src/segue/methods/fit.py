@@ -16,7 +16,8 @@ _NEW = 0.05  # of what is known, with each batch: the last twenty count
 
 
 class Fit:
-    """Dice of what is decided, over the pixels of the last batches together; the mean over the classes that are there."""
+    """Dice of what is decided, over the pixels of the last batches together: that of the class that is fitted worst, since it
+    is the one that would be followed away."""
 
     def __init__(self, channels: int, *, exclusive: bool) -> None:
         self.exclusive = exclusive
@@ -39,7 +40,7 @@ class Fit:
         self.areas.lerp_(mean_over_processes(torch.stack(areas)).cpu(), _NEW)
 
     @property
-    def dice(self) -> float:
+    def worst(self) -> float:
         hit, predicted, true = self.areas[:, 1:] if self.exclusive else self.areas  # without the background
         drawn = true > 0
-        return float((2 * hit[drawn] / (predicted + true)[drawn]).mean()) if drawn.any() else 0.0
+        return float((2 * hit[drawn] / (predicted + true)[drawn]).min()) if drawn.any() else 0.0

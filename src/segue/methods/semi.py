@@ -83,13 +83,13 @@ class Semi(Supervised):
 
     def _told(self, learnt: Tensor, logits: Tensor, masked: View) -> dict[str, Tensor]:
         self.fit.saw(logits, masked.target)
-        return {"masks": learnt.detach(), "fitted": torch.tensor([self.fit.dice])}
+        return {"masks": learnt.detach(), "fitted": torch.tensor([self.fit.worst])}
 
     # How much is followed
 
     def _worth(self) -> float:
         """0 while the network does not say what the masks say, 1 once it does."""
-        return min(1.0, max(0.0, 2 * self.fit.dice / self.told.fitted - 1)) if self.told.fitted else 1.0
+        return min(1.0, max(0.0, 2 * self.fit.worst / self.told.fitted - 1)) if self.told.fitted else 1.0
 
     def _ramp(self, done: float) -> float:
         """0 while masks are learnt alone, then up to 1."""

@@ -62,7 +62,7 @@ def _followed(epochs: Sequence[Epoch]) -> list[Figure]:
     if not known:
         return []
     fitted, sure, shifts = ([_or_gap(getattr(one, what)) for one in known] for what in ("fitted", "sure", "shift"))
-    words = f"Images without masks: in the end the masks were fitted with a Dice of {fitted[-1]:.2f}, "
+    words = f"Images without masks: in the end the class of the masks that was fitted worst had a Dice of {fitted[-1]:.2f}, "
     if math.isnan(sure[-1]):
         words += "and nothing was followed."
     else:
@@ -72,7 +72,7 @@ def _followed(epochs: Sequence[Epoch]) -> list[Figure]:
             f" Targets' logits are shifted by up to {shifts[-1]:.1f}, so that there is as much of each class as in the masks: "
             "0 where the network finds as much by itself, 8 where it does not find it at all."
         )
-    shares = {"Dice of the masks": fitted} | ({} if math.isnan(sure[-1]) else {"pixels followed": sure})
+    shares = {"Dice of the worst class": fitted} | ({} if math.isnan(sure[-1]) else {"pixels followed": sure})
     steps = [one.step for one in known]
     return [Figure(curves.followed(steps, shares, () if math.isnan(shifts[-1]) else shifts), words, words)]
 

@@ -41,7 +41,7 @@ class Epoch:
     losses: Mapping[str, float] = field(default_factory=dict)
     scores: Mapping[str, float] = field(default_factory=dict)  # of validation, by the measure's name in words
     rate: float | None = None
-    fitted: float | None = None  # Dice of the masks in training, where images without masks are followed
+    fitted: float | None = None  # Dice of the masks' worst class in training, where images without masks are followed
     sure: float | None = None  # share of the pixels without masks whose targets were followed
     shift: float | None = None  # of logits, until what is followed has as much of each class as the masks
 

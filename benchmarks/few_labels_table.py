@@ -19,9 +19,6 @@ DECLARED = (
     ("scratch", "semi", ("1", "3")), ("scratch", "contrast", ("1", "3", "40")), ("contrast", "several", ("1", "3")),
 )  # fmt: skip
 
-# Rows of an earlier state of the methods are not mixed with others.
-BEFORE = ", with the milder `mr` and the unbalanced targets of before"
-
 Rows = dict[tuple[str, str], list[dict[str, Any]]]
 
 
@@ -30,8 +27,8 @@ def _found() -> list[dict[str, Any]]:
 
 
 def current() -> list[dict[str, Any]]:
-    """Rows of the methods as they are."""
-    return [row for row in _found() if not row.get("before", False)]
+    """Rows of the methods as they are; others say of what they were before, and are not mixed with them."""
+    return [row for row in _found() if not row.get("before")]
 
 
 def mean_dice(row: dict[str, Any]) -> float:
@@ -51,13 +48,13 @@ def few_labels() -> Iterator[str]:
         "passes are what compares. Masks are of patients, or of images where no patient is known. Comparisons pair those that "
         "judge, and seeds too: both arms of a seed have the same masks.\n"
     )
-    by_data: dict[tuple[str, str, int, bool], Rows] = defaultdict(lambda: defaultdict(list))
+    by_data: dict[tuple[str, str, int, str], Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:
-        by_data[row["data"], row["encoder"], row["passes"], row.get("before", False)][row["arm"], row["budget"]].append(
+        by_data[row["data"], row["encoder"], row["passes"], row.get("before", "")][row["arm"], row["budget"]].append(
             row
         )
     for (name, encoder, passes, before), rows in sorted(by_data.items()):
-        yield f"### {name}, {encoder}, {passes:,} passes{BEFORE if before else ''}\n"
+        yield f"### {name}, {encoder}, {passes:,} passes{f', before {before}' if before else ''}\n"
         yield from _table(rows)
         for reference, arm, budgets in DECLARED:
             for budget in budgets:

@@ -62,5 +62,5 @@ class SemiSettings(Settings):
     batch: Annotated[float, Field(gt=0, le=16)] = 1.0  # images without masks for each one with
     warm: Share = 0.4  # of the training, from masks alone: a target that nobody has learnt yet is not worth following
     ramp: Share = 0.1  # of the training after that, until the weight is whole
-    # Dice of the worst class, on masks that are learnt from, at which the weight is whole; below half of it nothing is followed.
+    # Dice of the worst class, on masks that are learnt from, at which the weight is whole; below half of it nothing follows.
     fitted: Share = 0.5

@@ -43,8 +43,8 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
     if story.finished and fitted and all(epoch.sure is None for epoch in story.epochs):
         yield (
             "No image without a mask was followed.",
-            f"A class of the masks themselves was fitted with a Dice of {fitted[-1]:.2f} in the end. Who cannot say what they say "
-            "has nothing that is worth following: it needs more steps.",
+            f"A class of the masks themselves was fitted with a Dice of {fitted[-1]:.2f} in the end. Who cannot say what they "
+            "say has nothing that is worth following: it needs more steps.",
         )
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
     if blind:

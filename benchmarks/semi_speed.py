@@ -43,7 +43,7 @@ def loop_on(folder: Path, **semi: object) -> Loop:
     store = segue.prepare(dataset, folder / "stores/colon").target
     asked = TrainSettings.model_validate({
         "data": [str(dataset.folder)], "stores": [str(store)], "method": "semi", "labels": "5", "size": (SIDE, SIDE),
-        "variation": "strong", "semi": {"warm": 0.0, "ramp": 0.0, **semi},
+        "variation": "strong", "semi": {"warm": 0.0, "ramp": 0.0, "fitted": 0.0, **semi},
         "loop": {"steps": 1000, "epoch_steps": 1000, "batch": BATCH},
     })  # fmt: skip
     material = gather(asked)

@@ -17,6 +17,7 @@ from segue.data.splitting.split import SplitSettings, split
 from segue.data.volumes import nifti
 from segue.errors import BadInput
 from segue.experiment.train import train
+from segue.methods.semi import Semi
 from segue.training import checkpoint
 from segue.training.run import Run
 from tests.data.volumes import made
@@ -99,6 +100,22 @@ def test_nothing_is_followed_before_there_is_something_to_follow(there: Path) ->
     told = curves(run)
     assert told["fitted"] < 0.25
     assert "sure" not in told
+
+
+def test_the_time_of_a_step_is_that_of_one_that_follows(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the network that is tried has learnt nothing yet."""
+    asked: list[int] = []
+    plain = Semi.followed
+
+    def followed(self: Semi, *given: Any) -> torch.Tensor:
+        asked.append(1)
+        return plain(self, *given)
+
+    monkeypatch.setattr(Semi, "followed", followed)
+    given = {**SEMI, "labels": "2", "semi": {**SEMI["semi"], "fitted": 0.5}}
+    run = train("datasets/north", "runs/timed", **given).run
+    assert "sure" not in curves(run)
+    assert asked
 
 
 @pytest.fixture(scope="module")

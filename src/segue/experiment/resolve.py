@@ -164,7 +164,7 @@ def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
     with untouched_randomness():
         step, built = _step_timed(settings, material)
         if settings.method == "semi":
-            semi = settings.semi.model_copy(update={"warm": 0.0, "ramp": 0.0})
+            semi = settings.semi.model_copy(update={"warm": 0.0, "ramp": 0.0, "fitted": 0.0})
             whole, _ = _step_timed(settings.model_copy(update={"semi": semi}), material)
             step = settings.semi.warm * step + (1 - settings.semi.warm) * whole
         judges = Judges.of(settings, material, frame_of(settings, material, built))

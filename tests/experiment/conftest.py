@@ -20,6 +20,7 @@ from segue.data.scanning.scan import scan
 from segue.data.splitting.split import Split, SplitSettings, split
 from segue.experiment.pretraining.pretrain import Pretrained, pretrain
 from segue.experiment.train import Trained, train
+from segue.training import checkpoint
 from tests.data.volumes import made
 
 SMALL: dict[str, Any] = {
@@ -38,6 +39,12 @@ def working_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(before)
+
+
+@pytest.fixture
+def kept_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last state of a run stays, to be looked at."""
+    monkeypatch.setattr(checkpoint, "forget", lambda folder: None)
 
 
 @pytest.fixture(scope="session")

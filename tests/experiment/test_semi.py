@@ -23,6 +23,7 @@ from segue.training.run import Run
 from tests.data.volumes import made
 from tests.experiment.conftest import SMALL, working_in
 
+pytestmark = pytest.mark.usefixtures("kept_states")
 LOOP: dict[str, Any] = {"steps": 8, "epoch_steps": 4, "batch": 4, "rate": 3e-3}
 SEMI: dict[str, Any] = {
     **SMALL,

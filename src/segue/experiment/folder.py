@@ -17,6 +17,7 @@ from segue.config import validate
 from segue.errors import BadInput, SegueError
 from segue.experiment.settings import PretrainSettings, TrainSettings
 from segue.experiment.telling import Say
+from segue.training import checkpoint
 from segue.training.devices import is_child, spawn
 from segue.training.machine import keep_memory
 from segue.training.run import Run
@@ -68,6 +69,7 @@ def to_its_end(
         spawn(module, [str(run.folder), *track], devices)
     else:
         carry_on(run, track=track, progress=progress, say=say)
+    checkpoint.forget(run.weights)
     return Ended(Run.open(folder), time.monotonic() - began, False)
 
 

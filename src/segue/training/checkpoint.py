@@ -19,11 +19,24 @@ STATE, PREVIOUS = "state.pt", "state.previous.pt"
 def save(folder: Path, state: dict[str, Any]) -> None:
     """`state` holds tensors, numbers, words, lists and dicts of these: what can be read again without running code."""
     with atomic(folder / STATE, "wb") as file:
-        torch.save(state, file)
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(
+                error.__context__, OSError
+            ):  # a full disk: closing its archive torch complains of something else
+                raise error.__context__ from None
+            raise
         if (folder / STATE).exists():
             file.flush()
             # The old one is moved away only once the new one is written: at every moment one of them is whole.
             _link(folder / STATE, folder / PREVIOUS)
+
+
+def forget(folder: Path) -> None:
+    """Of a run that is at its end: optimisers keep several times what its weights take."""
+    for name in (STATE, PREVIOUS):
+        (folder / name).unlink(missing_ok=True)
 
 
 def load(folder: Path, *, warn: Any = None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ environment.json     versions, machine, threads, commit
 cases.csv            which case was train, validation or test
 seen.csv             every image that this run or what it began from has looked at, with its mask or without
 metrics.jsonl        a line per epoch
-weights/             best.safetensors, last.safetensors, state.pt
+weights/             best.safetensors, last.safetensors; until the end state.pt
 evaluation/SET/      cases.csv, summary.json, overlays/
 report.html
 """

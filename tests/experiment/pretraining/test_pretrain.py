@@ -68,7 +68,7 @@ def test_a_run_holds_what_it_was_and_did(among: Path, looked: Pretrained) -> Non
     names = {path.name for path in run.folder.iterdir()} - {"embedding.html"}  # another test looks at it
     assert names == {"config.yaml", "run.json", "environment.json", "cases.csv", "seen.csv", "metrics.jsonl", "weights"}
     # Nothing was chosen, so nothing is the best.
-    assert {path.name for path in run.weights.iterdir()} == {"last.safetensors", "state.pt", "state.previous.pt"}
+    assert {path.name for path in run.weights.iterdir()} == {"last.safetensors"}
     config = yaml.safe_load((run.folder / "config.yaml").read_text())
     assert "auto" not in json.dumps({key: value for key, value in config.items() if key != "stores"})
     assert config["loop"]["batch"] == 3 * 4
@@ -161,6 +161,7 @@ REMEMBERING: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.usefixtures("kept_states")
 def test_stopped_and_gone_on_is_the_same_bytes(among: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory and means are a part of the state."""
     data = [HEADS, CLINIC]
@@ -172,10 +173,10 @@ def test_stopped_and_gone_on_is_the_same_bytes(among: Path, monkeypatch: pytest.
             os.kill(os.getpid(), signal.SIGTERM)
         return plain(loop, parcels)
 
-    monkeypatch.setattr(Loop, "one_step", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        look(data, "runs/parts", **REMEMBERING)
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(Loop, "one_step", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            look(data, "runs/parts", **REMEMBERING)
     lines: list[str] = []
     assert not (Path("runs/parts/weights/last.safetensors")).exists()
     look(data, "runs/parts", say=lines.append, **REMEMBERING)

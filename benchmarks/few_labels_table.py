@@ -16,7 +16,7 @@ from segue.words import count
 FULL = ("scratch", "all")
 # Declared before any of it was run: reference, arm, budgets.
 DECLARED = (
-    ("scratch", "semi", ("1", "3")), ("scratch", "contrast", ("1", "3", "40")), ("contrast", "several", ("1", "3")),
+    ("scratch", "semi", ("1", "3", "10%", "40")), ("scratch", "contrast", ("1", "3", "7", "40")), ("contrast", "several", ("1", "3")),
 )  # fmt: skip
 
 Rows = dict[tuple[str, str], list[dict[str, Any]]]

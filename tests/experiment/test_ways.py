@@ -8,19 +8,28 @@ from typing import Any
 
 import pytest
 
+from segue.experiment.compare import _sides
 from segue.experiment.differing import differing
 from segue.experiment.settings import TrainSettings
-from segue.experiment.ways import learnt, masks_of, way
+from segue.experiment.ways import doubts, learnt, masks_of, way
 from segue.training.run import Run
 
 
-def run(folder: Path, patients: Sequence[str] = ("a", "b"), **asked: Any) -> Path:
+def run(
+    folder: Path,
+    patients: Sequence[str] = ("a", "b"),
+    *,
+    steps: int = 10,
+    lines: Sequence[dict[str, Any]] = (),
+    **asked: Any,
+) -> Path:
     """Of a training that was asked for in these words; each patient has two images."""
     given = TrainSettings.model_validate({"data": ["datasets/x"], **asked}).model_dump(mode="json")
     names = [(patient, f"{patient}{place}-{n}") for place, patient in enumerate(patients) for n in range(2)]
     rows = [{"case": case, "dataset": "x", "patient": patient, "site": "", "part": "train"} for patient, case in names]
     judged = {**rows[0], "case": "v", "patient": "v", "part": "validation"}
-    Run.create(folder, config=given, about={"asked": given}, cases=[*rows, judged], seen=rows)
+    about = {"asked": given, "steps": steps}
+    Run.create(folder, config=given, about=about, cases=[*rows, judged], seen=rows).write_metrics(list(lines))
     return folder
 
 
@@ -81,3 +90,46 @@ def test_of_masks_from_elsewhere_nothing_is_known(tmp_path: Path, made: Mapping[
 def test_the_same_masks_have_the_same_name(tmp_path: Path) -> None:
     one, again, other = run(tmp_path / "1", "ab"), run(tmp_path / "2", "ab", method="semi"), run(tmp_path / "3", "ac")
     assert masks_of(one) == masks_of(again) != masks_of(other)
+
+
+# Is it the comparison that was meant?
+
+
+def test_other_numbers_of_steps_are_told(tmp_path: Path) -> None:
+    one, more = run(tmp_path / "one"), run(tmp_path / "more", steps=250)
+    (told,) = doubts({"one": [one], "more": [more]})
+    assert told.startswith("They took other numbers of steps (10 to 250)")
+    assert list(doubts({"one": [one], "again": [run(tmp_path / "again")]})) == []
+
+
+def test_a_side_of_several_budgets_is_told(tmp_path: Path) -> None:
+    sides = {"mixed": [run(tmp_path / "one", "a"), run(tmp_path / "three", "abc")], "x": [run(tmp_path / "x", "a")]}
+    (told,) = doubts(sides)
+    assert told.startswith("mixed: its runs learnt from other numbers of masks (1, 3)")
+
+
+def test_a_semi_that_followed_nothing_is_told(tmp_path: Path) -> None:
+    followed = run(tmp_path / "followed", method="semi", lines=[{"fitted": 0.1}, {"fitted": 0.6, "sure": 0.7}])
+    never, again = (run(tmp_path / name, method="semi", lines=[{"fitted": 0.1}]) for name in ("never", "again"))
+    alone = run(tmp_path / "alone")
+    assert list(doubts({"alone": [alone], "semi": [followed]})) == []
+    (told,) = doubts({"alone": [alone], "semi": [never]})
+    assert told.startswith("semi: it never followed an image without a mask")
+    (told,) = doubts({"alone": [alone], "semi": [followed, never, again]})
+    assert told.startswith("semi: 2 of its 3 runs never followed")
+
+
+# What the sides are called
+
+
+def test_sides_are_called_what_their_runs_have_in_common_or_as_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("alone-0", "alone-1", "beside-0", "beside-1", "x", "y=z"):
+        (tmp_path / name).mkdir()
+    found = _sides(["alone-0,alone-1", "followed=beside-0, beside-1,"])
+    assert list(found) == ["alone (2 runs)", "followed"]
+    assert found["followed"] == [Path("beside-0"), Path("beside-1")]
+    assert list(_sides(["x,alone-0", "y=z"])) == ["x and 1 more", "y=z"]
+    assert list(_sides([["alone-0", "alone-1"], Path("x")])) == ["alone (2 runs)", "x"]

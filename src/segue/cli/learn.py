@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,7 @@ def train(
     labels: Annotated[
         str | None, typer.Option(help="Label budget: patients, a percentage, or all.", show_default="all")
     ] = None,
+    draw: Annotated[int | None, typer.Option(help="Of a budget, which patients: others for each number.")] = None,
     minutes: tell.Minutes = None,
     epochs: Annotated[float | None, typer.Option(help="Or: passes over the training images.")] = None,
     architecture: Annotated[str | None, typer.Option(help="See `segue networks`.", show_default="unet")] = None,
@@ -76,10 +78,10 @@ def train(
         from segue.experiment.train import train as learn
 
         given = {
-            "data": data, "labels": labels, "minutes": minutes, "epochs": epochs, "network.architecture": architecture,
-            "network.encoder": encoder, "network.weights": weights, "init": init, "size": size, "variation": variation,
-            "loss": loss, "method": method,
-            "unlabelled": unlabelled, "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
+            "data": data, "labels": labels, "draw": draw, "minutes": minutes, "epochs": epochs,
+            "network.architecture": architecture, "network.encoder": encoder, "network.weights": weights, "init": init,
+            "size": size, "variation": variation, "loss": loss, "method": method, "unlabelled": unlabelled,
+            "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
             "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip
         asked = tell.asked(TrainSettings, config, given, settings)
@@ -229,7 +231,10 @@ def judge(
 def compare(
     runs: Annotated[
         list[str],
-        typer.Argument(metavar="RUN RUN...", help="The first is the reference. Seeds of one kind: RUN,RUN,RUN."),
+        typer.Argument(
+            metavar="RUN RUN...",
+            help="The first is the reference. Of one kind: [NAME=]RUN,RUN,RUN.",
+        ),
     ],
     on: Annotated[list[str] | None, typer.Option(metavar="SET", help="Only this set; may be given often.")] = None,
     metric: Annotated[str, typer.Option(help="By which: dice, iou, hd95, nsd...")] = "dice",
@@ -250,12 +255,18 @@ def compare(
 
         replaced = " (what was there is replaced)" if out.exists() else ""
         done = weigh(
-            *runs, on=on or [], metric=metric, margin=margin, class_name=class_name, every_pair=every_pair, out=out
+            *_words(runs),
+            on=on or [],
+            metric=metric,
+            margin=margin,
+            class_name=class_name,
+            every_pair=every_pair,
+            out=out,
         )
         if json:
             tell.as_json(done.as_json())
             return
-        _tell_settings(done.settings)
+        _tell_settings(done.settings, done.doubts)
         for name, found in done.sets.items():
             tell.say(f"{name}:", *(line for sentence in found.sentences for line in tell.wrapped(sentence)), "")
             chosen = [place for place, title in enumerate(found.columns) if title in _SHOWN or place == 2]
@@ -265,15 +276,20 @@ def compare(
         tell.say(f"Written: {done.page}{replaced}")
 
 
-def _tell_settings(settings: Mapping[str, Mapping[str, str]]) -> None:
+def _words(runs: Sequence[str]) -> list[str]:
+    """Arms, where a blank after a comma has parted one."""
+    return re.sub(r",\0", ",", "\0".join(runs)).strip(",").split("\0")
+
+
+def _tell_settings(settings: Mapping[str, Mapping[str, str]], doubts: Sequence[str]) -> None:
     """What it is a comparison of."""
     for key, by in list(settings.items())[:_SETTINGS]:
         tell.say(f"  {key}: " + "; ".join(f"{side} {value}" for side, value in by.items()))
     if len(settings) > _SETTINGS:
         tell.say(f"  and {len(settings) - _SETTINGS} more settings differ (the page has all)")
-    if "loop.steps" in settings:
-        tell.say("! They took other numbers of steps: what differs may be no more than how long each has learnt.")
-    if settings:
+    for doubt in doubts:
+        tell.warn(doubt)
+    if settings or doubts:
         tell.say("")
 
 

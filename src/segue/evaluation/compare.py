@@ -98,6 +98,10 @@ class _How:
             return None
         return [others.index(masks) for masks in own]
 
+    def shared(self, side: str, reference: str) -> int:
+        """Masks that runs of both learnt from."""
+        return len(set(self.learnt.get(side, ())) & set(self.learnt.get(reference, ())))
+
 
 def _by_seen(sides: Mapping[str, Side]) -> list[tuple[tuple[str, ...], list[Key]]]:
     first = next(iter(sides.values()))[0]
@@ -235,6 +239,8 @@ def _notes(sides: Mapping[str, Side], left_out: int, groups: tuple[Group, ...], 
     if matched := sum(how.partners(*couple) is not None for couple in couples):
         which = "" if matched == len(couples) else f" ({matched} of {count(len(couples), 'comparison')})"
         yield f"Runs that learnt from the same masks are compared as pairs{which}."
+    elif any(0 < how.shared(*couple) < _PAIRS for couple in couples if len(sides[couple[0]]) > 1):
+        yield f"Runs that learnt from the same masks are pairs only where there are {_PAIRS} or more, and all have a partner."
     nameless = {row.case: row.who for row in rows if not row.patient}
     if nameless:
         scenes = len(set(nameless.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from segue.evaluation.table import Table
 from segue.experiment import results
 from segue.experiment.comparison import comparison_story
 from segue.experiment.differing import differing
-from segue.experiment.ways import learnt, masks_of
+from segue.experiment.ways import doubts, learnt, masks_of
 from segue.files import atomic
 from segue.report.comparison_page import comparison_page
 from segue.training.run import Run
@@ -28,10 +29,12 @@ class Compared:
     sets: Mapping[str, Comparison]
     page: Path | None
     settings: Mapping[str, Mapping[str, str]]  # that differ, by side
+    doubts: tuple[str, ...]  # whether it is the comparison that was meant
 
     def as_json(self) -> dict[str, Any]:
         return {
             "page": str(self.page) if self.page else None,
+            "doubts": list(self.doubts),
             "settings": {key: dict(by) for key, by in self.settings.items()},
             "sets": {name: found.as_json() for name, found in self.sets.items()},
         }
@@ -49,7 +52,7 @@ def compare(
     """Each arm against the first, on each set that all were evaluated on (or those named in `on`).
 
     Args:
-        arms: runs; several seeds of one arm as a list, or as one word with commas.
+        arms: runs; several of one arm as a list, or as one word with commas, `name=` before it where it is to have one.
         on: names of sets, as `segue evaluate` printed them.
         metric: by which; the table tells all.
         margin: a difference that does not matter; what lies within it "matches".
@@ -75,26 +78,27 @@ def compare(
         for name, each in tables.items()
     }
     settings = differing(sides)
+    doubtful = tuple(doubts(sides))
     page = Path(out) if out is not None else None
     if page is not None:
         with atomic(page) as file:
             story = comparison_story(
-                sets, tables, settings=settings, learnt=learnt(sides),
+                sets, tables, settings=settings, learnt=learnt(sides), doubts=doubtful,
                 pictures={name: _pictures(sides, name) for name in sets},
                 outlines=legend(Run.open(next(iter(sides.values()))[0]).target),
             )  # fmt: skip
             file.write(comparison_page(story).html())
-    return Compared(sets, page, settings)
+    return Compared(sets, page, settings, doubtful)
 
 
 def _sides(arms: Sequence[Arm]) -> dict[str, list[Path]]:
     sides: dict[str, list[Path]] = {}
     for arm in arms:
-        runs = [Path(run) for run in (str(arm).split(",") if isinstance(arm, str | Path) else arm)]
+        told, runs = _told(arm) if isinstance(arm, str | Path) else ("", list(map(Path, arm)))
         for run in runs:
             if not run.is_dir():
                 raise BadInput(f"{run}: there is no such run")
-        name = runs[0].name if len(runs) == 1 else f"{runs[0].name} and {len(runs) - 1} more"
+        name = told or _name([run.name for run in runs])
         if any({run.resolve() for run in runs} & {run.resolve() for run in others} for others in sides.values()):
             raise BadInput(f"{runs[0]}: is given twice", hint="segue compare RUN ANOTHER-RUN")
         if name in sides:  # two folders of one name
@@ -103,6 +107,23 @@ def _sides(arms: Sequence[Arm]) -> dict[str, list[Path]]:
     if len(sides) < 2:
         raise BadInput("a comparison needs two runs at least", hint="segue compare RUN ANOTHER-RUN")
     return sides
+
+
+def _told(arm: str | Path) -> tuple[str, list[Path]]:
+    """`name=run,run`, or without a name."""
+    name, _, runs = str(arm).rpartition("=")
+    if not name or Path(arm).is_dir():
+        name, runs = "", str(arm)
+    return name, [Path(run.strip()) for run in runs.split(",") if run.strip()]
+
+
+def _name(runs: Sequence[str]) -> str:
+    """Of several, what their names have in common."""
+    if len(runs) == 1:
+        return runs[0]
+    alike = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*runs, strict=False))
+    common = "".join(letters[0] for letters in alike).rstrip("-_. ")
+    return f"{common} ({len(runs)} runs)" if common else f"{runs[0]} and {len(runs) - 1} more"
 
 
 def _tables(sides: Mapping[str, Sequence[Path]], name: str) -> dict[str, list[Table]]:

@@ -30,6 +30,7 @@ def comparison_story(
     title: str = "",
     settings: Mapping[str, Mapping[str, str]] | None = None,
     learnt: Mapping[str, told.Learnt] | None = None,
+    doubts: Sequence[str] = (),
     pictures: Mapping[str, Pictures] | None = None,
     outlines: Outlines = (),
     commands: Sequence[str] = (),
@@ -53,7 +54,7 @@ def comparison_story(
             for name, each in sets.items()
             for group in _groups(name, each, tables[name], (pictures or {}).get(name, {}))
         ),
-        notes=tuple(_notes(sets)),
+        notes=(*doubts, *_notes(sets)),
         settings=settings or {},
         learnt=learnt or {},
         outlines=tuple(outlines),

@@ -13,6 +13,7 @@ _ASIDE = (
     "machine.",
     "loop.seed",
     "loop.save_minutes",
+    "loop.epoch_steps",
     "stores",
     "fold",
 )  # they change what it takes, not what is compared

@@ -25,7 +25,7 @@ from segue.experiment.report import passes
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine, Say, chosen_by, silent, told_machine
-from segue.report.run_warnings import HARDLY, often
+from segue.report.run_warnings import HARDLY, often, unfitted
 from segue.training.devices import fabric_of
 from segue.training.loop import Loop, Watcher
 from segue.training.run import Run
@@ -164,6 +164,8 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         best = max(loop.lines, key=lambda line: line.get("validation", {}).get(settings.select, line["epoch"]))
         if best.get("validation", {}).get(settings.select, 1.0) < NOTHING:
             say("! on validation hardly anything is found: train longer, or look at the masks and the learning rate")
+        if settings.method == "semi" and not any("sure" in line for line in loop.lines):
+            say(f"! no image without a mask was followed. {unfitted(loop.lines[-1].get('fitted', 0.0))}")
         run.finish(steps=loop.step, best_epoch=best["epoch"], validation=best.get("validation", {}))
 
 

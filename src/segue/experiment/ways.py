@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from segue.experiment.differing import read
@@ -37,6 +37,28 @@ def learnt(sides: Mapping[str, Sequence[Path]]) -> dict[str, Learnt]:
         side: Learnt(way=name, masks=masks, patients=known)
         for (side, (_, masks, known)), name in zip(found.items(), names, strict=True)
     }
+
+
+def doubts(sides: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    """What makes it another comparison than was meant, perhaps."""
+    known = {side: [Run.open(run) for run in runs if (run / CONFIG).exists()] for side, runs in sides.items()}
+    steps = {int(run.about.get("steps", 0)) for runs in known.values() for run in runs} - {0}
+    if len(steps) > 1:
+        yield (
+            f"They took other numbers of steps ({min(steps):,} to {max(steps):,}): what differs may be no more than how long "
+            "each has learnt."
+        )
+    for side, runs in known.items():
+        budgets = sorted({_units(run)[0] for run in runs})
+        if len(budgets) > 1:
+            some = ", ".join(f"{one:,}" for one in budgets)
+            yield f"{side}: its runs learnt from other numbers of masks ({some}), and their mean is of no way to train."
+        lost = sum(
+            not any("sure" in line for line in run.metrics()) for run in runs if run.config.get("method") == "semi"
+        )
+        if lost:
+            which = "it" if len(runs) == 1 else f"{lost:,} of its {len(runs):,} runs"
+            yield f"{side}: {which} never followed an image without a mask: with more steps it is another method."
 
 
 def masks_of(folder: Path) -> str:

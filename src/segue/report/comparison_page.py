@@ -257,13 +257,23 @@ def _sides(section: Section, story: ComparisonStory, groups: Sequence[Group]) ->
         section.table(["model", *["runs"] * runs, story.metric, *["spread of runs"] * runs, *names], rows)
 
 
+def _of_runs(story: ComparisonStory) -> str:
+    if all(side.runs == 1 for group in story.groups for side in group.sides):
+        return ""
+    return (
+        " over patients, or where a model has several runs that of Student's t over patients and runs, whichever is larger "
+        "(other runs must allow it too)"
+    )
+
+
 def _how(page: Page, story: ComparisonStory) -> None:
     test = "a Wilcoxon test" if story.test == "wilcoxon" else "a permutation test"
     section = page.section("How this was done").text(
         "Patients are what is resampled: a patient's cases are averaged first. The interval is a paired bootstrap; p is "
-        f"that of {test}, adjusted for the number of comparisons of a set (Holm). The rank-biserial correlation, from −1 to "
-        "1, and the mean difference in units of its own spread (standardised) say how large an effect is. Models were "
-        "compared on the very same cases only. This page names no patients, but cases by their files' names."
+        f"that of {test}{_of_runs(story)}, adjusted for the number of comparisons of a set (Holm). "
+        "The rank-biserial correlation, from −1 to 1, and the mean difference in units of its own spread (standardised) "
+        "say how large an effect is. Models were compared on the very same cases only. This page names no patients, but "
+        "cases by their files' names."
     )
     if story.commands:
         section.commands(*story.commands)

@@ -100,7 +100,7 @@ def by_masks(lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, 
                 )
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{count:,}" for count in ticks])
-        axes.tick_params(axis="x", which="minor", length=0)
+        axes.set_xticks([], minor=True)
         axes.margins(x=0.08)
         axes.set_xlabel(x)
         axes.set_ylabel(y, rotation_mode="anchor")

@@ -41,11 +41,7 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
         )
     fitted = [epoch.fitted for epoch in story.epochs if epoch.fitted is not None]
     if story.finished and fitted and all(epoch.sure is None for epoch in story.epochs):
-        yield (
-            "No image without a mask was followed.",
-            f"A class of the masks themselves was fitted with a Dice of {fitted[-1]:.2f} in the end. Who cannot say what they "
-            "say has nothing that is worth following: it needs more steps.",
-        )
+        yield "No image without a mask was followed.", f"{unfitted(fitted[-1])}."
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
     if blind:
         yield (
@@ -136,6 +132,14 @@ def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
             f"{count(bare, 'case')} had no pixel that counts.",
             "Their masks leave a class open everywhere, so they are in no number of it.",
         )
+
+
+def unfitted(dice: float) -> str:
+    """Why nothing was followed."""
+    return (
+        f"A class of the masks themselves was fitted with a Dice of {dice:.2f} in the end, and who cannot say what they say "
+        "has nothing that is worth following: it needs more steps"
+    )
 
 
 def often(passes: float) -> str:

@@ -20,7 +20,7 @@ from segue.config import validate
 from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.data.geometry import Fit
-from segue.data.preparing.prepare import Plan, plan
+from segue.data.preparing.prepare import Plan
 from segue.data.preparing.propose import working_size, working_spacing
 from segue.data.splitting.split import Split, SplitSettings
 from segue.data.stores.frames import FrameStore, Place
@@ -34,7 +34,7 @@ from segue.executors.local import cores
 from segue.experiment.advising.facts import Facts
 from segue.experiment.advising.route import FOLDS, Route
 from segue.experiment.material import Material, Source
-from segue.experiment.opening import images_of
+from segue.experiment.opening import as_it_stands, images_of
 from segue.experiment.pretraining import pretrain
 from segue.experiment.pretraining.pool import Pool, Pooled
 from segue.experiment.resolve import resolve
@@ -79,7 +79,8 @@ def machine() -> str:
 
 def _preparing(folders: Sequence[str]) -> list[Timed]:
     """Of datasets that have no store yet: from a few images, done and thrown away."""
-    plans = [planned for planned in map(plan, dict.fromkeys(folders)) if _present(planned) is None]
+    several = map(Dataset.open, dict.fromkeys(folders))
+    plans = [planned for planned in map(as_it_stands, several) if _present(planned) is None]
     if not plans:
         return []
     told = "; ".join(
@@ -98,7 +99,7 @@ def _present(planned: Plan) -> Store | None:
 
 
 def _store(dataset: Dataset) -> Store:
-    return _present(plan(dataset)) or made_store(dataset)
+    return _present(as_it_stands(dataset)) or made_store(dataset)
 
 
 def _training(facts: Facts, way: Route, given: dict[str, Any], say: Say) -> tuple[Timed, MachineSettings]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -78,6 +79,30 @@ def test_of_pictures_of_two_hospitals(there: Path) -> None:
     alone = train("datasets/north", "runs/alone", **{**given, "method": "supervised"}).run
     assert set(seen(alone)) == {"north"}
     assert weights(run) != weights(alone)
+
+
+def test_the_canvas_is_that_of_all_budgets(there: Path) -> None:
+    """Whose masks are learnt from changes nothing in how large an image is seen, or two budgets could not be compared."""
+    raw = there / "mixed"
+    for number in range(12):  # half of them stand, half of them lie
+        coarse = np.random.default_rng(number).integers(0, 200, (6, 9, 3) if number % 2 else (9, 6, 3), np.uint8)
+        picture = cv2.resize(coarse, None, fx=10, fy=10, interpolation=cv2.INTER_CUBIC)
+        mask = np.zeros(picture.shape[:2], np.uint8)
+        mask[20:40, 20:40] = 255
+        for kind, array in (("images", picture), ("masks", mask)):
+            (raw / kind).mkdir(parents=True, exist_ok=True)
+            cv2.imwrite(str(raw / kind / f"p{number:02}.png"), array)
+    found = segue.scan(raw, there / "datasets" / "mixed", name="mixed").dataset
+    assert found is not None
+    split(found, settings=SplitSettings(test=0.2, validation=0.2))
+    given = {**SMALL, "size": "auto", "loop": {**LOOP, "steps": 1, "epoch_steps": 1}}
+    sizes = {
+        tuple(
+            train("datasets/mixed", f"runs/mixed-{labels}-{draw}", labels=labels, draw=draw, **given).run.config["size"]
+        )
+        for labels, draw in (*(("1", draw) for draw in range(5)), ("all", 0))
+    }
+    assert len(sizes) == 1
 
 
 def test_each_setting_changes_what_is_learnt(there: Path) -> None:

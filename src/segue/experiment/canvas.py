@@ -30,10 +30,10 @@ def with_canvas(settings: TrainSettings, material: Material, *, most: int | None
 
 
 def canvas(settings: TrainSettings, material: Material, *, longest: int) -> tuple[int, ...]:
-    """(height, width): what was asked for, or the shape that most training images have, in steps of 32."""
+    """(height, width): what was asked for, or the shape that most images have, in steps of 32."""
     if isinstance(settings.size, tuple):
         return settings.size
-    sizes = [example.size for example in material.train]
+    sizes = material.sizes
     asked = settings.size if isinstance(settings.size, int) else None
     if material.seen((1, 1, 1)) is not None:
         return _slice_canvas(asked or longest, sizes)
@@ -60,9 +60,7 @@ def _with_patch(settings: TrainSettings, material: Material, voxels: int) -> Tra
         one, two, three = settings.size  # type: ignore[misc]  # looked at before
         sides = [float(one), float(two), float(three)]
     else:
-        sides = _cut(
-            [float(np.median([example.size[axis] for example in material.train])) for axis in range(3)], voxels
-        )
+        sides = _cut([float(np.median([size[axis] for size in material.sizes])) for axis in range(3)], voxels)
     network = settings.network
     whole = tuple(max(1, round(side)) for side in sides)
     stages = network.stages or Stages()

@@ -84,6 +84,19 @@ class Material:
             example for one in several for example in unmasked(one.store, one.images, partial(self.named, one), **how)
         ]
 
+    @cached_property
+    def sizes(self) -> list[tuple[int, ...]]:
+        """As stored, of what is learnt from and of what a label budget has left aside: a canvas is that of all budgets."""
+        found: list[tuple[int, ...]] = []
+        for source in self.sources:
+            names = {case for case, part in source.split.parts.items() if part == "train"} - source.judging
+            names |= {case.case for case in source.train}
+            cases = [case for case in source.dataset.cases if case.case in names]
+            found += [
+                one.size for one in unmasked(source.store, cases, partial(self.named, source), patches=self.patches)
+            ]
+        return found
+
     @property
     def channels(self) -> int:
         return len(self.sources[0].store.card.channels) * (1 + 2 * self.neighbours)

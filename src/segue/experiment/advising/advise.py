@@ -186,7 +186,9 @@ def _gain(facts: Facts, runs: Sequence[Path]) -> tuple[Gain, BudgetCurve | None]
     except BadInput as error:
         more_masks = " Train on all masks that there are: --labels all." if curve.budgets[-1] < now else ""
         return Gain(f"Not known: {error.message}.{more_masks}"), curve
-    again = f" No budget was learnt from twice, so runs are taken to differ by {RUNS:.2g}; --seed 1 --draw 1 would tell."
+    again = (
+        f" No budget was learnt from twice, so runs are taken to differ by {RUNS:.2g}; --seed 1 --draw 1 would tell."
+    )
     luck = "" if curve.repeated else again
     told = (
         f"{MASKS} more masks ({count(more, facts.unit)}) would bring Dice from about {here.value:.2f} to {there.value:.2f} "

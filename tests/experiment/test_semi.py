@@ -86,9 +86,9 @@ def test_the_canvas_is_that_of_all_budgets(there: Path) -> None:
     raw = there / "mixed"
     for number in range(12):  # half of them stand, half of them lie
         coarse = np.random.default_rng(number).integers(0, 200, (6, 9, 3) if number % 2 else (9, 6, 3), np.uint8)
-        picture = cv2.resize(coarse, None, fx=10, fy=10, interpolation=cv2.INTER_CUBIC)
+        picture = cv2.resize(coarse, None, fx=20, fy=20, interpolation=cv2.INTER_CUBIC)
         mask = np.zeros(picture.shape[:2], np.uint8)
-        mask[20:40, 20:40] = 255
+        mask[40:80, 40:80] = 255
         for kind, array in (("images", picture), ("masks", mask)):
             (raw / kind).mkdir(parents=True, exist_ok=True)
             cv2.imwrite(str(raw / kind / f"p{number:02}.png"), array)

@@ -137,7 +137,7 @@ def _method(facts: Facts, judged: Judged, learnt: int, images: int) -> tuple[Met
     helps = "" if judged == "eye" else " A second run, of masks alone, says whether that helps."
     return "semi", (
         f"Learn from masks and images at once: {count(learnt, facts.unit)} with masks to learn from, {count(images, 'image')} "
-        f"without.{helps}"
+        f"without. On hearts that brought 0.19 of Dice from one patient's masks, 0.09 from three.{helps}"
     )
 
 
@@ -155,8 +155,8 @@ def _why_pool(judged: Judged, pool: Sequence[str], wanted: bool, own: Sequence[s
         return ["No pre-training: folds judge by all of these images, and an encoder would have looked at them."]
     whose = "" if own else " of other datasets: folds judge by this one's own"
     return [
-        f"Pre-train an encoder first: there are {ABUNDANT} images or more for each mask{whose}. It does not always pay; "
-        "masks alone for the same time tell."
+        f"Pre-train an encoder first: there are {ABUNDANT} images or more for each mask{whose}. It does not always pay "
+        "(on hearts it broke even); masks alone for the same time tell."
     ]
 
 

@@ -47,7 +47,7 @@ class Semi(Supervised):
         if batch.beside is None or weight == 0:
             found = self.networks["segmenter"](masked.images)
             learnt = at_all_levels(self.loss, found, masked.target)
-            yield Loss("segmenter", learnt, masked.counted, self._told(learnt, found.logits, masked))
+            yield Loss("segmenter", learnt, masked.counted, self._watched(learnt, found.logits, masked))
             return
         weak, *strong = batch.beside.views
         maps = None if self.told.teacher else self._maps(weak)
@@ -73,7 +73,7 @@ class Semi(Supervised):
         for follows, share in followers:
             losses.append(follows)
             weights.append(each * share)
-        parts = self._told(learnt, logits[0], masked) | {
+        parts = self._watched(learnt, logits[0], masked) | {
             "followed": torch.cat([follows for follows, _ in followers]).detach(),
             "sure": torch.cat([share for _, share in followers]),
         }
@@ -81,7 +81,7 @@ class Semi(Supervised):
             parts["shift"] = self.shares.shift.abs().max().reshape(1)
         yield Loss("segmenter", torch.cat(losses), torch.cat(weights), parts)
 
-    def _told(self, learnt: Tensor, logits: Tensor, masked: View) -> dict[str, Tensor]:
+    def _watched(self, learnt: Tensor, logits: Tensor, masked: View) -> dict[str, Tensor]:
         self.fit.saw(logits, masked.target)
         return {"masks": learnt.detach(), "fitted": torch.tensor([self.fit.worst])}
 

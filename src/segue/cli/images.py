@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from segue.cli import tell
+from segue.words import count
 
 
 def add_to(app: typer.Typer) -> None:
@@ -107,7 +108,7 @@ def pretrain(
         if done.already:
             tell.say("It is there already, trained with the same settings: nothing was done.")
         took = "" if done.already else f" in {duration(done.seconds)}"
-        tell.say(f"{about['steps']:,} steps{took}; {watched(about['watched'])}")
+        tell.say(f"{count(about['steps'], 'step')}{took}; {watched(about['watched'])}")
         tell.say(f"Written: {folder}")
         tell.next_command(f"segue embed {tell.quoted(folder)} --on {tell.quoted(asked.data[0])}")
         tell.say(

@@ -101,7 +101,7 @@ def train(
         scores = ", ".join(f"{name} {value:.3f}" for name, value in about["validation"].items())
         took = "" if done.already else f" in {duration(done.seconds)}"
         best = f"; best on validation at epoch {about['best_epoch']}: {scores}" if scores else ""
-        tell.say(f"{about['steps']:,} steps{took}{best}")
+        tell.say(f"{count(about['steps'], 'step')}{took}{best}")
         tell.say(f"Written: {folder}")
         tell.next_command(f"segue evaluate {tell.quoted(folder)} --on {tell.quoted(asked.data[0])}")
 

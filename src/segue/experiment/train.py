@@ -30,6 +30,7 @@ from segue.training.devices import fabric_of
 from segue.training.loop import Loop, Watcher
 from segue.training.run import Run
 from segue.training.trackers import trackers
+from segue.words import count
 
 
 class Trained(Ended):
@@ -115,13 +116,11 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, secon
     return (
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
         f"{size} {'voxels' if material.patches else 'px (height x width)'}",
-        f"{_counted(material)}; {int(loop.steps):,} steps of {loop.batch} on {machine}: {duration(seconds)} or so",
+        f"{_counted(material)}; {count(int(loop.steps), 'step')} of {loop.batch} on {machine}: {duration(seconds)} or so",
     )
 
 
 def _counted(material: Material) -> str:
-    from segue.words import count
-
     volumes = sum(len(source.train) for source in material.sources)
     if material.seen((1, 1, 1)) is None:
         beside = f", {count(len(material.images), 'image')} beside them" if material.images else ""

@@ -144,7 +144,7 @@ def _pretraining(folders: Sequence[str], machine: MachineSettings, say: Say) -> 
 
 def _steps(loop: LoopSettings, size: tuple[int, ...], seconds: float) -> str:
     steps, images = int(loop.steps), int(loop.batch) * loop.accumulate
-    return f"{steps:,} steps of {images} at {'x'.join(map(str, size))}, {seconds / steps:.2g} s each"
+    return f"{count(steps, 'step')} of {images} at {'x'.join(map(str, size))}, {seconds / steps:.2g} s each"
 
 
 # Stores of noise

@@ -118,9 +118,8 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
         count(len(own.frames) or len(own.volumes), "picture" if own.frames else "volume") for own in pool.groups
     )
     say(f"{settings.method} on {kinds}: {count(len(pool.examples), 'image')} to look at")
-    say(
-        f"{int(loop.steps):,} steps of {loop.batch} images on {told_machine(settings.machine)}: {duration(seconds)} or so"
-    )
+    steps = count(int(loop.steps), "step")
+    say(f"{steps} of {loop.batch} images on {told_machine(settings.machine)}: {duration(seconds)} or so")
     return run
 
 

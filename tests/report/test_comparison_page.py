@@ -182,3 +182,10 @@ def test_what_more_masks_brought_is_a_figure() -> None:
 def test_of_one_budget_there_is_no_such_figure() -> None:
     learnt = {name: Learnt(way=name, masks=3) for name in ("baseline", "ours", "third")}
     assert "By masks" not in titles(comparison_page(replace(story(), learnt=learnt)).html())
+
+
+def test_a_case_behind_in_two_classes_is_shown_once() -> None:
+    lost = tuple(Lost(case="n_8", name=name, value=0.1, other=0.8, picture=picture(1)) for name in ("polyp", "vessel"))
+    html = comparison_page(story(group("x", replace(pair(), reference_loses=lost)))).html()
+    assert html.count("n_8, with outlines") == 1
+    assert html.count(">vessel<") == 1

@@ -218,9 +218,10 @@ def _behind(
     if not losses:
         return
     section.heading(f"{short(loser)} behind {short(winner)}", short(group.set) if _several(story) else "")
-    tiles = [
-        Tile(((lost.picture, f"{lost.case}, with outlines"),), short(lost.case)) for lost in losses if lost.picture
-    ]
+    pictures = {
+        lost.case: lost.picture for lost in losses if lost.picture
+    }  # once, in however many classes it is behind
+    tiles = [Tile(((picture, f"{case}, with outlines"),), short(case)) for case, picture in pictures.items()]
     if tiles:
         section.legend([(Swatch(*colour), words) for colour, words in story.outlines]).pictures(tiles, large=True)
     several = len({lost.name for lost in losses}) > 1

@@ -11,7 +11,7 @@ import pytest
 from segue.experiment.compare import _sides
 from segue.experiment.differing import differing
 from segue.experiment.settings import TrainSettings
-from segue.experiment.ways import doubts, learnt, masks_of, way
+from segue.experiment.ways import Known, doubts, known, learnt, way
 from segue.training.run import Run
 
 
@@ -59,7 +59,7 @@ def test_ways_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:
         "beside": [run(tmp_path / "beside", "a", method="semi", semi={"views": 1})],
         "after": [run(tmp_path / "after", "a", init="runs/encoder")],
     }
-    found = learnt(sides)
+    found = learnt(known(sides))
     assert {side: one.way for side, one in found.items()} == {
         "few": "supervised", "all": "supervised", "beside": "semi", "after": "supervised, from encoder",
     }  # fmt: skip
@@ -68,7 +68,7 @@ def test_ways_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:
 
 
 def test_of_unknown_patients_images_are_counted(tmp_path: Path) -> None:
-    found = learnt({"x": [run(tmp_path / "x", ["", ""])]})
+    found = learnt(known({"x": [run(tmp_path / "x", ["", ""])]}))
     assert (found["x"].masks, found["x"].patients, found["x"].way) == (4, False, "")
 
 
@@ -76,20 +76,20 @@ def test_a_side_of_several_ways_or_budgets_is_none(tmp_path: Path) -> None:
     one, more, semi = (
         run(tmp_path / "one", "a"), run(tmp_path / "more", "ab"), run(tmp_path / "semi", "a", method="semi"),
     )  # fmt: skip
-    assert set(learnt({"x": [one, more], "y": [one, semi], "z": [one, run(tmp_path / "other", "b")]})) == {"z"}
+    assert set(learnt(known({"x": [one, more], "y": [one, semi], "z": [one, run(tmp_path / "other", "b")]}))) == {"z"}
 
 
 @pytest.mark.parametrize("made", [{}, {"cases.csv": "case\n"}])
 def test_of_masks_from_elsewhere_nothing_is_known(tmp_path: Path, made: Mapping[str, str]) -> None:
     for name, text in made.items():
         (tmp_path / name).write_text(text)
-    assert learnt({"x": [tmp_path]}) == {}
-    assert masks_of(tmp_path) == ""
+    assert learnt(known({"x": [tmp_path]})) == {}
+    assert known({"x": [tmp_path]}) == {}
 
 
 def test_the_same_masks_have_the_same_name(tmp_path: Path) -> None:
     one, again, other = run(tmp_path / "1", "ab"), run(tmp_path / "2", "ab", method="semi"), run(tmp_path / "3", "ac")
-    assert masks_of(one) == masks_of(again) != masks_of(other)
+    assert Known.of(one).masks == Known.of(again).masks != Known.of(other).masks
 
 
 # Is it the comparison that was meant?
@@ -97,14 +97,14 @@ def test_the_same_masks_have_the_same_name(tmp_path: Path) -> None:
 
 def test_other_numbers_of_steps_are_told(tmp_path: Path) -> None:
     one, more = run(tmp_path / "one"), run(tmp_path / "more", steps=250)
-    (told,) = doubts({"one": [one], "more": [more]})
+    (told,) = doubts(known({"one": [one], "more": [more]}))
     assert told.startswith("They took other numbers of steps (10 to 250)")
-    assert list(doubts({"one": [one], "again": [run(tmp_path / "again")]})) == []
+    assert list(doubts(known({"one": [one], "again": [run(tmp_path / "again")]}))) == []
 
 
 def test_a_side_of_several_budgets_is_told(tmp_path: Path) -> None:
     sides = {"mixed": [run(tmp_path / "one", "a"), run(tmp_path / "three", "abc")], "x": [run(tmp_path / "x", "a")]}
-    (told,) = doubts(sides)
+    (told,) = doubts(known(sides))
     assert told.startswith("mixed: its runs learnt from other numbers of masks (1, 3)")
 
 
@@ -112,10 +112,10 @@ def test_a_semi_that_followed_nothing_is_told(tmp_path: Path) -> None:
     followed = run(tmp_path / "followed", method="semi", lines=[{"fitted": 0.1}, {"fitted": 0.6, "sure": 0.7}])
     never, again = (run(tmp_path / name, method="semi", lines=[{"fitted": 0.1}]) for name in ("never", "again"))
     alone = run(tmp_path / "alone")
-    assert list(doubts({"alone": [alone], "semi": [followed]})) == []
-    (told,) = doubts({"alone": [alone], "semi": [never]})
+    assert list(doubts(known({"alone": [alone], "semi": [followed]}))) == []
+    (told,) = doubts(known({"alone": [alone], "semi": [never]}))
     assert told.startswith("semi: it never followed an image without a mask")
-    (told,) = doubts({"alone": [alone], "semi": [followed, never, again]})
+    (told,) = doubts(known({"alone": [alone], "semi": [followed, never, again]}))
     assert told.startswith("semi: 2 of its 3 runs never followed")
 
 

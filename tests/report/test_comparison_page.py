@@ -179,6 +179,14 @@ def test_what_more_masks_brought_is_a_figure() -> None:
     assert "by images with masks" in comparison_page(replace(story(), learnt=images)).html()
 
 
+def test_sides_that_were_trained_alike_from_as_many_masks_are_one_point() -> None:
+    learnt = {
+        name: Learnt(way="supervised", masks=masks) for name, masks in (("baseline", 1), ("ours", 20), ("third", 1))
+    }
+    html = comparison_page(replace(story(), learnt=learnt)).html()
+    assert "supervised: 0.650 from 1, 0.831 from 20." in html
+
+
 def test_of_one_budget_there_is_no_such_figure() -> None:
     learnt = {name: Learnt(way=name, masks=3) for name in ("baseline", "ours", "third")}
     assert "By masks" not in titles(comparison_page(replace(story(), learnt=learnt)).html())

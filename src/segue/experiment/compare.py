@@ -16,7 +16,7 @@ from segue.evaluation.table import Table
 from segue.experiment import results
 from segue.experiment.comparison import comparison_story
 from segue.experiment.differing import differing
-from segue.experiment.ways import doubts, learnt, masks_of
+from segue.experiment.ways import doubts, known, learnt
 from segue.files import atomic
 from segue.report.comparison_page import comparison_page
 from segue.training.run import Run
@@ -64,7 +64,7 @@ def compare(
     found = _common(sides, on)
     tables = {name: _tables(sides, name) for name in found}
     pairs: Literal["all", "reference"] = "all" if every_pair else "reference"
-    masks = {side: [masks_of(run) for run in runs] for side, runs in sides.items()}
+    trained = known(sides)
     sets = {
         name: compare_tables(
             each,
@@ -73,17 +73,17 @@ def compare(
             margin=margin,
             pairs=pairs,
             leave_out_trained=True,
-            learnt={side: each for side, each in masks.items() if all(each)},
+            learnt={side: [run.masks for run in runs] for side, runs in trained.items()},
         )
         for name, each in tables.items()
     }
     settings = differing(sides)
-    doubtful = tuple(doubts(sides))
+    doubtful = tuple(doubts(trained))
     page = Path(out) if out is not None else None
     if page is not None:
         with atomic(page) as file:
             story = comparison_story(
-                sets, tables, settings=settings, learnt=learnt(sides), doubts=doubtful,
+                sets, tables, settings=settings, learnt=learnt(trained), doubts=doubtful,
                 pictures={name: _pictures(sides, name) for name in sets},
                 outlines=legend(Run.open(next(iter(sides.values()))[0]).target),
             )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from segue.experiment.differing import read
@@ -22,58 +23,78 @@ def way(run: Run) -> dict[str, str]:
     return {key: json.dumps(value) for key, value in read(run.about["asked"]).items() if not key.startswith(_ASIDE)}
 
 
-def learnt(sides: Mapping[str, Sequence[Path]]) -> dict[str, Learnt]:
-    """Of each side of a comparison whose runs are of one way and learnt from equally many."""
-    found: dict[str, tuple[dict[str, str], int, bool]] = {}
-    for side, folders in sides.items():
-        if not all((folder / CONFIG).exists() for folder in folders):
-            continue  # of folds, or of masks that something else has made
-        runs = [Run.open(folder) for folder in folders]
-        several = [(way(run), *_units(run)) for run in runs if run.about.get("asked")]
-        if len(several) == len(runs) and all(one == several[0] for one in several):
-            found[side] = several[0]
-    names = _names([of for of, _, _ in found.values()])
+@dataclass(frozen=True)
+class Known:
+    """A run, and the rows of what it learnt from, read once."""
+
+    run: Run
+    rows: tuple[Mapping[str, str], ...]
+
+    @classmethod
+    def of(cls, folder: Path) -> Known:
+        run = Run.open(folder)
+        return cls(run, tuple(row for row in run.cases() if row["part"] == "train"))
+
+    @property
+    def patients(self) -> bool:
+        """Whether all of them are known."""
+        return all(row["patient"] for row in self.rows)
+
+    @property
+    def units(self) -> int:
+        """Patients that it learnt from; images, where one's patient is not known."""
+        what = "patient" if self.patients else "case"
+        return len({(row["dataset"], row["site"], row[what]) for row in self.rows})
+
+    @property
+    def masks(self) -> str:
+        """A name of the masks that it learnt from."""
+        cases = sorted((row["dataset"], row["case"]) for row in self.rows)
+        return hashlib.blake2b(json.dumps(cases).encode(), digest_size=8).hexdigest()
+
+    @property
+    def never_followed(self) -> bool:
+        return self.run.config.get("method") == "semi" and not any("sure" in line for line in self.run.metrics())
+
+
+def known(sides: Mapping[str, Sequence[Path]]) -> dict[str, list[Known]]:
+    """The runs of each side; not of folds, nor of masks that something else has made."""
     return {
-        side: Learnt(way=name, masks=masks, patients=known)
-        for (side, (_, masks, known)), name in zip(found.items(), names, strict=True)
+        side: [Known.of(folder) for folder in folders]
+        for side, folders in sides.items()
+        if all((folder / CONFIG).exists() for folder in folders)
     }
 
 
-def doubts(sides: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+def learnt(sides: Mapping[str, Sequence[Known]]) -> dict[str, Learnt]:
+    """Of each side of a comparison whose runs are of one way and learnt from equally many."""
+    ways: dict[str, dict[str, str]] = {}
+    for side, runs in sides.items():
+        several = [(way(one.run), one.units, one.patients) for one in runs if one.run.about.get("asked")]
+        if len(several) == len(runs) and all(one == several[0] for one in several):
+            ways[side] = several[0][0]
+    names = zip(ways, _names(list(ways.values())), strict=True)
+    return {
+        side: Learnt(way=name, masks=sides[side][0].units, patients=sides[side][0].patients) for side, name in names
+    }
+
+
+def doubts(sides: Mapping[str, Sequence[Known]]) -> Iterator[str]:
     """What makes it another comparison than was meant, perhaps."""
-    known = {side: [Run.open(run) for run in runs if (run / CONFIG).exists()] for side, runs in sides.items()}
-    steps = {int(run.about.get("steps", 0)) for runs in known.values() for run in runs} - {0}
+    steps = {int(one.run.about.get("steps", 0)) for runs in sides.values() for one in runs} - {0}
     if len(steps) > 1:
         yield (
             f"They took other numbers of steps ({min(steps):,} to {max(steps):,}): what differs may be no more than how long "
             "each has learnt."
         )
-    for side, runs in known.items():
-        budgets = sorted({_units(run)[0] for run in runs})
+    for side, runs in sides.items():
+        budgets = sorted({one.units for one in runs})
         if len(budgets) > 1:
             some = ", ".join(f"{one:,}" for one in budgets)
             yield f"{side}: its runs learnt from other numbers of masks ({some}), and their mean is of no way to train."
-        lost = sum(
-            not any("sure" in line for line in run.metrics()) for run in runs if run.config.get("method") == "semi"
-        )
-        if lost:
+        if lost := sum(one.never_followed for one in runs):
             which = "it" if len(runs) == 1 else f"{lost:,} of its {len(runs):,} runs"
-            yield f"{side}: {which} never followed an image without a mask: with more steps it is another method."
-
-
-def masks_of(folder: Path) -> str:
-    """A name of the masks that a run learnt from; empty where nobody knows them."""
-    if not (folder / CONFIG).exists():
-        return ""
-    rows = sorted((row["dataset"], row["case"]) for row in Run.open(folder).cases() if row["part"] == "train")
-    return hashlib.blake2b(json.dumps(rows).encode(), digest_size=8).hexdigest()
-
-
-def _units(run: Run) -> tuple[int, bool]:
-    """Patients that it learnt from; images, where one's patient is not known."""
-    rows = [row for row in run.cases() if row["part"] == "train"]
-    known = all(row["patient"] for row in rows)
-    return len({(row["dataset"], row["site"], row["patient" if known else "case"]) for row in rows}), known
+            yield f"{side}: {which} never followed an image without a mask, for want of steps: that is masks alone."
 
 
 def _names(ways: Sequence[Mapping[str, str]]) -> list[str]:

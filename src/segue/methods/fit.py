@@ -1,7 +1,7 @@
 """How well a network says what the masks say: before it does, there is nothing worth following.
 
 Who follows a network that finds nothing yet learns to find nothing, and is soon so sure of it that masks teach it otherwise no
-more. When that is over cannot be told in steps: hearts are found after a hundred, a hippocampus after five hundred.
+more. When that is over cannot be told in steps: hearts are found after a hundred, a hippocampus after many hundreds.
 """
 
 from __future__ import annotations

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from segue.report import curves, spreads
-from segue.report.comparison_story import ComparisonStory, Group, Lost, Pair
+from segue.report.comparison_story import ComparisonStory, Group, Lost, Pair, Side
 from segue.report.page import Cell, Estimate, Figure, Noted, Page, Section, Swatch, Tile
 from segue.words import count, short
 
@@ -137,10 +138,11 @@ def _by_masks(section: Section, story: ComparisonStory, groups: Sequence[Group])
     unit = "patients" if all(one.patients for one in story.learnt.values()) else "images"
     drawn = []
     for group in groups:
-        lines: dict[str, dict[int, tuple[float, float]]] = {}
+        sides: dict[str, dict[int, list[Side]]] = {}
         for side in group.sides:
             if (of := story.learnt.get(side.name)) is not None:
-                lines.setdefault(of.way, {})[of.masks] = side.mean, side.deviation if side.runs > 1 else 0.0
+                sides.setdefault(of.way, {}).setdefault(of.masks, []).append(side)
+        lines = {way: {count: _point(alike) for count, alike in by.items()} for way, by in sides.items()}
         digits = _digits(group)
         told = "; ".join(
             (f"{short(way)}: " if way else "")
@@ -153,6 +155,14 @@ def _by_masks(section: Section, story: ComparisonStory, groups: Sequence[Group])
         f"Mean {story.metric} of those that judge; where a model has several runs, a bar is the spread of their means. Lines "
         "join what was trained alike but for its masks. Whether a step is more than luck is said under Differences."
     ).figures(drawn)
+
+
+def _point(sides: Sequence[Side]) -> tuple[float, float]:
+    """A mean and the spread of runs; sides that were trained alike from as many masks are one."""
+    if len(sides) == 1:
+        return sides[0].mean, sides[0].deviation if sides[0].runs > 1 else 0.0
+    means = [side.mean for side in sides]
+    return statistics.fmean(means), statistics.stdev(means)
 
 
 def _row(pair: Pair, group: Group) -> list[Cell]:
@@ -218,9 +228,8 @@ def _behind(
     if not losses:
         return
     section.heading(f"{short(loser)} behind {short(winner)}", short(group.set) if _several(story) else "")
-    pictures = {
-        lost.case: lost.picture for lost in losses if lost.picture
-    }  # once, in however many classes it is behind
+    # Once, in however many classes it is behind.
+    pictures = {lost.case: lost.picture for lost in losses if lost.picture}
     tiles = [Tile(((picture, f"{case}, with outlines"),), short(case)) for case, picture in pictures.items()]
     if tiles:
         section.legend([(Swatch(*colour), words) for colour, words in story.outlines]).pictures(tiles, large=True)

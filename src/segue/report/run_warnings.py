@@ -41,7 +41,7 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
         )
     fitted = [epoch.fitted for epoch in story.epochs if epoch.fitted is not None]
     if story.finished and fitted and all(epoch.sure is None for epoch in story.epochs):
-        yield "No image without a mask was followed.", f"{unfitted(fitted[-1])}."
+        yield "No image without a mask was followed.", unfitted(fitted[-1])
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
     if blind:
         yield (
@@ -138,7 +138,7 @@ def unfitted(dice: float) -> str:
     """Why nothing was followed."""
     return (
         f"A class of the masks themselves was fitted with a Dice of {dice:.2f} in the end, and who cannot say what they say "
-        "has nothing that is worth following: it needs more steps"
+        "has nothing that is worth following: it needs more steps."
     )
 
 

@@ -31,7 +31,7 @@ def test_a_file_then_overrides(tmp_path: Path) -> None:
     ("pairs", "sentence"),
     [
         (["siz=64"], r"unknown key 'siz': did you mean size\?"),
-        (["inner.dept=3"], r"unknown key 'inner.dept': did you mean depth\?"),
+        (["inner.dept=3"], r"unknown key 'inner.dept': did you mean inner.depth\?"),
         (["size"], "not of the form key=value"),
         (["size=8"], "key 'size.*16"),
         (["size=many"], "key 'size': "),

@@ -63,7 +63,7 @@ def _first_problem(model: type[BaseModel], error: ValidationError) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *parents, last = (str(part) for part in problem["loc"])
-        return f"unknown key {key!r}: {nearest(last, _fields(model, parents))}"
+        return f"unknown key {key!r}: {nearest(last, _fields(model, parents), before=''.join(f'{one}.' for one in parents))}"
     if problem["type"] == "missing":
         return f"key {key!r} is missing"
     key = ".".join(str(part) for part in problem["loc"] if not _OF_A_UNION.search(str(part)))

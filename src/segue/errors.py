@@ -57,10 +57,11 @@ def _rebuild(kind: type[SegueError], message: str, hint: str | None) -> SegueErr
     return kind(message, hint=hint)
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A clause that names the closest known words, or lists all of them when none is close."""
+def nearest(word: str, known: Iterable[str], *, before: str = "") -> str:
+    """A clause that names the closest known words, or lists all of them when none is close; with what stands before them."""
     names = sorted(set(known))
-    close = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
+    folded = {name.casefold(): name for name in names}
+    close = [folded[one] for one in difflib.get_close_matches(word.casefold(), folded, n=3, cutoff=0.5)]
     if close:
-        return "did you mean " + " or ".join(close) + "?"
-    return "known: " + ", ".join(names) if names else "none is known"
+        return "did you mean " + " or ".join(before + one for one in close) + "?"
+    return "known: " + ", ".join(before + one for one in names) if names else "none is known"

@@ -335,6 +335,7 @@ def test_the_result_for_machines_and_for_tables() -> None:
     ("changed", "said"),
     [
         ({"metric": "dise"}, r"'dise' is no metric \(did you mean dice"),
+        ({"metric": "DICE"}, r"'DICE' is no metric \(did you mean dice"),
         ({"reference": "nw"}, r"the reference 'nw' is none of the models \(did you mean new"),
         ({"margin": 0.0}, "a margin of 0"),
         ({"margin": math.nan}, "a margin of nan"),

@@ -28,6 +28,9 @@ def advise(
             metavar="RUN[,...]", help="Runs on several label budgets, evaluated: what more masks would bring."
         ),
     ] = None,
+    labels: Annotated[
+        str, typer.Option(help="As if only these had masks to learn from: patients or a percentage.")
+    ] = "all",
     probe: Annotated[bool, typer.Option(help="Take a few steps, to know how long training takes here.")] = True,
     json: tell.Json = False,
     debug: tell.Debug = False,
@@ -37,7 +40,10 @@ def advise(
         from segue.experiment.advising.advise import advise as counsel
 
         others, judged = ([one for text in given or () for one in text.split(",") if one] for given in (beside, runs))
-        done = counsel(dataset, beside=others, runs=judged, probe=probe, say=(lambda line: None) if json else tell.say)
+        done = counsel(
+            dataset, labels=labels, beside=others, runs=judged, probe=probe,
+            say=(lambda line: None) if json else tell.say,
+        )  # fmt: skip
         if json:
             tell.as_json(done.as_json())
             return

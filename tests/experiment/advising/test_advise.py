@@ -143,6 +143,27 @@ def test_where_all_masks_are_of_a_published_test_some_are_drawn_first(tmp_path: 
     assert not any("segue train" in line for line in found.commands)
 
 
+def test_a_budget_is_advised_as_if_there_were_no_other_masks(tmp_path: Path) -> None:
+    data = made.dataset(tmp_path / "made", masked(60))
+    split(data, settings=SplitSettings(validation=0))
+    whole, few = (segue.advise(data, labels=labels, probe=False) for labels in ("all", "2"))
+    assert (whole.route.method, few.route.method) == ("supervised", "semi")
+    assert (whole.facts.learnt, few.facts.learnt) == (48, 2)
+    assert few.facts.tested == whole.facts.tested == 12
+    assert few.facts.annotated == 14
+    assert len(few.facts.next) == 46
+    assert "46 images without (46 of them as if, by --labels 2)" in few.blocks[0][1][1]
+    trainings = [command for command in few.commands if " train " in command]
+    assert len(trainings) == 2
+    assert all("--labels 2" in command for command in trainings)
+    assert not any("--labels" in command for command in whole.commands)
+
+
+def test_a_budget_of_what_is_not_split_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="a label budget is of a split's training part"):
+        advised(tmp_path, masked(60), labels="2")
+
+
 def test_an_encoder_is_of_slices(tmp_path: Path) -> None:
     way = chosen(tmp_path, volumes(masked(3, of=100), EVEN, 40))
     assert way.pool

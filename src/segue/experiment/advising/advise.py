@@ -68,7 +68,7 @@ class Advice:
             "dataset": str(facts.dataset.folder), "images": len(facts.cases), "masks": len(facts.masked),
             "patients": facts.patients(facts.cases), "patients_with_masks": facts.annotated, "patients_from": facts.known,
             "sites": list(facts.sites), "volumes": facts.volumes, "size": list(facts.size), "spacing": list(facts.steps),
-            "foreground": facts.foreground, "split": facts.split.counts() if facts.split else None,
+            "labels": facts.labels, "foreground": facts.foreground, "split": facts.split.counts() if facts.split else None,
             "beside": [asdict(one) for one in self.beside], "route": asdict(self.route), "machine": self.machine,
             "times": [one.as_json() for one in self.times], "notes": list(self.notes), "gain": asdict(self.gain),
             "annotate_next": facts.next, "unknown": list(self.unknown), "commands": list(self.commands),
@@ -78,6 +78,7 @@ class Advice:
 def advise(
     dataset: Dataset | Path | str,
     *,
+    labels: str = "all",
     beside: Sequence[Path | str] = (),
     runs: Sequence[Path | str] = (),
     probe: bool = True,
@@ -87,12 +88,13 @@ def advise(
 
     Args:
         dataset: the dataset, or where it is.
+        labels: a label budget: what to do if there were no other masks to learn from.
         beside: more datasets whose images could be looked at.
         runs: trainings of this dataset on several label budgets, evaluated on its test part: what more masks would bring.
         probe: take a few steps of the networks, to know how long they take here.
         say: is told in sentences what goes on.
     """
-    facts = Facts.of(as_dataset(dataset))
+    facts = Facts.of(as_dataset(dataset), labels)
     others = tuple(Beside.of(facts, one) for one in dict.fromkeys(map(Path, beside)))
     demand_own_names(one.name for one in others)
     way = route(facts, others, on_cpu=best_device() == "cpu")
@@ -119,9 +121,11 @@ def _counted(facts: Facts, beside: Sequence[Beside]) -> list[str]:
     drawn = f", which usually cover {percent(facts.foreground)} of theirs" if facts.foreground else ""
     known = f"known from {facts.known}" if facts.known else "not known"
     sites = f"{count(len(facts.sites), 'site')}: {some(facts.sites)}" if facts.sites else "no site is named"
+    without = f"{count(len(facts.cases) - len(facts.masked), kind)} without"
+    aside = f" ({len(facts.aside):,} of them as if, by --labels {facts.labels})" if facts.aside else ""
     lines = [
         f"{count(len(facts.cases), kind)}, usually {size} ({axes}{steps})",
-        f"{count(len(facts.masked), 'mask')}{drawn}; {count(len(facts.cases) - len(facts.masked), kind)} without",
+        f"{count(len(facts.masked), 'mask')}{drawn}; {without}{aside}",
     ]
     if facts.known:
         lines.append(
@@ -237,6 +241,7 @@ def _commands(facts: Facts, way: Route, times: Sequence[Timed]) -> list[str]:
         return [*map(_line, [*commands, scan, ["advise", data]])]
     given = _given(facts, way)
     train = ["train", "--data", data, *(["--split", split] if split != "split" else []), *minutes["train"]]
+    train += ["--labels", facts.labels] if facts.labels != "all" else []
     train += ["--architecture", VOLUMES] if way.patches else []
     train += ["--variation", given["variation"]] if "variation" in given else []
     train += ["--folds", str(FOLDS)] if way.judged == "folds" else []

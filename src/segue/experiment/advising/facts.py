@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,11 +24,26 @@ class Facts:
     dataset: Dataset
     split: Split | None  # the one called "split"
     stale: bool = False  # there is a split of before, when the table had other cases or other masks
+    labels: str = "all"  # a budget of it, as if there were no other masks to learn from
+    aside: frozenset[str] = frozenset()  # cases that have a mask, and the budget leaves it out
 
     @classmethod
-    def of(cls, dataset: Dataset) -> Facts:
+    def of(cls, dataset: Dataset, labels: str = "all") -> Facts:
         if not dataset.cases:
             raise BadInput(f"{dataset.folder}: has no cases")
+        found = cls._counted(dataset)
+        if labels == "all":
+            return found
+        if found.split is None:
+            raise BadInput(
+                f"{dataset.folder}: a label budget is of a split's training part, and there is no split",
+                hint=f"segue data split {dataset.folder}",
+            )
+        aside = {case.case for case in found.part("train")} - set(found.split.budget(labels))
+        return replace(found, labels=labels, aside=frozenset(aside))
+
+    @classmethod
+    def _counted(cls, dataset: Dataset) -> Facts:
         if not (dataset.folder / "split.csv").exists():
             return cls(dataset, None)
         found = Split.open(dataset)
@@ -42,7 +57,7 @@ class Facts:
 
     @cached_property
     def masked(self) -> list[Case]:
-        return [case for case in self.cases if case.labelled]
+        return [case for case in self.cases if case.labelled and case.case not in self.aside]
 
     @cached_property
     def units(self) -> dict[str, str]:
@@ -133,7 +148,7 @@ class Facts:
     @cached_property
     def unmasked(self) -> list[Case]:
         """Those without masks that may be looked at."""
-        return [case for case in images_of(self.dataset) if not case.labelled]
+        return [case for case in images_of(self.dataset) if not case.labelled or case.case in self.aside]
 
     @cached_property
     def next(self) -> list[str]:

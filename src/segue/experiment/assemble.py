@@ -16,6 +16,7 @@ from segue.errors import BadInput, nearest
 from segue.experiment.material import Material
 from segue.experiment.settings import PretrainSettings, TrainSettings
 from segue.methods import METHODS, Given
+from segue.methods.supervised import Supervised
 from segue.networks import SegmentationNetwork
 from segue.step import Method
 from segue.training.batches import Batches
@@ -74,11 +75,14 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
     networks.demand_known(settings.network)
 
 
-def how(settings: TrainSettings, target: Target, built: SegmentationNetwork, masks: Sequence[Example] = ()) -> Method:
+def how(
+    settings: TrainSettings, target: Target, built: SegmentationNetwork, masks: Sequence[Example] = ()
+) -> Supervised:
     loss = losses.parse(settings.loss, target)
     asked = settings.method == "semi" and settings.semi.shares
     wanted = shares(masks, target) if asked else None
-    given = Given(built, loss, variations.parse(settings.variation), target, settings.semi, wanted)
+    variation = variations.parse(settings.variation)
+    given = Given(built, loss, variation, target, settings.semi, settings.consistency, wanted)
     return METHODS[settings.method](given)
 
 

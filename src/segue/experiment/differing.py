@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from segue.config import read_yaml
+from segue.experiment.settings import TrainSettings
+from segue.methods import METHODS
 from segue.training.run import CONFIG
 
 _ASIDE = (
@@ -17,7 +19,7 @@ _ASIDE = (
     "stores",
     "fold",
 )  # they change what it takes, not what is compared
-_OF_METHOD = "semi."
+_OF_METHODS = tuple(f"{name}." for name in METHODS if name in TrainSettings.model_fields)  # read by one method alone
 
 
 def differing(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
@@ -31,7 +33,7 @@ def differing(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
         values = {side: _said([config.get(key) for config in configs]) for side, configs in flat.items()}
         # That one side's method has settings which another's has not is told by their methods.
         read_by = [
-            side for side in flat if not key.startswith(_OF_METHOD) or any(key in config for config in flat[side])
+            side for side in flat if not key.startswith(_OF_METHODS) or any(key in config for config in flat[side])
         ]
         if len({values[side] for side in read_by}) > 1 and not key.startswith(_ASIDE):
             found[key] = values
@@ -40,7 +42,7 @@ def differing(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
 
 def read(config: Mapping[str, Any]) -> dict[str, Any]:
     """A run's settings, those within others by their dotted keys, but for those that its method does not read."""
-    unread = () if config.get("method") == "semi" else (_OF_METHOD,)
+    unread = tuple(section for section in _OF_METHODS if section != f"{config.get('method')}.")
     return {key: value for key, value in _flat(config) if not key.startswith(unread)}
 
 

@@ -17,7 +17,6 @@ from segue.experiment.length import demand_one_length, endless, nowhere, step_se
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
-from segue.step import Method
 from segue.training.devices import fabric_of
 from segue.training.finder import Found, find_rate
 from segue.training.loop import Loop
@@ -90,7 +89,7 @@ def _fits(settings: TrainSettings, material: Material, built: SegmentationNetwor
         torch.device(str(settings.machine.device)),
         channels=material.channels,
         size=settings.size,
-        views=_views(settings, assemble.how(settings, material.target, built)),
+        views=assemble.how(settings, material.target, built).at_once,
         processes=settings.machine.devices,
     )
 
@@ -135,11 +134,6 @@ def _strong(material: Material) -> str:
     pictures = isinstance(material.sources[0].store, FrameStore)
     members = ["strong", *([] if pictures else ["tone(strength=1, p=0.8)", "bias(p=0.5)"])]
     return " + ".join([*members, *([] if material.patches else ["cutmix(p=0.5)"])])
-
-
-def _views(settings: TrainSettings, method: Method) -> int:
-    """Images in memory for one of a micro-batch."""
-    return len(method.views) + math.ceil(len(method.beside) * settings.semi.batch)
 
 
 def _rated(settings: TrainSettings, rate: float, started: bool) -> TrainSettings:

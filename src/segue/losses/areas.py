@@ -38,7 +38,7 @@ class Areas(Part):
         hit, area = (predicted * true).sum(2), true.sum(2)
         positives, negatives = self.weights()
         false_positive, false_negative = positives * (predicted.sum(2) - hit), negatives * (area - hit)
-        spare = positives * spare_pixels(area, pair, self.empty)
+        spare = positives * spare_pixels(area, pair.counted, self.empty)
         # Errors over all, not 1 minus hits over all: small losses keep their digits.
         errors = false_positive + false_negative
         return pair.channel_mean(errors / (hit + errors + spare))
@@ -68,9 +68,9 @@ class Tversky(Areas):
         return self.alpha, self.beta
 
 
-def spare_pixels(area: Tensor, pair: Pair, share: float) -> Tensor:
-    """What false positives are measured against where the truth has no area: pixels, at least one; else 0."""
-    return torch.where(area > 0, 0.0, (share * pair.counted).clamp(min=1.0))
+def spare_pixels(area: Tensor, counted: Tensor, share: float) -> Tensor:
+    """What errors are measured against where the truth has no area: a share of what counts, at least one pixel; else 0."""
+    return torch.where(area > 0, 0.0, (share * counted).clamp(min=1.0))
 
 
 def refuse_background(background: bool, target: Target) -> None:

@@ -29,7 +29,7 @@ class Lovasz(Part):
         predicted, true = pair.channels(self.background)
         errors = (true - predicted).abs()
         with torch.no_grad():
-            weights = _growth(errors, true, spare_pixels(true.sum(2), pair, self.empty))
+            weights = _growth(errors, true, spare_pixels(true.sum(2), pair.counted, self.empty))
         return pair.channel_mean((errors * weights).sum(2))
 
 

@@ -7,7 +7,8 @@ One more follower sees the weak image itself, with a part of the encoder's chann
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import math
+from collections.abc import Generator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +20,7 @@ from segue.errors import BadInput
 from segue.losses import probabilities
 from segue.methods.fit import Fit
 from segue.methods.given import Given
+from segue.methods.laying import lay
 from segue.methods.levels import at_all_levels
 from segue.methods.shares import Shares
 from segue.methods.supervised import Supervised
@@ -41,6 +43,10 @@ class Semi(Supervised):
         if not self.told.views and not self.told.dropout:
             raise BadInput("semi: neither views nor dropout, so nothing follows", hint="--set semi.views=1")
 
+    @property
+    def at_once(self) -> int:
+        return len(self.views) + math.ceil(len(self.beside) * self.told.batch)
+
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         (masked,) = batch.views
         weight = self.told.weight * self._ramp(batch.done) * self._worth()
@@ -58,12 +64,9 @@ class Semi(Supervised):
         # One pass over all that learns, so that batch normalisation sees them together.
         network, counts = self.networks["segmenter"], [len(masked.images), *(len(view.images) for view in strong)]
         found = network(torch.cat([masked.images, *(view.images for view in strong)]))
-        logits = found.logits.split(counts)
-        learnt = self.loss(logits[0], masked.target)
-        if found.coarse:
-            of_masked = found._replace(logits=logits[0], coarse=tuple(each[: counts[0]] for each in found.coarse))
-            learnt = at_all_levels(self.loss, of_masked, masked.target)
-        followers = [(self.loss(one, goal), counted(goal)) for one, goal in zip(logits[1:], targets, strict=True)]
+        of_masked, *of_strong = found.split(counts)
+        learnt = at_all_levels(self.loss, of_masked, masked.target)
+        followers = [(self.loss(one.logits, goal), counted(goal)) for one, goal in zip(of_strong, targets, strict=True)]
         if self.told.dropout:
             goal = self._sure(said, weak.shown)
             followers.append((self.loss(self._dropped(weak, maps), goal), counted(goal)))
@@ -73,7 +76,7 @@ class Semi(Supervised):
         for follows, share in followers:
             losses.append(follows)
             weights.append(each * share)
-        parts = self._watched(learnt, logits[0], masked) | {
+        parts = self._watched(learnt, of_masked.logits, masked) | {
             "followed": torch.cat([follows for follows, _ in followers]).detach(),
             "sure": torch.cat([share for _, share in followers]),
         }
@@ -115,8 +118,8 @@ class Semi(Supervised):
     @torch.no_grad()
     def target_for(self, view: View, weak: View, said: Tensor) -> Tensor:
         """What was said of one view, as a mask of the other."""
-        back, known = _lay(weak.drawn, Drawn.undo, said, weak.shown)
-        over, known = _lay(view.drawn, Drawn.carry, back, known)
+        back, known = lay(weak.drawn, Drawn.undo, said, weak.shown)
+        over, known = lay(view.drawn, Drawn.carry, back, known)
         return self._sure(over, known & view.shown)
 
     def _sure(self, said: Tensor, known: Tensor) -> Tensor:
@@ -133,17 +136,3 @@ class Semi(Supervised):
         seen = [drop(each, self.told.dropout) for each in (self._maps(weak) if maps is None else maps)]
         logits: Tensor = self.networks["segmenter"](weak.images, features=seen).logits
         return logits
-
-
-def _lay(drawn: Drawn, how: Callable[..., tuple[Tensor, Tensor]], maps: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps carried or brought back; of patches all slices alike, as they were varied."""
-    if maps.ndim == 4:
-        return how(drawn, maps, valid=known)
-    if "turn" in drawn.active:
-        raise BadInput("semi: what leans out of its plane (tilt) cannot be laid over another view")
-    n, channels, slices, *plane = maps.shape
-    # A slice that was invented is not mixed with others, so that it is enough to ask where it went.
-    both = torch.cat([maps, known[:, None].to(maps.dtype)], 1)
-    found, there = how(drawn, both.reshape(n, (channels + 1) * slices, *plane))
-    found = found.view(n, channels + 1, slices, *plane)
-    return found[:, :channels], (found[:, channels] > 0.999) & there[:, None]

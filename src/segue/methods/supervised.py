@@ -24,6 +24,11 @@ class Supervised:
         self.beside: Sequence[Variation] = ()
         self.remembers: dict[str, Tensor] = {}
 
+    @property
+    def at_once(self) -> int:
+        """Images in memory for each of a batch."""
+        return len(self.views)
+
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         (view,) = batch.views
         found = self.networks["segmenter"](view.images)

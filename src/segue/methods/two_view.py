@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import torch
+from torch import Tensor
 
 from segue import variations
 from segue.methods.given import Given
+from segue.methods.levels import at_all_levels
 from segue.methods.supervised import Supervised
-from segue.step import Batch, Loss
+from segue.networks.outputs import Outputs
+from segue.step import Batch, Loss, View
 
 
 class TwoView(Supervised):
@@ -23,14 +26,20 @@ class TwoView(Supervised):
 
     def step(self, batch: Batch) -> Generator[Loss, bool, None]:
         clean, varied = batch.views
-        # One pass over both, so that batch normalisation sees them together, as the published form has it.
-        logits = self.networks["segmenter"](torch.cat([clean.images, varied.images])).logits
-        of_clean, of_varied = logits.chunk(2)
-        losses = self.loss(of_clean, clean.target), self.loss(of_varied, varied.target)
-        weights = clean.counted, varied.counted
-        yield Loss(
-            "segmenter",
-            torch.cat(losses),
-            torch.cat(weights),
-            {"clean": losses[0].detach(), "varied": losses[1].detach()},
+        yield self.of_both(clean, varied, *self.seen(clean, varied))
+
+    def seen(self, clean: View, varied: View) -> list[Outputs]:
+        """One pass over both, so that batch normalisation sees them together, as the published form has it."""
+        found: Outputs = self.networks["segmenter"](torch.cat([clean.images, varied.images]))
+        return found.split([len(clean.images), len(varied.images)])
+
+    def learnt(self, view: View, found: Outputs) -> Tensor:
+        """(n,): the loss of masks."""
+        return at_all_levels(self.loss, found, view.target)
+
+    def of_both(self, clean: View, varied: View, of_clean: Outputs, of_varied: Outputs) -> Loss:
+        losses = self.learnt(clean, of_clean), self.learnt(varied, of_varied)
+        weights = torch.cat([clean.counted, varied.counted])
+        return Loss(
+            "segmenter", torch.cat(losses), weights, {"clean": losses[0].detach(), "varied": losses[1].detach()}
         )

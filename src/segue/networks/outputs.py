@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from torch import Tensor
@@ -23,3 +24,8 @@ class Outputs(NamedTuple):
     """The decoder's map after so many of its levels, where these were asked for."""
     reconstruction: Tensor | None = None
     """The image again (n, c, h, w), in the colours that went in, from networks that reconstruct."""
+
+    def split(self, counts: Sequence[int]) -> list[Outputs]:
+        """What was said of several batches at once, of each: logits at all levels."""
+        levels = zip(*(each.split(list(counts)) for each in (self.logits, *self.coarse)), strict=True)
+        return [Outputs(logits, coarse=tuple(coarse)) for logits, *coarse in levels]

@@ -57,6 +57,7 @@ class Batch:
     known: Tensor | None = None  # (n, len(KNOWN)) whole numbers: what each image is of, where a method asks
     beside: Batch | None = None  # images whose masks nobody looks at, where a method asks for them
     done: float = 0.0  # share of the training that lies behind
+    step: int = 0  # that lie behind
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from segue.data.target import Target
 from segue.methods import METHODS, Given
 from segue.methods.contrast import Contrast, Local
 from segue.methods.masked import Masked
-from segue.methods.settings import ContrastSettings, MaskedSettings, SemiSettings
+from segue.methods.settings import ConsistencySettings, ContrastSettings, MaskedSettings, SemiSettings
 from segue.methods.supervised import Supervised
 from segue.networks import NetworkSettings, SegmentationNetwork, build
 from segue.networks.pretext import Pretext
@@ -41,7 +41,13 @@ def built(target: Target) -> SegmentationNetwork:
     return build(SMALL, target, 3)
 
 
-def given(target: Target = LESION, *, shares: tuple[float, ...] | None = None, **told: Any) -> Given:
+def given(
+    target: Target = LESION,
+    *,
+    shares: tuple[float, ...] | None = None,
+    consistency: ConsistencySettings | None = None,
+    **told: Any,
+) -> Given:
     semi = SemiSettings(**{"strong": "affine + noise + cutmix(p=0.5)", "fitted": 0, "confidence": 0.5, **told})
     return Given(
         copy.deepcopy(built(target)),
@@ -49,6 +55,7 @@ def given(target: Target = LESION, *, shares: tuple[float, ...] | None = None, *
         parse(VARIATION),
         target,
         semi,
+        consistency or ConsistencySettings(),
         shares,
     )
 
@@ -69,6 +76,20 @@ def test_methods_that_learn_from_masks(name: str, target: Target) -> None:
 )  # fmt: skip
 def test_semi_in_all_its_forms(told: dict[str, Any]) -> None:
     check_method(lambda: METHODS["semi"](given(**told)), size=SIZE)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"places": "published"}, {"mix": "fixed"}, {"mix": "strict"}, {"mix": "added"}, {"interleaved": 1},
+        {"draws": 3}, {"draws": 2, "half": True, "places": "published"},
+    ],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("target", [LESION, HEART], ids=["one logit", "classes"])
+def test_consistency_in_all_its_forms(told: dict[str, Any], target: Target) -> None:
+    settings = ConsistencySettings(**told)
+    check_method(lambda: METHODS["consistency"](given(target, consistency=settings)), target=target, size=SIZE)
 
 
 def pretext(kind: type[Contrast] | type[Local], **told: Any) -> Callable[[], Method]:

@@ -85,7 +85,7 @@ def made(
         **told,
     }
     loss = losses.parse("dice + bce", target)
-    return Semi(Given(network or Bright(), loss, parse("none"), target, SemiSettings(**told), shares))
+    return Semi(Given(network or Bright(), loss, parse("none"), target, SemiSettings(**told), shares=shares))
 
 
 def blobs(n: int) -> Tensor:
@@ -298,7 +298,7 @@ def loop(folder: Path, precision: Literal["32-true", "bf16-mixed"] = "32-true", 
     helper = small.loop_in(folder, small.settings())
     semi = Semi(Given(small.network(), losses.parse("dice + bce", small.TARGET), parse("flips"), small.TARGET, SemiSettings(
         strong="affine + noise", dropout=0.0, warm=0.25, ramp=0.25, confidence=0.5
-    ), (0.8, 0.2)))  # fmt: skip
+    ), shares=(0.8, 0.2)))  # fmt: skip
     settings = small.settings(average=0.9, **given)
     found = small.examples()
     beside = Batches(

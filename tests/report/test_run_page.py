@@ -149,6 +149,10 @@ def test_what_was_followed_has_a_figure_of_its_own() -> None:
 
 
 def test_what_was_never_worth_following_is_told() -> None:
+    html = run_page(
+        story(epochs=tuple(replace(one, agreement=0.1 + 0.2 * n) for n, one in enumerate(epochs(4))))
+    ).html()
+    assert "overlaps their masks to an IoU of 0.70 in the end" in html
     html = run_page(story(epochs=tuple(replace(one, fitted=0.2) for one in epochs(4)))).html()
     assert "fitted worst had a Dice of 0.20, and nothing was followed" in html
     assert "No image without a mask was followed." in html

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from segue import losses
 from segue.data.target import Target
 from segue.methods import METHODS, Given
-from segue.methods.settings import SemiSettings
 from segue.networks import Outputs
 from segue.step import Method
 from segue.training.batches import Batches
@@ -85,7 +84,7 @@ def network(norm: bool = True) -> Tiny:
 
 
 def method(name: str = "supervised", *, norm: bool = True) -> Method:
-    return METHODS[name](Given(network(norm), losses.parse("dice + bce", TARGET), Flips(), TARGET, SemiSettings()))
+    return METHODS[name](Given(network(norm), losses.parse("dice + bce", TARGET), Flips(), TARGET))
 
 
 def settings(**given: Any) -> LoopSettings:

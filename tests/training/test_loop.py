@@ -40,7 +40,7 @@ def test_it_learns(tmp_path: Path) -> None:
     assert [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()] == loop.lines
 
 
-@pytest.mark.parametrize("name", ["supervised", "two-view"])
+@pytest.mark.parametrize("name", ["supervised", "two-view", "consistency"])
 @pytest.mark.parametrize("average", [0.0, 0.9])
 def test_twice_is_the_same_bytes(tmp_path: Path, name: str, average: float) -> None:
     for folder in ("a", "b"):

@@ -51,7 +51,9 @@ def train(
         str | None, typer.Option(help="How images vary, as 'flips + affine(rotate=15)'.", show_default="weak")
     ] = None,
     loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*focal'.", show_default="dice + ce")] = None,
-    method: Annotated[str | None, typer.Option(help="supervised, two-view, semi.", show_default="supervised")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="supervised, two-view, consistency, semi.", show_default="supervised")
+    ] = None,
     unlabelled: Annotated[
         str | None, typer.Option(metavar="DATASET[,...]", help="Of semi: more images, their masks not looked at.")
     ] = None,

@@ -25,8 +25,9 @@ PAGE = "report.html"
 FINDER, DECISION = "rate-finder.csv", "decision.json"
 _WORDS = {"dice": "Dice", "iou": "IoU"}
 _PARTS = ("train", "train and validation in turns", "validation", "test", "unused", "left out")
-_BESIDE = ("fitted", "sure", "shift")  # of a training that follows images without masks
-_NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds", *_BESIDE)
+# Of a training that follows images without masks, and of one that asks for consistency.
+_SHARES = ("fitted", "sure", "shift", "agreement")
+_NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds", *_SHARES)
 
 
 def report(run_folder: Path | str, out: Path | str | None = None, *, told: RunStory | None = None) -> Path:
@@ -101,7 +102,7 @@ def _epochs(lines: Sequence[Mapping[str, Any]]) -> tuple[Epoch, ...]:
             losses={name: float(value) for name, value in line.items() if name not in _NO_LOSS and _number(value)},
             scores={_told(name): float(value) for name, value in line.get("validation", {}).items()},
             rate=_maybe(line, "rate"),
-            **{name: _maybe(line, name) for name in _BESIDE},
+            **{name: _maybe(line, name) for name in _SHARES},
         )
         for line in lines
     )

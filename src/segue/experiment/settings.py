@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from segue.config import Auto, Settings
-from segue.methods.settings import ContrastSettings, MaskedSettings, SemiSettings
+from segue.methods.settings import ConsistencySettings, ContrastSettings, MaskedSettings, SemiSettings
 from segue.networks import NetworkSettings
 from segue.training.machine import MachineSettings
 from segue.training.settings import LoopSettings
@@ -46,6 +46,7 @@ class TrainSettings(Settings):
 
     method: str = "supervised"
     semi: SemiSettings = SemiSettings()
+    consistency: ConsistencySettings = ConsistencySettings()
     variation: str = "weak"
     loss: str = "dice + ce"
     network: NetworkSettings = NetworkSettings()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from segue.methods.consistency import Consistency
 from segue.methods.given import Given
 from segue.methods.semi import Semi
 from segue.methods.supervised import Supervised
 from segue.methods.two_view import TwoView
 from segue.step import Loss, Method
 
-METHODS: dict[str, type[Supervised]] = {"supervised": Supervised, "two-view": TwoView, "semi": Semi}
+METHODS: dict[str, type[Supervised]] = {
+    "supervised": Supervised,
+    "two-view": TwoView,
+    "consistency": Consistency,
+    "semi": Semi,
+}
 
 __all__ = ["METHODS", "Given", "Loss", "Method"]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from segue.data.target import Target
-from segue.methods.settings import SemiSettings
+from segue.methods.settings import ConsistencySettings, SemiSettings
 from segue.variations.variation import Variation
 
 
@@ -18,5 +18,6 @@ class Given:
     loss: Callable[[Tensor, Tensor], Tensor]  # logits and target -> (n,)
     variation: Variation
     target: Target
-    semi: SemiSettings
+    semi: SemiSettings = field(default_factory=SemiSettings)
+    consistency: ConsistencySettings = field(default_factory=ConsistencySettings)
     shares: tuple[float, ...] | None = None  # how much of a mask is of which channel, where a method asks for it

@@ -46,6 +46,21 @@ class MaskedSettings(Settings):
     side: Annotated[int, Field(ge=2, le=256)] = 16  # pixels of a hidden square
 
 
+class ConsistencySettings(Settings):
+    """Of `--method consistency`: what changes in the prediction is what changed in the mask."""
+
+    # How the clean and the varied prediction are compared: the clean one carried along, or place by place as published.
+    places: Literal["aligned", "published"] = "aligned"
+    # Of the loss, where a prediction agrees with its mask by w (IoU): adaptive: (1 - w) masks + w consistency. fixed: half
+    # each. strict: (1 - w) masks + w masks of the varied image. added: masks of both images, and `weight` times consistency.
+    mix: Literal["adaptive", "fixed", "strict", "added"] = "adaptive"
+    weight: Positive = 0.5
+    # 0: masks and consistency in each step. 4: after four steps of masks, of both images, one of consistency alone.
+    interleaved: Annotated[int, Field(ge=0, le=1000)] = 0
+    draws: Annotated[int, Field(ge=1, le=32)] = 1  # of these the one that is least consistent, of each image
+    half: bool = False  # it is searched for at half size
+
+
 class SemiSettings(Settings):
     """Of `--method semi`: what the network says of a weakly varied image is what it must say of a strongly varied one."""
 

@@ -45,7 +45,7 @@ def _curves(page: Page, story: RunStory) -> None:
         )
         words = f"On training {story.what}s, mean of each epoch: {told}."
         drawn.append(Figure(svg, words, words + " Below it the learning rate." * whole))
-    drawn += _followed(epochs)
+    drawn += _followed(epochs) + _agreeing(epochs)
     names = _names(epochs, "scores")
     if names:
         scores = {name: [epoch.scores.get(name, math.nan) for epoch in epochs] for name in names}
@@ -75,6 +75,19 @@ def _followed(epochs: Sequence[Epoch]) -> list[Figure]:
     shares = {"Dice of the worst class": fitted} | ({} if math.isnan(sure[-1]) else {"pixels followed": sure})
     steps = [one.step for one in known]
     return [Figure(curves.followed(steps, shares, () if math.isnan(shifts[-1]) else shifts), words, words)]
+
+
+def _agreeing(epochs: Sequence[Epoch]) -> list[Figure]:
+    """Of a training that asks for consistency: how near the predictions are from which the change is measured."""
+    known = [(epoch.step, epoch.agreement) for epoch in epochs if epoch.agreement is not None]
+    if not known:
+        return []
+    steps, values = zip(*known, strict=True)
+    words = (
+        f"The prediction on training images, not varied, overlaps their masks to an IoU of {values[-1]:.2f} in the end: where "
+        "the mix is adaptive or strict, that is how much the change counts against the masks."
+    )
+    return [Figure(curves.scores(steps, {"IoU": values}, y="IoU in training"), words, words)]
 
 
 def _or_gap(value: float | None) -> float:

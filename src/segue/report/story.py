@@ -44,6 +44,7 @@ class Epoch:
     fitted: float | None = None  # Dice of the masks' worst class in training, where images without masks are followed
     sure: float | None = None  # share of the pixels without masks whose targets were followed
     shift: float | None = None  # of logits, until what is followed has as much of each class as the masks
+    agreement: float | None = None  # IoU of predictions on training images, where consistency is asked for
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,13 +131,14 @@ def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def on_device(parcel: Parcel, device: torch.device, done: float = 0.0) -> Batch:
+def on_device(parcel: Parcel, device: torch.device, done: float = 0.0, step: int = 0) -> Batch:
     return Batch(
         tuple(_view(one, device) for one in parcel.stored),
         parcel.cases,
         None if parcel.known is None else torch.from_numpy(parcel.known).to(device),
-        None if parcel.beside is None else on_device(parcel.beside, device, done),
+        None if parcel.beside is None else on_device(parcel.beside, device, done, step),
         done,
+        step,
     )
 
 

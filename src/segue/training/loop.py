@@ -148,7 +148,7 @@ class Loop:
         for network in self.method.networks.values():
             network.train()
         done = self.step / self.steps
-        running = [self.method.step(on_device(parcel, self.fabric.device, done)) for parcel in parcels]
+        running = [self.method.step(on_device(parcel, self.fabric.device, done, self.step)) for parcel in parcels]
         stepped: bool | None = None
         first_loss = math.nan
         while True:

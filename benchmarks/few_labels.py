@@ -3,8 +3,8 @@
 Each row is a training of a small network for so many passes (an image that a network sees is a pass, learning or not), on
 the same patients with masks for every arm of a seed, without any validation: the last moving average of the weights is
 judged, once, on held-back patients. Passes and minutes stand beside each figure. What begins from a pre-training has spent
-half of its passes there; that is made once (seed 0) for all budgets and seeds, and never sees a test or validation image of
-any dataset.
+half of its passes there, or with --before so many more; that is made once (seed 0) for all budgets and seeds, and never sees a
+test or validation image of any dataset.
 
     python -m benchmarks.few_labels [--data acdc] [--arms scratch semi] [--budgets 1 3] [--seeds 0] [--folder F]
 
@@ -158,6 +158,17 @@ class Asked:
     passes: int
     part: str
     folder: Path
+    before: int = 0  # of a pre-training, on top; 0: half of the passes
+
+    def pretrained(self, arm: str) -> int:
+        """Passes that a pre-training takes."""
+        if not ARMS[arm].pretraining:
+            return 0
+        return self.before or self.passes // 2
+
+    def left(self, arm: str) -> int:
+        """Passes that learn from masks."""
+        return self.passes if self.before else self.passes - self.pretrained(arm)
 
     @property
     def network(self) -> dict[str, Any]:
@@ -165,10 +176,17 @@ class Asked:
         return dict(DATA[self.data].patches) or sliced
 
     def row(self, arm: str, budget: str) -> str:
-        return self.named(self.data, arm, budget, str(self.seed))
+        longer = self.before and ARMS[arm].pretraining
+        return self.named(
+            self.data, arm, budget, str(self.seed), f"{self.passes}{f'-after{self.before}' if longer else ''}"
+        )
+
+    def encoder_of(self, kind: str, *whose: str) -> str:
+        """A longer pre-training is the same one whatever learns from masks after it."""
+        return self.named(*whose, "pre", kind, f"before{self.before}" if self.before else str(self.passes))
 
     def named(self, *what: str) -> str:
-        return "-".join([*what, str(self.passes), *([self.encoder] if self.encoder != ENCODERS[0] else [])])
+        return "-".join([*what, *([self.encoder] if self.encoder != ENCODERS[0] else [])])
 
 
 def dataset(name: str, folder: Path) -> Dataset:
@@ -199,7 +217,7 @@ def pretrained(kind: str, asked: Asked, passes: int) -> Path:
     steps = math.ceil(passes / (32 * one.views))
     whose = () if one.data and not one.equal else (asked.data,)
     return segue.pretrain(
-        [each.folder for each in several], folder / "runs" / asked.named(*whose, "pre", kind),
+        [each.folder for each in several], folder / "runs" / asked.encoder_of(kind, *whose),
         stores=[str(store_of(each, folder)) for each in names], network=asked.network, size=(128, 128),
         loop={"steps": steps, "epoch_steps": math.ceil(steps / 4), "batch": 32}, machine=MACHINE, say=print,
         progress=True, images=images_of(asked.data, folder) if one.equal else None, **one.settings,
@@ -217,9 +235,9 @@ def measured(arm: str, budget: str, asked: Asked) -> dict[str, Any]:
     data, how, folder = DATA[asked.data], ARMS[arm], asked.folder
     part = data.part if asked.part == "test" else asked.part
     found = dataset(asked.data, folder)
-    before = asked.passes // 2 if how.pretraining else 0
+    before = asked.pretrained(arm)
     batch = data.batch or how.batch
-    store, steps = store_of(asked.data, folder), how.steps(asked.passes - before, batch)
+    store, steps = store_of(asked.data, folder), how.steps(asked.left(arm), batch)
     began = time.perf_counter()
     begins: dict[str, Any] = {}
     if how.settings.get("method") == "semi":
@@ -267,6 +285,7 @@ def main() -> None:
     parser.add_argument("--budgets", nargs="*")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     parser.add_argument("--passes", type=int, default=PASSES)
+    parser.add_argument("--before", type=int, default=0, help="passes of a pre-training, on top of the others")
     parser.add_argument("--part", choices=["test", "validation"], default="test")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
@@ -274,7 +293,7 @@ def main() -> None:
         folder = given.folder or Path(temporary)
         every = itertools.product(given.seeds, given.data, given.encoders)
         for seed, name, encoder in every:
-            asked = Asked(name, encoder, seed, given.passes, given.part, folder)
+            asked = Asked(name, encoder, seed, given.passes, given.part, folder, given.before)
             for budget, arm in itertools.product(given.budgets or DATA[name].budgets, given.arms):
                 row(arm, budget, asked)
 

@@ -20,6 +20,8 @@ DECLARED = (
     ("contrast", "several", ("1", "3")),
 )  # fmt: skip
 
+LONGER = " after "  # passes of a pre-training that came on top
+
 Rows = dict[tuple[str, str], list[dict[str, Any]]]
 
 
@@ -45,23 +47,28 @@ def few_labels() -> Iterator[str]:
         "## Few labels\n\n`few_labels`: the same network, the same patients with masks for all arms of a seed, no validation, "
         "the last moving average judged once on held-back patients. Mean Dice over classes and patients, then over seeds; a "
         "pass is an image that a network sees, learning or not, all rows of a table have as many, and `before` are those of "
-        "them that a pre-training had. Minutes are by the clock, of one thread beside whatever else the machine was doing; "
+        "them that a pre-training had; `after 150,000` says that a pre-training had so many on top. Minutes are by the clock, of "
+        "one thread beside whatever else the machine was doing; "
         "passes are what compares. Masks are of patients, or of images where no patient is known. Comparisons pair those that "
         "judge, and seeds too: both arms of a seed have the same masks.\n"
     )
     by_data: dict[tuple[str, str, int, str], Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:
-        by_data[row["data"], row["encoder"], row["passes"], row.get("before", "")][row["arm"], row["budget"]].append(
-            row
-        )
+        by_data[row["data"], row["encoder"], row["passes"], row.get("before", "")][_arm(row), row["budget"]].append(row)
     for (name, encoder, passes, before), rows in sorted(by_data.items()):
         yield f"### {name}, {encoder}, {passes:,} passes{f', before {before}' if before else ''}\n"
         yield from _table(rows)
-        for reference, arm, budgets in DECLARED:
+        longer = [("scratch", arm, (budget,)) for arm, budget in rows if LONGER in arm]
+        for reference, arm, budgets in (*DECLARED, *longer):
             for budget in budgets:
                 if (reference, budget) in rows and (arm, budget) in rows:
                     yield _compared(reference, arm, budget, rows)
         yield ""
+
+
+def _arm(row: dict[str, Any]) -> str:
+    longer = row["pretrained"] >= row["passes"]
+    return f"{row['arm']}{LONGER}{row['pretrained']:,}" if longer else str(row["arm"])
 
 
 def _table(rows: Rows) -> Iterator[str]:

@@ -34,17 +34,16 @@ MARK = 1.2
 SIDE, BATCH = 128, 8
 
 
-def loop_on(folder: Path, **semi: object) -> Loop:
-    """In the middle of a training, everything at work."""
+def loop_on(folder: Path, **given: object) -> Loop:
+    """In the middle of a training on polyps, nothing but the step to do."""
     PHANTOMS["colon"].make(folder / "colon", patients=30, sites=["north"])
     dataset = segue.scan(folder / "colon", folder / "datasets/colon", name="colon").dataset
     assert dataset is not None
     segue.split(dataset)
     store = segue.prepare(dataset, folder / "stores/colon").target
     asked = TrainSettings.model_validate({
-        "data": [str(dataset.folder)], "stores": [str(store)], "method": "semi", "labels": "5", "size": (SIDE, SIDE),
-        "variation": "strong", "semi": {"warm": 0.0, "ramp": 0.0, "fitted": 0.0, **semi},
-        "loop": {"steps": 1000, "epoch_steps": 1000, "batch": BATCH},
+        "data": [str(dataset.folder)], "stores": [str(store)], "labels": "5", "size": (SIDE, SIDE), "variation": "strong",
+        "loop": {"steps": 1000, "epoch_steps": 1000, "batch": BATCH}, **given,
     })  # fmt: skip
     material = gather(asked)
     settings = resolve(asked, material, print).settings
@@ -86,7 +85,9 @@ def main() -> None:
     rows = {}
     for views, dropout in ((1, 0.0), (2, 0.5)):
         with tempfile.TemporaryDirectory() as temporary:
-            loop = loop_on(Path(temporary), views=views, dropout=dropout)
+            # Everything at work from the first step on.
+            semi = {"warm": 0.0, "ramp": 0.0, "fitted": 0.0, "views": views, "dropout": dropout}
+            loop = loop_on(Path(temporary), method="semi", semi=semi)
             nn.Module.train(loop.method.networks["segmenter"])
             bare = passes(loop, views, dropout > 0)
             parcels = loop.batches.loader(range(turns + 2), 0)

@@ -130,6 +130,14 @@ def learning() -> Iterator[list[str]]:
     if found := read("pretrain_speed"):
         script = "pretrain_speed"
         yield ["pre-training, x lightly's SimCLR", told(found["over"]["default"], found["mark"], least=True), script]
+    if found := read("consistency_speed"):
+        for name, row in found["rows"].items():
+            against = "that and its search" if "worst" in name else "a step of two views"
+            yield [
+                f"a step of consistency, {name}, x {against}",
+                told(row["ratio"], found["mark"]),
+                "consistency_speed",
+            ]
     if found := read("semi_speed"):
         for name, row in found["rows"].items():
             yield [f"a step of semi, {name}, x its passes", told(row["ratio"], found["mark"]), "semi_speed"]

@@ -1,0 +1,192 @@
+"""The next hospital: how to train on polyps of one hospital so that they are found in others.
+
+Each row is a training of a small network on all masks of kvasir-seg for so many passes (an image that a network sees is a
+pass, learning or not), judged at home by the published validation part and, never looked at before, in three other
+collections: CVC-ClinicDB, and PolypGen's centres 1 and 3. Nothing is chosen by validation within a training, whose last moving
+average is judged; but each arm has the learning rate with which it was best at home, of three, with a seed that is not in the
+table.
+
+    python -m benchmarks.next_hospital [--arms two-view aligned] [--seeds 0 1 2] [--passes 10000] [--folder F]
+    python -m benchmarks.next_hospital --rates [--arms ...]      # first: which rate suits which arm, at home
+
+A row is written to results/next_hospital/ when it is done; asked again, it goes on with what is missing, and with the same
+--folder in the middle of a training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import segue
+from benchmarks.common import RESULTS, machine, shared_data
+from segue.data.dataset import Dataset
+from segue.experiment.evaluate import Evaluation
+from segue.experiment.settings import EvaluateSettings
+
+ROWS = RESULTS / "next_hospital"
+PASSES = 10_000
+HOME = "kvasir-seg"
+SITES = {
+    HOME: "kvasir-seg",
+    "clinicdb": "cvc-clinicdb",
+    "polypgen-c1": "polypgen/data_C1",
+    "polypgen-c3": "polypgen/data_C3",
+}
+RATES = (3e-4, 1e-3, 3e-3)
+RATE_SEED = 100
+
+IMAGES = 8  # of a step, all views together
+NATURAL = "natural"  # the published variations, at their full severity
+
+
+@dataclass(frozen=True)
+class Arm:
+    told: str
+    settings: Mapping[str, Any]
+    views: int = 1  # of each image in a step
+    searched: float = 0.0  # passes of its search beside them, in whole images
+
+    @property
+    def batch(self) -> int:
+        return IMAGES // self.views
+
+    def steps(self, passes: int) -> int:
+        return math.ceil(passes / (self.batch * (self.views + self.searched)))
+
+
+def consistency(**told: Any) -> dict[str, Any]:
+    return {"method": "consistency", "variation": NATURAL, "consistency": told}
+
+
+ARMS = {
+    "none": Arm("no variation", {"variation": "none"}),
+    "vanilla": Arm("half of the images varied", {"variation": "vanilla"}),
+    "two-view": Arm("clean and varied, masks of both", {"method": "two-view", "variation": NATURAL}, views=2),
+    "published": Arm("consistency place by place, adaptive", consistency(places="published"), views=2),
+    "aligned": Arm("consistency aligned, adaptive", consistency(), views=2),
+    "fixed": Arm("consistency aligned, half each", consistency(mix="fixed"), views=2),
+    "strict": Arm("masks of both, weighed by the clean one's IoU", consistency(mix="strict"), views=2),
+    "added": Arm("masks of both, and consistency aligned", consistency(mix="added"), views=2),
+    "interleaved": Arm("four steps of two views, one of consistency", consistency(interleaved=4), views=2),
+    "worst": Arm("the worst of 4, searched at half size", consistency(draws=4, half=True), views=2, searched=5 / 4),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    seed: int
+    rate: float
+    passes: int
+    folder: Path
+
+
+def dataset(name: str, folder: Path) -> Dataset:
+    where = folder / "datasets" / name
+    if not where.exists():
+        segue.scan(shared_data() / SITES[name], where, name=name)
+    if name == HOME and not (where / "split.csv").exists():
+        segue.split(where)
+    return Dataset.open(where)
+
+
+def trained(arm: str, asked: Asked) -> tuple[Path, float]:
+    how = ARMS[arm]
+    home = dataset(HOME, asked.folder)
+    store = segue.prepare(home, asked.folder / "stores" / HOME).target
+    steps = how.steps(asked.passes)
+    began = time.perf_counter()
+    run = segue.train(
+        home.folder, asked.folder / "runs" / f"next-{arm}-{asked.seed}-{asked.passes}-{asked.rate:g}", stores=(str(store),),
+        validation="none", machine={"threads": 1}, say=print, progress=True, size=(128, 128),
+        network={"encoder": "resnet18", "decoder_channels": (128, 64, 32, 24, 16)},
+        loop={
+            "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
+            "rate": asked.rate, "encoder_rate": asked.rate,
+        },
+        **how.settings,
+    ).run  # fmt: skip
+    return run.folder, time.perf_counter() - began
+
+
+def judged(run: Path, names: list[str], folder: Path) -> list[Evaluation]:
+    """At home by validation, elsewhere by everything."""
+    sets: list[Evaluation] = []
+    for name in names:
+        part = EvaluateSettings(part="validation" if name == HOME else "all")
+        sets += segue.evaluate(run, dataset(name, folder).folder, settings=part, say=print).sets
+    return sets
+
+
+def measured(arm: str, asked: Asked, names: list[str]) -> dict[str, Any]:
+    run, seconds = trained(arm, asked)
+    return {
+        "machine": machine(), "arm": arm, "told": ARMS[arm].told, "seed": asked.seed, "passes": asked.passes,
+        "rate": asked.rate, "steps": ARMS[arm].steps(asked.passes), "minutes_of_this_call": round(seconds / 60, 1),
+        "sites": {name: _told(one) for name, one in zip(names, judged(run, names, asked.folder), strict=True)},
+    }  # fmt: skip
+
+
+def _told(one: Evaluation) -> dict[str, Any]:
+    """Dice of images with a polyp, whose they are, and how often one was found where there is none."""
+    present = [row for row in one.table if row.scores.present]
+    absent = [row for row in one.table if not row.scores.present]
+    return {
+        "dice": [round(row.scores.dice, 4) for row in present], "who": [row.who for row in present],
+        "case": [row.case for row in present], "empty": len(absent),
+        "found_where_none": sum(row.scores.dice == 0 for row in absent),
+    }  # fmt: skip
+
+
+def rate_of(arm: str, passes: int) -> float:
+    """With which it was best at home."""
+    found = {rate: ROWS / "rates" / f"{arm}-{rate:g}-{passes}.json" for rate in RATES}
+    missing = [f"{rate:g}" for rate, path in found.items() if not path.exists()]
+    if missing:
+        raise SystemExit(f"{arm}: the rates {', '.join(missing)} were not tried: --rates --arms {arm}")
+    home = {rate: json.loads(path.read_text())["sites"][HOME]["dice"] for rate, path in found.items()}
+    return max(home, key=lambda rate: sum(home[rate]))
+
+
+def row(path: Path, arm: str, asked: Asked, names: list[str]) -> None:
+    if path.exists():
+        return
+    print(f"{path.stem}: {ARMS[arm].told}, rate {asked.rate:g}", flush=True)
+    result = measured(arm, asked, names)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    means = ", ".join(f"{name} {sum(one['dice']) / len(one['dice']):.3f}" for name, one in result["sites"].items())
+    print(f"{path.stem} done: {means}; {result['minutes_of_this_call']} minutes", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arms", nargs="*", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
+    parser.add_argument("--passes", type=int, default=PASSES)
+    parser.add_argument("--rates", action="store_true", help="try the rates, judged at home alone")
+    parser.add_argument("--folder", type=Path)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        if given.rates:
+            for arm in given.arms:
+                for rate in RATES:
+                    asked = Asked(RATE_SEED, rate, given.passes, folder)
+                    row(ROWS / "rates" / f"{arm}-{rate:g}-{given.passes}.json", arm, asked, [HOME])
+            return
+        for seed in given.seeds:
+            for arm in given.arms:
+                asked = Asked(seed, rate_of(arm, given.passes), given.passes, folder)
+                row(ROWS / f"{arm}-{seed}-{given.passes}.json", arm, asked, list(SITES))
+
+
+if __name__ == "__main__":
+    main()

@@ -47,8 +47,8 @@ def few_labels() -> Iterator[str]:
         "## Few labels\n\n`few_labels`: the same network, the same patients with masks for all arms of a seed, no validation, "
         "the last moving average judged once on held-back patients. Mean Dice over classes and patients, then over seeds; a "
         "pass is an image that a network sees, learning or not, all rows of a table have as many, and `before` are those of "
-        "them that a pre-training had; `after 150,000` says that a pre-training had so many on top. Minutes are by the clock, of "
-        "one thread beside whatever else the machine was doing; "
+        "them that a pre-training had; `after 150,000` says that a pre-training had so many on top. Minutes are by the clock, "
+        "of one thread beside whatever else the machine was doing; "
         "passes are what compares. Masks are of patients, or of images where no patient is known. Comparisons pair those that "
         "judge, and seeds too: both arms of a seed have the same masks.\n"
     )

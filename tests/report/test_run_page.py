@@ -148,11 +148,21 @@ def test_what_was_followed_has_a_figure_of_its_own() -> None:
     assert "Images without masks: in the end" not in run_page(story(epochs=epochs(4))).html()
 
 
-def test_what_was_never_worth_following_is_told() -> None:
+def test_how_near_the_masks_a_consistent_prediction_is() -> None:
     html = run_page(
         story(epochs=tuple(replace(one, agreement=0.1 + 0.2 * n) for n, one in enumerate(epochs(4))))
     ).html()
     assert "overlaps their masks to an IoU of 0.70 in the end" in html
+
+
+def test_masks_that_are_barely_learnt_are_told() -> None:
+    for fitted, told in ((0.6, True), (0.8, False)):
+        html = run_page(story(epochs=tuple(replace(one, fitted=fitted, sure=0.5) for one in epochs(4)))).html()
+        assert ("The masks themselves are barely learnt." in html) == told
+        assert "No image without a mask was followed." not in html
+
+
+def test_nothing_followed_is_told() -> None:
     html = run_page(story(epochs=tuple(replace(one, fitted=0.2) for one in epochs(4)))).html()
     assert "fitted worst had a Dice of 0.20, and nothing was followed" in html
     assert "No image without a mask was followed." in html

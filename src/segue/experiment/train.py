@@ -163,8 +163,10 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         best = max(loop.lines, key=lambda line: line.get("validation", {}).get(settings.select, line["epoch"]))
         if best.get("validation", {}).get(settings.select, 1.0) < NOTHING:
             say("! on validation hardly anything is found: train longer, or look at the masks and the learning rate")
-        if settings.method == "semi" and not any("sure" in line for line in loop.lines):
-            say(f"! no image without a mask was followed. {unfitted(loop.lines[-1].get('fitted', 0.0))}")
+        if settings.method == "semi":
+            followed = any("sure" in line for line in loop.lines)
+            for head, told in unfitted(loop.lines[-1].get("fitted", 0.0), followed=followed):
+                say(f"! {head[0].lower()}{head[1:]} {told}")
         run.finish(steps=loop.step, best_epoch=best["epoch"], validation=best.get("validation", {}))
 
 

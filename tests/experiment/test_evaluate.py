@@ -107,6 +107,25 @@ def test_test_time_views_change_the_prediction(there: Path, trained: Trained) ->
     assert [row.scores.predicted_pixels for row in plain] != [row.scores.predicted_pixels for row in averaged]
 
 
+def test_how_steady_predictions_are_stands_beside_dice(there: Path, trained: Trained) -> None:
+    settings = EvaluateSettings(vary="flips + noise")
+    done = evaluate(trained.run.folder, ["datasets/north", "datasets/south"], settings=settings)
+    for one in done.sets:
+        (steady,) = one.steady
+        rows = read_table(one.folder / "steadiness.csv")
+        assert [row["case"] for row in rows] == [row.case for row in one.table]
+        known = [float(row["unsteady"]) for row in rows if row["unsteady"] != "nan"]
+        assert 0 < steady.unsteady == pytest.approx(sum(known) / len(known))
+        assert json.loads((one.folder / "summary.json").read_text())["steadiness"] == [steady.as_json()]
+    assert "How steady predictions are" in done.page.read_text()
+    assert evaluate(trained.run.folder, "datasets/north", settings=settings).sets[0].steady == done.sets[0].steady
+    plain = evaluate(trained.run.folder, ["datasets/north", "datasets/south"])
+    assert all(not one.steady and not (one.folder / "steadiness.csv").exists() for one in plain.sets)
+    assert "How steady predictions are" not in plain.page.read_text()
+    with pytest.raises(BadInput, match="no variation is called 'natrual': did you mean natural"):
+        evaluate(trained.run.folder, "datasets/north", settings=EvaluateSettings(vary="natrual"))
+
+
 def test_compare_says_a_sentence(there: Path, trained: Trained, tmp_path: Path) -> None:
     other = train("datasets/north", "runs/other", **{**SMALL, "loop": {**SMALL["loop"], "seed": 1}}).run
     for run in (trained.run, other):

@@ -136,6 +136,9 @@ def evaluate(
     chosen: Annotated[
         bool, typer.Option("--chosen", help="Threshold and clean-up as chosen on validation, instead of .5 and none.")
     ] = False,
+    vary: Annotated[
+        str | None, typer.Option(metavar="VARIATION", help="How steady predictions are under it, such as natural.")
+    ] = None,
     same: Annotated[
         list[str] | None,
         typer.Option(metavar="THEIRS=OURS", help="A class that is called otherwise there; may be given often."),
@@ -155,6 +158,7 @@ def evaluate(
         pairs = [f"part={part}"] if part is not None else []
         pairs += [f"views=[{', '.join(views)}]"] if views else []
         pairs += ["chosen=true"] if chosen else []
+        pairs += [f"vary={tell.as_yaml(vary)}"] if vary else []
         pairs += [f"same.{pair}" for pair in same or []]
         resolved = load(EvaluateSettings, Path(config) if config else None, [*pairs, *(settings or [])])
         done = judge(
@@ -165,6 +169,9 @@ def evaluate(
             tell.as_json(done.as_json())
             return
         _tell_sets(done.sets)
+        for one in done.sets:
+            for steady in one.steady:
+                tell.say("", *tell.wrapped(f"{one.name}: {steady.told}."))
         for sentence in done.gaps:
             tell.say("", *tell.wrapped(sentence))
         tell.say("", f"Written: {done.page}")

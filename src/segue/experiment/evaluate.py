@@ -6,12 +6,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import cv2
 
+from segue import variations
+from segue.data.case import write_rows
 from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split
 from segue.data.stores.store import Store
@@ -19,9 +21,10 @@ from segue.errors import BadInput
 from segue.evaluation.amounts import Agreement, agreements
 from segue.evaluation.choose import choose
 from segue.evaluation.decision import PLAIN, Decision
-from segue.evaluation.judge import judge
+from segue.evaluation.judge import Verdict, judge
 from segue.evaluation.metrics import METRICS, NOTHING
 from segue.evaluation.shown import overlays, picked
+from segue.evaluation.steadiness import Steadiness, Steady, steadiness, summarised
 from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
@@ -35,7 +38,7 @@ from segue.files import atomic, read_json, write_json
 from segue.training.run import Run
 from segue.words import count, some
 
-CASES, SUMMARY, _UNFINISHED = "cases.csv", "summary.json", "unfinished-"
+CASES, SUMMARY, STEADINESS, _UNFINISHED = "cases.csv", "summary.json", "steadiness.csv", "unfinished-"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Evaluation:
     summaries: tuple[Summary, ...]
     about: Mapping[str, Any]
     amounts: tuple[Agreement, ...] = ()  # of volumes: in millilitres against truth
+    steady: tuple[Steady, ...] = ()  # how predictions follow a variation, where one was asked for
 
     def as_json(self) -> dict[str, Any]:
         return {**self.about, "folder": str(self.folder), "summaries": [one.as_json() for one in self.summaries]}
@@ -80,6 +84,8 @@ def evaluate(
     other, every case with a mask.
     """
     settings = settings or EvaluateSettings()
+    if settings.vary:
+        variations.parse(settings.vary)  # what is misspelt is told before anything is judged
     model = load(run, settings.weights).views(*settings.views)
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
     if not all(one.finished for one in model.runs):
@@ -132,18 +138,42 @@ def _on(
     lost = [one.class_name for one in summaries if one.present and one.means["dice"] < NOTHING]
     if lost:
         say(f"! {dataset.name}: {some(lost)}: hardly found at all; comparing such numbers says nothing")
+    steady = _steadiness(predictor, chosen, verdict, model, decision, settings, where, progress)
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": _all_seen(chosen), "split": split.hash if split else "",
         "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
         "left_out": dict(verdict.left_out), "amounts": [one.as_json() for one in amounts],
+        "steadiness": [one.as_json() for one in steady],
         "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
     }  # fmt: skip
     verdict.table.write(where / CASES)
     write_json(where / SUMMARY, {**about, "summaries": [one.as_json() for one in summaries]})
     for rest in where.glob(f"{_UNFINISHED}*"):
         rest.unlink()
-    return Evaluation(name, where, verdict.table, summaries, about, amounts)
+    return Evaluation(name, where, verdict.table, summaries, about, amounts, steady)
+
+
+def _steadiness(
+    predictor: Predictor, cases: Sequence[Subject], verdict: Verdict, model: Model, decision: Decision,
+    settings: EvaluateSettings, where: Path, progress: bool,
+) -> tuple[Steady, ...]:  # fmt: skip
+    """Of all that could be read; also as a table of its own, for a rerun without one to take away."""
+    path = where / STEADINESS
+    if not settings.vary:
+        path.unlink(missing_ok=True)
+        return ()
+    names = [case.case for case in unique_names(cases)]
+    read = [(one, name) for one, name in zip(cases, names, strict=True) if name not in verdict.left_out]
+    found = list(
+        steadiness(
+            predictor, *zip(*read, strict=True), frame=model.frame, target=model.target,
+            variation=variations.parse(settings.vary), threshold=decision.threshold, progress=progress,
+        )
+    )  # fmt: skip
+    with atomic(path) as file:
+        write_rows(file, [[each.name for each in fields(Steadiness)], *map(astuple, found)])
+    return summarised(found, verdict.table, settings.vary)
 
 
 def _all_seen(cases: Sequence[Subject]) -> str:

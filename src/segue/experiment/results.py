@@ -20,7 +20,7 @@ from segue.evaluation.summary import interval_of_mean, per_patient, rows_for, su
 from segue.evaluation.table import Row, Table
 from segue.files import read_json
 from segue.report.page import Estimate, Percent
-from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Stratum, Subgroup
+from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Steady, Stratum, Subgroup
 from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
@@ -66,6 +66,7 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
             worst=tuple(_worst(table)),
             overlays=tuple(_overlays(folder / OVERLAYS, about)),
             amounts=tuple(_amounts(table)),
+            steady=tuple(_steady(about)),
             left_out=len(about.get("left_out") or ()),
         ),
         table,
@@ -75,6 +76,13 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
 def keys(path: Path) -> Mapping[str, Any]:
     """Of a JSON file; none where there is no file."""
     return read_json(path) if path.exists() else {}
+
+
+def _steady(about: Mapping[str, Any]) -> Iterable[Steady]:
+    for one in about.get("steadiness", ()):
+        yield Steady(
+            one["class"], one["variation"], one["cases"], one["unsteady"], one["inconsistency"], one["rank"],
+        )  # fmt: skip
 
 
 def _amounts(table: Table) -> Iterable[Amount]:

@@ -104,6 +104,7 @@ class EvaluateSettings(Settings):
     split: str = "split"
     views: tuple[Literal["flips", "rot90"], ...] = ()  # test-time variations
     chosen: bool = False  # threshold and clean-up as validation would have them, instead of .5 and none
+    vary: str = ""  # a variation: how steady predictions are under it
     tolerance: Positive = 2.0  # of NSD, in mm or pixels
     weights: Literal["best", "last"] = "best"
     same: dict[str, str] = Field(default_factory=dict)

@@ -23,6 +23,7 @@ def sections(page: Page, story: RunStory) -> None:
     _matrix(page, story)
     _distribution(page, story)
     _amounts(page, story)
+    _steadiness(page, story)
     _strata(page, story)
     _subgroups(page, story)
     _pictures(page, story)
@@ -115,6 +116,26 @@ def _measures(section: Section, pairs: Sequence[Pair], *, several: bool) -> None
     if rows:
         section.text(f"Further measures, means over patients.{told}")
         section.table(["set", *["class"] * several, *names], rows)
+
+
+def _steadiness(page: Page, story: RunStory) -> None:
+    rows: list[list[Cell]] = [
+        [
+            short(one.name), short(steady.name), steady.variation, steady.cases,
+            *(None if value is None else f"{value:.3f}" for value in (steady.unsteady, steady.inconsistency)),
+            None if steady.rank is None else f"{steady.rank:+.2f}",
+        ]
+        for one in story.ordered
+        for steady in one.steady
+    ]  # fmt: skip
+    if rows:
+        page.section("How steady predictions are").text(
+            "Each image is varied anew, always alike. Unsteady needs no mask: of what is found in the varied image, or was "
+            "found and carried to where it is shown, the share that is not both. Inconsistency is SIS as published: the share "
+            "of masks and predictions in which the prediction changed otherwise than the mask, place by place. A rank "
+            "correlation of unsteadiness with Dice near −1 means that it tells the bad cases where there are no "
+            "masks; near 0, that it does not."
+        ).table(["set", "class", "variation", "cases", "unsteady", "inconsistency", "rank correlation with Dice"], rows)
 
 
 def _amounts(page: Page, story: RunStory) -> None:

@@ -116,6 +116,18 @@ class Amount:
     high: float
 
 
+@dataclass(frozen=True)
+class Steady:
+    """How predictions follow a variation of their images."""
+
+    name: str
+    variation: str
+    cases: int
+    unsteady: float | None
+    inconsistency: float | None
+    rank: float | None  # correlation of unsteadiness with Dice
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
     """A set of cases that the run was judged on."""
@@ -132,6 +144,7 @@ class Evaluated:
     overlays: tuple[Overlay, ...] = ()
     left_out: int = 0  # cases that could not be read
     amounts: tuple[Amount, ...] = ()  # of volumes
+    steady: tuple[Steady, ...] = ()
     gaps: tuple[str, ...] = ()  # against home, a sentence a class
 
     @property

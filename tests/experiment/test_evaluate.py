@@ -126,6 +126,28 @@ def test_how_steady_predictions_are_stands_beside_dice(there: Path, trained: Tra
         evaluate(trained.run.folder, "datasets/north", settings=EvaluateSettings(vary="natrual"))
 
 
+def test_what_is_left_when_images_are_spoilt(there: Path, trained: Trained) -> None:
+    settings = EvaluateSettings(spoil=("noise", "occlusion"))
+    (one,) = evaluate(trained.run.folder, "datasets/north", settings=settings).sets
+    rows = read_table(one.folder / "corruptions.csv")
+    assert [(row["corruption"], row["level"]) for row in rows] == [
+        (name, str(level)) for name in ("noise", "occlusion") for level in range(6)
+    ]
+    dice = {(row["corruption"], row["level"]): float(row["dice"]) for row in rows}
+    assert dice["noise", "0"] == dice["occlusion", "0"] == pytest.approx(one.summaries[0].means["dice"])
+    assert dice["noise", "5"] != dice["noise", "0"]
+    page = (trained.run.folder / "report.html").read_text()
+    assert "When images are spoilt" in page
+    evaluate(trained.run.folder, "datasets/north")
+    assert not (one.folder / "corruptions.csv").exists()
+    for wrong, said in (
+        (("blurr",), "no corruption is called 'blurr': did you mean blur"),
+        (("all", "blur"), "spoil: all, or"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            evaluate(trained.run.folder, "datasets/north", settings=EvaluateSettings(spoil=wrong))
+
+
 def test_compare_says_a_sentence(there: Path, trained: Trained, tmp_path: Path) -> None:
     other = train("datasets/north", "runs/other", **{**SMALL, "loop": {**SMALL["loop"], "seed": 1}}).run
     for run in (trained.run, other):

@@ -12,7 +12,19 @@ import pytest
 from segue.report.page import Estimate
 from segue.report.run_page import lead, run_page
 from segue.report.run_warnings import warnings
-from segue.report.story import Dataset, Evaluated, Member, Miss, Overlay, Part, RunStory, Setting, Subgroup
+from segue.report.story import (
+    Dataset,
+    Evaluated,
+    Member,
+    Miss,
+    Overlay,
+    Part,
+    RunStory,
+    Setting,
+    Spoilt,
+    Steady,
+    Subgroup,
+)
 from tests.report.made import NONE, epochs, evaluated, picture, plain, result, story
 from tests.report.test_page import HOSTILE, Reader, outside
 
@@ -301,3 +313,19 @@ def test_the_same_story_is_the_same_page(page: str) -> None:
 def test_nothing_on_the_page_is_not_a_number(page: str) -> None:
     assert math.isnan(story().home[0].subgroups["sex"][0].false_positives.value), "the story has one"
     assert not re.search(r"\b(nan|inf|None)\b", re.sub(r"base64,[^\"]*", "", page))
+
+
+def test_steadiness_and_spoilt_images_have_sections_of_their_own() -> None:
+    one = evaluated(
+        "x", result("polyp", dice=0.8), home=True, part="test",
+        steady=(Steady("polyp", "natural", 40, 0.25, 0.375, -0.5), Steady("none", "natural", 0, None, None, None)),
+        spoilt=(Spoilt("polyp", "blur", {0: 0.8, 1: 0.75, 2: 0.5}), Spoilt("polyp", "noise", {0: 0.8, 1: 0.7, 2: math.nan})),
+    )  # fmt: skip
+    page = run_page(plain(sets=(one,))).html()
+    assert "How steady predictions are" in page
+    assert "0.375" in page
+    assert "When images are spoilt" in page
+    assert "Dice of polyp under 2 corruptions" in page
+    other = run_page(plain(sets=(evaluated("x", result("polyp", dice=0.8), home=True, part="test"),))).html()
+    assert "How steady" not in other
+    assert "spoilt" not in other

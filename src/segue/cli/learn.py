@@ -139,6 +139,10 @@ def evaluate(
     vary: Annotated[
         str | None, typer.Option(metavar="VARIATION", help="How steady predictions are under it, such as natural.")
     ] = None,
+    spoil: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CORRUPTION", help="What is left under it at five levels, such as blur; or all."),
+    ] = None,
     same: Annotated[
         list[str] | None,
         typer.Option(metavar="THEIRS=OURS", help="A class that is called otherwise there; may be given often."),
@@ -159,6 +163,7 @@ def evaluate(
         pairs += [f"views=[{', '.join(views)}]"] if views else []
         pairs += ["chosen=true"] if chosen else []
         pairs += [f"vary={tell.as_yaml(vary)}"] if vary else []
+        pairs += [f"spoil=[{', '.join(spoil)}]"] if spoil else []
         pairs += [f"same.{pair}" for pair in same or []]
         resolved = load(EvaluateSettings, Path(config) if config else None, [*pairs, *(settings or [])])
         done = judge(
@@ -172,10 +177,27 @@ def evaluate(
         for one in done.sets:
             for steady in one.steady:
                 tell.say("", *tell.wrapped(f"{one.name}: {steady.told}."))
+            _tell_spoilt(one)
         for sentence in done.gaps:
             tell.say("", *tell.wrapped(sentence))
         tell.say("", f"Written: {done.page}")
         tell.next_command(f"segue compare {tell.quoted(run)} ANOTHER-RUN")
+
+
+def _tell_spoilt(one: Evaluation) -> None:
+    if not one.spoilt:
+        return
+    levels = sorted({each.level for each in one.spoilt})
+    several = len({each.class_name for each in one.spoilt}) > 1
+    dice = {(each.corruption, each.class_name, each.level): each.dice for each in one.spoilt}
+    rows = [
+        [kind, *([name] if several else []), *(_number(dice[kind, name, level]) for level in levels)]
+        for kind, name in dict.fromkeys((kind, name) for kind, name, _ in dice)
+    ]
+    tell.say("", f"{one.name}: Dice of images that are spoilt, by level")
+    head = ["", *(["class"] if several else []), *("clean" if not level else str(level) for level in levels)]
+    tell.table(head, rows, right=set(range(len(head) - len(levels), len(head))))
+    tell.say("", *(part for line in one.spoilt_told for part in tell.wrapped(f"{line}.")))
 
 
 def _tell_sets(sets: Sequence[Evaluation | Judged]) -> None:

@@ -6,25 +6,24 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
 
-from segue import variations
-from segue.data.case import write_rows
 from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split
 from segue.data.stores.store import Store
 from segue.errors import BadInput
 from segue.evaluation.amounts import Agreement, agreements
 from segue.evaluation.choose import choose
+from segue.evaluation.corruption import Stressed, told
 from segue.evaluation.decision import PLAIN, Decision
-from segue.evaluation.judge import Verdict, judge
+from segue.evaluation.judge import judge
 from segue.evaluation.metrics import METRICS, NOTHING
 from segue.evaluation.shown import overlays, picked
-from segue.evaluation.steadiness import Steadiness, Steady, steadiness, summarised
+from segue.evaluation.steadiness import Steady
 from segue.evaluation.subject import Subject, subjects, unique_names
 from segue.evaluation.summary import Summary, summarise
 from segue.evaluation.table import Table
@@ -34,11 +33,12 @@ from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
 from segue.experiment.report import report, story
 from segue.experiment.settings import EvaluateSettings
+from segue.experiment.stress import Stress, demand_known
 from segue.files import atomic, read_json, write_json
 from segue.training.run import Run
 from segue.words import count, some
 
-CASES, SUMMARY, STEADINESS, _UNFINISHED = "cases.csv", "summary.json", "steadiness.csv", "unfinished-"
+CASES, SUMMARY, _UNFINISHED = "cases.csv", "summary.json", "unfinished-"
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,11 @@ class Evaluation:
     about: Mapping[str, Any]
     amounts: tuple[Agreement, ...] = ()  # of volumes: in millilitres against truth
     steady: tuple[Steady, ...] = ()  # how predictions follow a variation, where one was asked for
+    spoilt: tuple[Stressed, ...] = ()  # Dice under corruptions, where they were asked for
+
+    @property
+    def spoilt_told(self) -> list[str]:
+        return told(self.spoilt)
 
     def as_json(self) -> dict[str, Any]:
         return {**self.about, "folder": str(self.folder), "summaries": [one.as_json() for one in self.summaries]}
@@ -84,8 +89,7 @@ def evaluate(
     other, every case with a mask.
     """
     settings = settings or EvaluateSettings()
-    if settings.vary:
-        variations.parse(settings.vary)  # what is misspelt is told before anything is judged
+    demand_known(settings.vary, settings.spoil)
     model = load(run, settings.weights).views(*settings.views)
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
     if not all(one.finished for one in model.runs):
@@ -99,9 +103,9 @@ def evaluate(
         _on(model, predictor, dataset, decision, settings, folder, skip_bad, progress, say) for dataset in datasets
     ]
     judged = {one.name for one in found}
-    told = story(folder)
-    gaps = tuple(sentence for one in told.sets if one.name in judged for sentence in one.gaps)
-    return Evaluated(folder, tuple(found), report(folder, told=told), gaps)
+    known = story(folder)
+    gaps = tuple(sentence for one in known.sets if one.name in judged for sentence in one.gaps)
+    return Evaluated(folder, tuple(found), report(folder, told=known), gaps)
 
 
 def _on(
@@ -127,7 +131,8 @@ def _on(
         )
     name = dataset.name if part == "all" else f"{dataset.name}-{part}"
     where = folder / "evaluation" / name
-    with Ledger.open(where / f"{_UNFINISHED}{_of_what(model, chosen, decision, settings)}.jsonl") as ledger:
+    of_what = _of_what(model, chosen, decision, settings)
+    with Ledger.open(where / f"{_UNFINISHED}{of_what}.jsonl") as ledger:
         if ledger.finished:
             say(f"going on with {dataset.name}: {count(len(ledger.finished), 'case')} of {len(chosen)} are judged")
         verdict = judge(
@@ -138,42 +143,23 @@ def _on(
     lost = [one.class_name for one in summaries if one.present and one.means["dice"] < NOTHING]
     if lost:
         say(f"! {dataset.name}: {some(lost)}: hardly found at all; comparing such numbers says nothing")
-    steady = _steadiness(predictor, chosen, verdict, model, decision, settings, where, progress)
+    asked = Stress(predictor, chosen, verdict, model, decision, where, progress)
+    steady = asked.steadiness(settings.vary)
+    with Ledger.open(where / f"{_UNFINISHED}spoilt-{of_what}.jsonl") as ledger:
+        spoilt = asked.spoilt(settings.spoil, ledger)
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": _all_seen(chosen), "split": split.hash if split else "",
         "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
         "left_out": dict(verdict.left_out), "amounts": [one.as_json() for one in amounts],
-        "steadiness": [one.as_json() for one in steady],
+        "steadiness": [one.as_json() for one in steady], "spoilt": [one.as_json() for one in spoilt],
         "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
     }  # fmt: skip
     verdict.table.write(where / CASES)
     write_json(where / SUMMARY, {**about, "summaries": [one.as_json() for one in summaries]})
     for rest in where.glob(f"{_UNFINISHED}*"):
         rest.unlink()
-    return Evaluation(name, where, verdict.table, summaries, about, amounts, steady)
-
-
-def _steadiness(
-    predictor: Predictor, cases: Sequence[Subject], verdict: Verdict, model: Model, decision: Decision,
-    settings: EvaluateSettings, where: Path, progress: bool,
-) -> tuple[Steady, ...]:  # fmt: skip
-    """Of all that could be read; also as a table of its own, for a rerun without one to take away."""
-    path = where / STEADINESS
-    if not settings.vary:
-        path.unlink(missing_ok=True)
-        return ()
-    names = [case.case for case in unique_names(cases)]
-    read = [(one, name) for one, name in zip(cases, names, strict=True) if name not in verdict.left_out]
-    found = list(
-        steadiness(
-            predictor, *zip(*read, strict=True), frame=model.frame, target=model.target,
-            variation=variations.parse(settings.vary), threshold=decision.threshold, progress=progress,
-        )
-    )  # fmt: skip
-    with atomic(path) as file:
-        write_rows(file, [[each.name for each in fields(Steadiness)], *map(astuple, found)])
-    return summarised(found, verdict.table, settings.vary)
+    return Evaluation(name, where, verdict.table, summaries, about, amounts, steady, spoilt)
 
 
 def _all_seen(cases: Sequence[Subject]) -> str:
@@ -201,15 +187,15 @@ def _pictures(
         predictor, [names[case] for _, case, _ in shown], frame=model.frame, target=model.target, decision=decision
     )
     shutil.rmtree(where, ignore_errors=True)
-    told = []
+    written = []
     for number, ((mark, case, dice), (_, picture)) in enumerate(zip(shown, drawn, strict=True)):
         path = where / f"{mark}-{number}.jpg"
         done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
         assert done
         with atomic(path, "wb") as file:
             file.write(data.tobytes())
-        told.append({"file": path.name, "case": case, "mark": mark, "dice": dice})
-    return told
+        written.append({"file": path.name, "case": case, "mark": mark, "dice": dice})
+    return written
 
 
 def _part(dataset: Dataset, home: Mapping[str, str] | None, settings: EvaluateSettings) -> tuple[str, Split | None]:

@@ -20,7 +20,7 @@ from segue.evaluation.summary import interval_of_mean, per_patient, rows_for, su
 from segue.evaluation.table import Row, Table
 from segue.files import read_json
 from segue.report.page import Estimate, Percent
-from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Steady, Stratum, Subgroup
+from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Spoilt, Steady, Stratum, Subgroup
 from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
@@ -67,6 +67,7 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
             overlays=tuple(_overlays(folder / OVERLAYS, about)),
             amounts=tuple(_amounts(table)),
             steady=tuple(_steady(about)),
+            spoilt=tuple(_spoilt(about)),
             left_out=len(about.get("left_out") or ()),
         ),
         table,
@@ -83,6 +84,14 @@ def _steady(about: Mapping[str, Any]) -> Iterable[Steady]:
         yield Steady(
             one["class"], one["variation"], one["cases"], one["unsteady"], one["inconsistency"], one["rank"],
         )  # fmt: skip
+
+
+def _spoilt(about: Mapping[str, Any]) -> Iterable[Spoilt]:
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for one in about.get("spoilt", ()):
+        dice = math.nan if one["dice"] is None else float(one["dice"])
+        found.setdefault((one["class_name"], one["corruption"]), {})[one["level"]] = dice
+    return (Spoilt(name, kind, dice) for (name, kind), dice in found.items())
 
 
 def _amounts(table: Table) -> Iterable[Amount]:

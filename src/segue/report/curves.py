@@ -110,6 +110,18 @@ def by_masks(lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, 
     return drawing(draw, height=3.7)
 
 
+def spoilt(levels: Values, series: Mapping[str, Values], *, y: str) -> str:
+    """A score over levels of corruption, from as it is (0) to the worst; a line for each."""
+
+    def draw(axes: Axes) -> None:
+        _lines(axes, levels, series, y=y)
+        axes.set_xlabel("level of corruption")
+        axes.set_xticks(list(levels), ["as it is" if not level else f"{level:g}" for level in levels])
+        axes.set_ylim(bottom=0)
+
+    return drawing(draw, height=4.0)
+
+
 def thresholds(at: Values, series: Mapping[str, Values], *, y: str, chosen: float | None = None) -> str:
     """A score for each threshold that was tried."""
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from segue.report import figures, spreads
+from segue.report import curves, figures, spreads
 from segue.report.page import Bar, Cell, Estimate, Figure, Noted, Page, Section, Swatch, Tile
 from segue.report.story import Evaluated, Miss, Result, RunStory, Subgroup
 from segue.words import count, short
 
 _ROWS = 24  # groups in one figure
 _SETS = 6  # in the figure of strata
+_SPOILT = 6  # figures of corruptions
 _BAD = 1  # the hue of what should be small
 _SCALE = (-0.02, 1.02)  # points at 0 and 1 are whole
 _ORDER = {"best": 0, "median": 1, "worst": 2}
@@ -24,6 +25,7 @@ def sections(page: Page, story: RunStory) -> None:
     _distribution(page, story)
     _amounts(page, story)
     _steadiness(page, story)
+    _spoilt(page, story)
     _strata(page, story)
     _subgroups(page, story)
     _pictures(page, story)
@@ -119,11 +121,11 @@ def _measures(section: Section, pairs: Sequence[Pair], *, several: bool) -> None
 
 
 def _steadiness(page: Page, story: RunStory) -> None:
+    several = len(_classes(story)) > 1
     rows: list[list[Cell]] = [
         [
-            short(one.name), short(steady.name), steady.variation, steady.cases,
-            *(None if value is None else f"{value:.3f}" for value in (steady.unsteady, steady.inconsistency)),
-            None if steady.rank is None else f"{steady.rank:+.2f}",
+            short(one.name), *[short(steady.name)] * several, steady.variation, steady.cases, steady.unsteady,
+            steady.inconsistency, steady.rank,
         ]
         for one in story.ordered
         for steady in one.steady
@@ -135,7 +137,38 @@ def _steadiness(page: Page, story: RunStory) -> None:
             "of masks and predictions in which the prediction changed otherwise than the mask, place by place. A rank "
             "correlation of unsteadiness with Dice near −1 means that it tells the bad cases where there are no "
             "masks; near 0, that it does not."
-        ).table(["set", "class", "variation", "cases", "unsteady", "inconsistency", "rank correlation with Dice"], rows)
+        ).table(
+            [
+                "set",
+                *["class"] * several,
+                "variation",
+                "cases",
+                "unsteady",
+                "inconsistency",
+                "rank correlation with Dice",
+            ],
+            rows,
+        )
+
+
+def _spoilt(page: Page, story: RunStory) -> None:
+    drawn, rows, several = [], list[list[Cell]](), len(_classes(story)) > 1
+    for one in story.ordered:
+        for name in dict.fromkeys(each.name for each in one.spoilt):
+            own = [each for each in one.spoilt if each.name == name]
+            levels = sorted(own[0].dice)
+            series = {each.corruption: [each.dice[level] for level in levels] for each in own}
+            rows += [[short(one.name), *[short(name)] * several, kind, *values] for kind, values in series.items()]
+            words = (
+                f"{short(one.name)}: Dice of {short(name)} under {count(len(own), 'corruption')}, means over patients."
+            )
+            drawn.append(Figure(curves.spoilt(levels, series, y=f"Dice of {short(name)}"), words, words))
+    if drawn:
+        heads = ["as it is", *(f"level {level}" for level in levels[1:])]
+        page.section("When images are spoilt").text(
+            "The same cases, spoilt as they were stored, a little more at each level. Nothing moves, and what a black box "
+            "hides is still to be found. Cases that have the structure, and that training has not seen."
+        ).figures(drawn[:_SPOILT]).table(["set", *["class"] * several, "corruption", *heads], rows)
 
 
 def _amounts(page: Page, story: RunStory) -> None:

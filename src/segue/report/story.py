@@ -128,6 +128,15 @@ class Steady:
     rank: float | None  # correlation of unsteadiness with Dice
 
 
+@dataclass(frozen=True)
+class Spoilt:
+    """Dice of a class under a corruption, by level; level 0 is as it is."""
+
+    name: str
+    corruption: str
+    dice: Mapping[int, float]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluated:
     """A set of cases that the run was judged on."""
@@ -145,6 +154,7 @@ class Evaluated:
     left_out: int = 0  # cases that could not be read
     amounts: tuple[Amount, ...] = ()  # of volumes
     steady: tuple[Steady, ...] = ()
+    spoilt: tuple[Spoilt, ...] = ()
     gaps: tuple[str, ...] = ()  # against home, a sentence a class
 
     @property

@@ -1,0 +1,97 @@
+"""What else `segue evaluate` can ask of a set of cases: how steady predictions are, and what is left of them when images are
+spoilt. Each has a table beside the cases; a rerun that does not ask takes it away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from segue import variations
+from segue.data.case import write_rows
+from segue.errors import BadInput
+from segue.evaluation.corruption import Stressed, stressed
+from segue.evaluation.decision import Decision
+from segue.evaluation.judge import Verdict
+from segue.evaluation.steadiness import Steadiness, Steady, steadiness, summarised
+from segue.evaluation.subject import Subject, unique_names
+from segue.executors.local import Ledger
+from segue.experiment.load import Model
+from segue.experiment.predictor import Predictor
+from segue.files import atomic
+from segue.variations.corruptions import CORRUPTIONS, corruption
+
+STEADINESS, SPOILT = "steadiness.csv", "corruptions.csv"
+_ALL = ("all",)
+
+
+def demand_known(vary: str, spoil: Sequence[str]) -> None:
+    """What is misspelt is told before anything is judged."""
+    if vary:
+        variations.parse(vary)
+    for name in _named(spoil):
+        corruption(name, 1)
+
+
+def _named(spoil: Sequence[str]) -> tuple[str, ...]:
+    if "all" in spoil and tuple(spoil) != _ALL:
+        raise BadInput("spoil: all, or some by name")
+    return tuple(CORRUPTIONS) if tuple(spoil) == _ALL else tuple(dict.fromkeys(spoil))
+
+
+def _of_images(spoil: Sequence[str], channels: int) -> tuple[str, ...]:
+    """Of all there are those that make sense: grey has no cast."""
+    return tuple(name for name in _named(spoil) if tuple(spoil) != _ALL or channels > 1 or name != "colour-cast")
+
+
+@dataclass(frozen=True)
+class Stress:
+    predictor: Predictor
+    cases: Sequence[Subject]
+    verdict: Verdict  # on them as they are
+    model: Model
+    decision: Decision
+    where: Path  # the set's folder
+    progress: bool
+
+    @property
+    def _read(self) -> list[tuple[Subject, str]]:
+        """All but those that cannot be, by their names in the table."""
+        names = [case.case for case in unique_names(self.cases)]
+        return [pair for pair in zip(self.cases, names, strict=True) if pair[1] not in self.verdict.left_out]
+
+    def steadiness(self, variation: str) -> tuple[Steady, ...]:
+        path = self.where / STEADINESS
+        if not variation:
+            path.unlink(missing_ok=True)
+            return ()
+        found = list(
+            steadiness(
+                self.predictor, *zip(*self._read, strict=True), frame=self.model.frame, target=self.model.target,
+                variation=variations.parse(variation), threshold=self.decision.threshold, progress=self.progress,
+            )
+        )  # fmt: skip
+        _write(path, Steadiness, found)
+        return summarised(found, self.verdict.table, variation)
+
+    def spoilt(self, names: Sequence[str], ledger: Ledger) -> tuple[Stressed, ...]:
+        path = self.where / SPOILT
+        if not names:
+            path.unlink(missing_ok=True)
+            return ()
+        found = tuple(
+            stressed(
+                self.predictor, [case for case, _ in self._read],
+                _of_images(names, self.model.frame.voxel), self.verdict.table,
+                frame=self.model.frame, target=self.model.target, decision=self.decision, ledger=ledger,
+                progress=self.progress,
+            )
+        )  # fmt: skip
+        _write(path, Stressed, found)
+        return found
+
+
+def _write(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
+    with atomic(path) as file:
+        write_rows(file, [[each.name for each in fields(kind)], *map(astuple, rows)])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.few_labels_table import FULL, current, mean_dice
+from benchmarks.few_labels_table import FULL, arm_of, current, mean_dice
 from segue.report.drawing import STROKES, colour
 
 OUT = Path(__file__).parents[1] / "docs" / "pictures" / "few-labels.png"
@@ -27,7 +27,7 @@ def groups() -> dict[Group, dict[str, Points]]:
     found: dict[Group, dict[str, Points]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for row in current():
         group = found[row["data"], row["encoder"], row["passes"]]
-        group[row["arm"]][units(row)].append(mean_dice(row))
+        group[arm_of(row)][units(row)].append(mean_dice(row))
     return {name: arms for name, arms in found.items() if sum(len(points) for points in arms.values()) >= _FEWEST}
 
 

@@ -54,7 +54,7 @@ def few_labels() -> Iterator[str]:
     )
     by_data: dict[tuple[str, str, int, str], Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:
-        by_data[row["data"], row["encoder"], row["passes"], row.get("before", "")][_arm(row), row["budget"]].append(row)
+        by_data[row["data"], row["encoder"], row["passes"], row.get("before", "")][arm_of(row), row["budget"]].append(row)
     for (name, encoder, passes, before), rows in sorted(by_data.items()):
         yield f"### {name}, {encoder}, {passes:,} passes{f', before {before}' if before else ''}\n"
         yield from _table(rows)
@@ -66,7 +66,7 @@ def few_labels() -> Iterator[str]:
         yield ""
 
 
-def _arm(row: dict[str, Any]) -> str:
+def arm_of(row: dict[str, Any]) -> str:
     longer = row["pretrained"] >= row["passes"]
     return f"{row['arm']}{LONGER}{row['pretrained']:,}" if longer else str(row["arm"])
 

@@ -54,7 +54,9 @@ def few_labels() -> Iterator[str]:
     )
     by_data: dict[tuple[str, str, int, str], Rows] = defaultdict(lambda: defaultdict(list))
     for row in found:
-        by_data[row["data"], row["encoder"], row["passes"], row.get("before", "")][arm_of(row), row["budget"]].append(row)
+        by_data[row["data"], row["encoder"], row["passes"], row.get("before", "")][arm_of(row), row["budget"]].append(
+            row
+        )
     for (name, encoder, passes, before), rows in sorted(by_data.items()):
         yield f"### {name}, {encoder}, {passes:,} passes{f', before {before}' if before else ''}\n"
         yield from _table(rows)

@@ -252,3 +252,25 @@ def test_it_holds_two_images_however_many_it_searches() -> None:
         made(draws=10).at_once
         == METHODS["two-view"](Given(Pixels(), losses.parse("jaccard", LESION), parse("flips"), LESION)).at_once
     )
+
+
+@pytest.mark.parametrize("told", [{}, {"draws": 2, "half": True}, {"places": "published"}], ids=str)
+def test_patches_are_compared_slice_by_slice(told: dict[str, Any]) -> None:
+    """All slices of a patch are varied alike, so that a stack of pictures is worth what each of them is."""
+
+    class Voxels(Pixels):
+        def forward(self, x: Tensor) -> Outputs:
+            return Outputs(self.steep * (x.mean(1, keepdim=True) - self.over))
+
+    def stacked(one: View) -> View:
+        images, target, shown = (torch.stack([each] * 3, -3) for each in (one.images, one.target, one.shown))
+        return View(images, target, one.drawn, shown)
+
+    clean, *drawn = (
+        view("none", 0),
+        *(view("affine(rotate=30)", number) for number in range(1, 1 + told.get("draws", 1))),
+    )
+    flat = step(made(Pixels(steep=8.0, over=0.6), **told), clean, *drawn)
+    deep = step(made(Voxels(steep=8.0, over=0.6), **told), stacked(clean), *map(stacked, drawn))
+    assert torch.allclose(flat.per_sample, deep.per_sample, atol=1e-4)
+    assert torch.allclose(flat.parts["inconsistency"], deep.parts["inconsistency"], atol=1e-4)

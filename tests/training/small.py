@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from segue import losses
 from segue.data.target import Target
 from segue.methods import METHODS, Given
+from segue.methods.settings import ConsistencySettings
 from segue.networks import Outputs
 from segue.step import Method
 from segue.training.batches import Batches
@@ -83,8 +84,12 @@ def network(norm: bool = True) -> Tiny:
     return Tiny(norm)
 
 
+SEARCHING = ConsistencySettings(interleaved=1, draws=2)
+
+
 def method(name: str = "supervised", *, norm: bool = True) -> Method:
-    return METHODS[name](Given(network(norm), losses.parse("dice + bce", TARGET), Flips(), TARGET))
+    loss = losses.parse("dice + bce", TARGET)
+    return METHODS[name](Given(network(norm), loss, Flips(), TARGET, consistency=SEARCHING))
 
 
 def settings(**given: Any) -> LoopSettings:

@@ -91,6 +91,27 @@ def test_killed_and_resumed_is_undisturbed(tmp_path: Path, schedule: str, step: 
     assert validated[0] == validated[1]
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_steps_in_turn_go_on_in_turn(tmp_path: Path, step: int) -> None:
+    """Every other step is one of consistency: who is killed before it takes it when the run goes on."""
+    given = small.settings(steps=6, epoch_steps=3)
+    small.loop_in(tmp_path / "whole", given, name="consistency").fit(workers=0)
+    loop = small.loop_in(tmp_path / "torn", given, name="consistency")
+    plain = loop.one_step
+
+    def until(parcels: object) -> float:
+        if loop.step == step:
+            loop._save()
+            raise Killed
+        return plain(parcels)  # type: ignore[arg-type]
+
+    loop.one_step = until  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        loop.fit(workers=0)
+    small.loop_in(tmp_path / "torn", given, name="consistency").fit(workers=0)
+    assert digest(tmp_path / "whole") == digest(tmp_path / "torn")
+
+
 def Loop_lines(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 

@@ -28,15 +28,16 @@ def weights(folder: Path, rank: int) -> torch.Tensor:
     return found
 
 
-def alone(folder: Path) -> torch.Tensor:
-    learn(str(folder))
+def alone(folder: Path, name: str) -> torch.Tensor:
+    learn(str(folder), name)
     (folder / "weights" / "state.pt").unlink()
     return weights(folder, 0)
 
 
-def test_two_processes_are_one(run: Path) -> None:
-    whole = alone(run)
-    spawn("tests.training.worker", [str(run)], 2)
+@pytest.mark.parametrize("name", ["supervised", "consistency"])
+def test_two_processes_are_one(run: Path, name: str) -> None:
+    whole = alone(run, name)
+    spawn("tests.training.worker", [str(run), name], 2)
     assert torch.equal(weights(run, 0), weights(run, 1))
     assert torch.allclose(weights(run, 0), whole, atol=1e-5)
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -44,8 +45,8 @@ def test_two_processes_are_one(run: Path) -> None:
 
 
 def test_without_synchronisation_they_part(run: Path) -> None:
-    whole = alone(run)
-    spawn("tests.training.worker", [str(run), "unsynchronised"], 2)
+    whole = alone(run, "supervised")
+    spawn("tests.training.worker", [str(run), "supervised", "unsynchronised"], 2)
     assert not torch.allclose(weights(run, 0), weights(run, 1), atol=1e-5)
     assert not torch.allclose(weights(run, 0), whole, atol=1e-5)
 

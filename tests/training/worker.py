@@ -1,4 +1,4 @@
-"""One of several processes that share a batch: `python -m tests.training.worker FOLDER [unsynchronised]`."""
+"""One of several processes that share a batch: `python -m tests.training.worker FOLDER METHOD [unsynchronised]`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from segue.training.run import Run
 from tests.training import small
 
 
-def learn(folder: str, *how: str) -> None:
+def learn(folder: str, name: str, *how: str) -> None:
     fabric = fabric_of(MachineSettings(device="cpu", threads=1, precision="32-true"))
     each = 8 // fabric.world_size
     given = small.settings(batch=each, steps=4, rate=1e-2, encoder_rate=1e-2)
-    made = small.method(norm=False)
+    made = small.method(name, norm=False)
     for module in made.networks["segmenter"].modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0

@@ -29,7 +29,7 @@ from monai.metrics.utils import get_edge_surface_distance
 from scipy import ndimage
 
 from benchmarks.common import in_turns, ratio, save
-from segue.evaluation.metrics import Scores, score
+from segue.evaluation.judging.metrics import Scores, score
 
 SHAPES: dict[str, tuple[tuple[int, ...], tuple[float, ...]]] = {
     "2-D 256x256": ((256, 256), (1.0, 1.0)),

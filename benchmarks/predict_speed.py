@@ -56,7 +56,7 @@ def trained(data: Path, folder: Path, encoder: str) -> Path:
 
 def ours(run: Path, images: list[Path], out: Path, views: tuple[str, ...]) -> dict[str, Any]:
     import segue
-    from segue.evaluation.folder import predict_folder
+    from segue.evaluation.predicting.folder import predict_folder
     from segue.training.machine import keep_memory
 
     keep_memory()

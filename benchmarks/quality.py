@@ -28,11 +28,11 @@ from benchmarks.train_speed import CHAIN
 from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split
 from segue.data.target import Target
-from segue.evaluation.compare import compare
-from segue.evaluation.judge import scored
-from segue.evaluation.subject import Subject, subjects
-from segue.evaluation.summary import summarise
-from segue.evaluation.table import Row, Table
+from segue.evaluation.comparing.compare import compare
+from segue.evaluation.judging.judge import scored
+from segue.evaluation.judging.subject import Subject, subjects
+from segue.evaluation.judging.summary import summarise
+from segue.evaluation.judging.table import Row, Table
 from segue.files import atomic
 
 ROWS = RESULTS / "quality"
@@ -86,8 +86,8 @@ def ours(folder: Path, length: dict[str, Any], seed: int, run: Path) -> tuple[di
         loop={"batch": BATCH, "rate": RATE, "seed": seed, "steps": length.get("steps", "auto")},
     )  # fmt: skip
     model = segue.load(done.run.folder)
-    from segue.evaluation.decision import decide
-    from segue.evaluation.judge import predicted
+    from segue.evaluation.judging.judge import predicted
+    from segue.evaluation.predicting.decision import decide
 
     predictor = model.predictor()
     masks = {}

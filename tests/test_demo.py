@@ -6,7 +6,7 @@ import pytest
 
 from segue.demonstration import demo
 from segue.errors import BadInput
-from segue.evaluation.table import Table
+from segue.evaluation.judging.table import Table
 
 
 def test_the_demo_tells_its_story(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from segue.evaluation.metrics import Scores, score
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.metrics import Scores, score
+from segue.evaluation.judging.table import Row, Table
 
 _PRESENT = score(np.ones((10, 10), bool), np.ones((10, 10), bool))
 

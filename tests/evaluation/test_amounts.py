@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from segue.data.case import Case
-from segue.evaluation.amounts import agreements
-from segue.evaluation.metrics import score
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.amounts import agreements
+from segue.evaluation.judging.metrics import score
+from segue.evaluation.judging.table import Row, Table
 
 
 def row(

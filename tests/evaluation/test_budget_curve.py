@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 from segue.errors import BadInput
-from segue.evaluation.budget_curve import BEYOND, BudgetCurve, fit, half_width, patients_for
+from segue.evaluation.comparing.budget_curve import BEYOND, BudgetCurve, fit, half_width, patients_for
 
 A, B, C = 0.9, 0.5, 0.6
 

@@ -13,13 +13,13 @@ from segue.data.dataset import Dataset
 from segue.data.splitting.split import SplitSettings
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation import choose as choosing
-from segue.evaluation.choose import THRESHOLDS, Choice, Grid, choose
-from segue.evaluation.decision import PLAIN, Decision, decide
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import judge, scored
-from segue.evaluation.subject import Subject, subjects
-from segue.evaluation.summary import chosen_by
+from segue.evaluation.judging import choose as choosing
+from segue.evaluation.judging.choose import THRESHOLDS, Choice, Grid, choose
+from segue.evaluation.judging.judge import judge, scored
+from segue.evaluation.judging.subject import Subject, subjects
+from segue.evaluation.judging.summary import chosen_by
+from segue.evaluation.predicting.decision import PLAIN, Decision, decide
+from segue.evaluation.predicting.frame import Frame
 from tests.evaluation import fakes
 from tests.evaluation.fakes import POLYP, THREE, Array, two
 

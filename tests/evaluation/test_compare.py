@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from segue.errors import BadInput
-from segue.evaluation import sentence
-from segue.evaluation.compare import compare
-from segue.evaluation.compared import Comparison, Difference
+from segue.evaluation.comparing import sentence
+from segue.evaluation.comparing.compare import compare
+from segue.evaluation.comparing.compared import Comparison, Difference
+from segue.evaluation.judging.table import Row, Table
 from segue.evaluation.statistics import addressed
-from segue.evaluation.table import Row, Table
 from tests.evaluation import made
 
 DRAWS = 2000

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from segue.data.dataset import Dataset
-from segue.evaluation.corruption import Spoilt, Stressed, stressed, told
-from segue.evaluation.decision import PLAIN
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import judge
-from segue.evaluation.predict import Picture
-from segue.evaluation.subject import Subject, subjects
+from segue.evaluation.judging.judge import judge
+from segue.evaluation.judging.subject import Subject, subjects
+from segue.evaluation.predicting.decision import PLAIN
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture
+from segue.evaluation.stressing.corruption import Spoilt, Stressed, stressed, told
 from segue.executors.local import Ledger
 from segue.variations.corruptions import LEVELS, corruption
 from segue.variations.presets import none

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.decision import Decision, decide, filled, masks, true_masks, without_small
+from segue.evaluation.predicting.decision import Decision, decide, filled, masks, true_masks, without_small
 from tests.evaluation.fakes import POLYP, THREE, Array, two
 
 REGIONS = Target(("whole", "core"), exclusive=False)

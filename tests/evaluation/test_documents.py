@@ -6,10 +6,12 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from segue.evaluation import lesions, metrics, sentence, statistics
-from segue.evaluation.compare import compare
-from segue.evaluation.metrics import METRICS, Scores
-from segue.evaluation.table import COLUMNS, Table
+from segue.evaluation import lesions, statistics
+from segue.evaluation.comparing import sentence
+from segue.evaluation.comparing.compare import compare
+from segue.evaluation.judging import metrics
+from segue.evaluation.judging.metrics import METRICS, Scores
+from segue.evaluation.judging.table import COLUMNS, Table
 from tests.evaluation import made
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from segue.errors import BadInput
-from segue.evaluation import embedding
-from segue.evaluation.embedding import (
+from segue.evaluation.showing import embedding
+from segue.evaluation.showing.embedding import (
     Known,
     alignment,
     collapsed,

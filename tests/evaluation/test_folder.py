@@ -11,10 +11,10 @@ from PIL import Image
 from segue.data import images
 from segue.data.target import Target
 from segue.errors import BadInput, Failed
-from segue.evaluation.decision import Decision, decide
-from segue.evaluation.folder import Written, predict_file, predict_files, predict_folder
-from segue.evaluation.frame import Frame
-from segue.evaluation.predict import predict_array
+from segue.evaluation.predicting.decision import Decision, decide
+from segue.evaluation.predicting.folder import Written, predict_file, predict_files, predict_folder
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import predict_array
 from tests.data import made
 from tests.evaluation.fakes import POLYP, THREE, Array, red, shades, smooth
 

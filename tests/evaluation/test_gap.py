@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from segue.evaluation.gap import gaps
-from segue.evaluation.table import Table
+from segue.evaluation.judging.gap import gaps
+from segue.evaluation.judging.table import Table
 from tests.evaluation import made
 
 

@@ -17,15 +17,15 @@ from segue.data.splitting.split import SplitSettings
 from segue.data.stores.store import Store
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.decision import Decision
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import Judge, judge
-from segue.evaluation.metrics import score
-from segue.evaluation.overlap import overlap
-from segue.evaluation.predict import Picture, predict_array
-from segue.evaluation.subject import Subject, subjects
-from segue.evaluation.summary import chosen_by, summarise
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.judge import Judge, judge
+from segue.evaluation.judging.metrics import score
+from segue.evaluation.judging.overlap import overlap
+from segue.evaluation.judging.subject import Subject, subjects
+from segue.evaluation.judging.summary import chosen_by, summarise
+from segue.evaluation.judging.table import Row, Table
+from segue.evaluation.predicting.decision import Decision
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture, predict_array
 from tests.data import made
 from tests.evaluation import fakes
 from tests.evaluation.fakes import POLYP, Array, mixed, red, shades

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from segue.errors import BadInput
-from segue.evaluation import distances
+from segue.evaluation.judging import distances
+from segue.evaluation.judging.metrics import METRICS, score
 from segue.evaluation.lesions import components
-from segue.evaluation.metrics import METRICS, score
 from tests.evaluation import slow
 
 # A tolerance or distance that lies between the grid's own distances, so that rounding decides nothing.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segue.evaluation.metrics import score
+from segue.evaluation.judging.metrics import score
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

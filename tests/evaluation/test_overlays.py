@@ -9,13 +9,13 @@ import pytest
 
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.decision import Decision
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import judge
-from segue.evaluation.overlays import PREDICTION, TRUTH, legend, overlay
-from segue.evaluation.shown import overlays, picked
-from segue.evaluation.subject import subjects
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.judge import judge
+from segue.evaluation.judging.subject import subjects
+from segue.evaluation.judging.table import Row, Table
+from segue.evaluation.predicting.decision import Decision
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.showing.overlays import PREDICTION, TRUTH, legend, overlay
+from segue.evaluation.showing.shown import overlays, picked
 from segue.report.palette import class_colour, paler
 from tests.evaluation import fakes, made
 from tests.evaluation.fakes import POLYP, THREE, Array, red

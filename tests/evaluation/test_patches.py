@@ -9,9 +9,9 @@ import numpy.typing as npt
 import pytest
 
 from segue.data.target import Target
-from segue.evaluation.frame import Frame, Seen
-from segue.evaluation.predict import predict_tagged
-from segue.evaluation.stack import Stack
+from segue.evaluation.predicting.frame import Frame, Seen
+from segue.evaluation.predicting.predict import predict_tagged
+from segue.evaluation.predicting.stack import Stack
 from segue.variations.padding import Padding
 from tests.evaluation.fakes import POLYP, Array
 from tests.evaluation.test_stack import AS_IT_IS, stack, volume

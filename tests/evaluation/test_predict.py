@@ -9,10 +9,10 @@ import pytest
 
 from segue.data.target import Target
 from segue.errors import BadInput, Failed
-from segue.evaluation.decision import decide
-from segue.evaluation.frame import Frame
-from segue.evaluation.predict import Picture, ahead, picture_of, predict, predict_array
-from segue.evaluation.views import matrices
+from segue.evaluation.predicting.decision import decide
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture, ahead, picture_of, predict, predict_array
+from segue.evaluation.predicting.views import matrices
 from segue.variations.padding import Padding
 from tests.evaluation.fakes import POLYP, THREE, Array, across, black, mixed, red, shades, smooth, two
 

@@ -18,11 +18,11 @@ from segue.data.volumes.grid import Grid
 from segue.data.volumes.placement import Placement
 from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
-from segue.evaluation.decision import Decision, decide, filled, without_small
-from segue.evaluation.folder import Written, predict_file, predict_files, predict_folder
-from segue.evaluation.frame import Frame, Seen
-from segue.evaluation.predict import predict_tagged
-from segue.evaluation.stack import Stack
+from segue.evaluation.predicting.decision import Decision, decide, filled, without_small
+from segue.evaluation.predicting.folder import Written, predict_file, predict_files, predict_folder
+from segue.evaluation.predicting.frame import Frame, Seen
+from segue.evaluation.predicting.predict import predict_tagged
+from segue.evaluation.predicting.stack import Stack
 from tests.data.volumes.test_grid import SPACINGS, WAYS, affine
 from tests.evaluation.fakes import POLYP, THREE, Array, mixed, red, shades, two
 

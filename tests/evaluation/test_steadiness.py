@@ -14,11 +14,11 @@ import pytest
 from segue.data.dataset import Dataset
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import judge
-from segue.evaluation.predict import Picture
-from segue.evaluation.steadiness import Steadiness, followed, steadiness, summarised
-from segue.evaluation.subject import subjects
+from segue.evaluation.judging.judge import judge
+from segue.evaluation.judging.subject import subjects
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture
+from segue.evaluation.stressing.steadiness import Steadiness, followed, steadiness, summarised
 from segue.variations import parse
 from segue.variations.address import Address
 from tests.evaluation import fakes

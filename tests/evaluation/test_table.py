@@ -9,9 +9,9 @@ import pytest
 
 from segue.data.case import Case
 from segue.errors import BadInput
-from segue.evaluation.metrics import METRICS, score
-from segue.evaluation.summary import chosen_by, summarise
-from segue.evaluation.table import COLUMNS, Row, Table
+from segue.evaluation.judging.metrics import METRICS, score
+from segue.evaluation.judging.summary import chosen_by, summarise
+from segue.evaluation.judging.table import COLUMNS, Row, Table
 from tests.evaluation import made
 
 

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from segue.evaluation.decision import decide
-from segue.evaluation.frame import Frame
-from segue.evaluation.predict import predict_array
-from segue.evaluation.tiles import OVERLAP, Blend, Tiling, tiling
+from segue.evaluation.predicting.decision import decide
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import predict_array
+from segue.evaluation.predicting.tiles import OVERLAP, Blend, Tiling, tiling
 from tests.data import made
 from tests.evaluation.fakes import POLYP, THREE, Array, black, red, shades, smooth, two
 
@@ -125,7 +125,7 @@ def test_tiles_know_of_padding() -> None:
 
 
 def test_an_image_of_many_tiles_among_others() -> None:
-    from segue.evaluation.predict import picture_of, predict
+    from segue.evaluation.predicting.predict import picture_of, predict
 
     given = frame(zoom=8)
     several = [picture_of(smooth(*size, seed=size[0]), given) for size in ((480, 640), (30, 40), (300, 500))]

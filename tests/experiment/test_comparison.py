@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from segue.errors import BadInput
-from segue.evaluation.compare import compare
-from segue.evaluation.table import Row, Table
+from segue.evaluation.comparing.compare import compare
+from segue.evaluation.judging.table import Row, Table
 from segue.experiment.comparison import comparison_story
 from segue.report.comparison_page import comparison_page
 from tests.report.folder import rows

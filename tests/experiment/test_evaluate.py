@@ -15,7 +15,7 @@ from segue.data.case import read_table
 from segue.data.dataset import Dataset
 from segue.data.scanning.scan import scan
 from segue.errors import BadInput
-from segue.evaluation.table import Table
+from segue.evaluation.judging.table import Table
 from segue.experiment.compare import compare
 from segue.experiment.evaluate import evaluate
 from segue.experiment.folds import train_folds
@@ -45,7 +45,7 @@ def test_home_is_the_test_part_and_elsewhere_is_all(there: Path, trained: Traine
 def test_validation_in_training_and_evaluate_agree(there: Path, trained: Trained) -> None:
     """One judge: the best epoch's validation number is what evaluate finds on the validation part."""
     done = evaluate(trained.run.folder, "datasets/north", settings=EvaluateSettings(part="validation"))
-    from segue.evaluation.summary import chosen_by
+    from segue.evaluation.judging.summary import chosen_by
 
     assert chosen_by(done.sets[0].table, "dice") == pytest.approx(trained.run.about["validation"]["dice"], abs=1e-12)
 
@@ -262,7 +262,7 @@ def test_folds_judge_every_case_once_and_predict_together(there: Path, tmp_path:
 
 
 def test_an_interrupted_evaluation_goes_on(there: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
-    from segue.evaluation import judge
+    from segue.evaluation.judging import judge
 
     whole = evaluate(trained.run.folder, "datasets/south").sets[0]
     scored, calls = judge.scored, list[str]()
@@ -296,7 +296,7 @@ def test_an_interrupted_evaluation_goes_on(there: Path, trained: Trained, monkey
 def test_other_settings_do_not_take_up_what_was_judged(
     there: Path, trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from segue.evaluation import judge
+    from segue.evaluation.judging import judge
 
     scored, calls = judge.scored, list[str]()
 

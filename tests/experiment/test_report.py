@@ -16,8 +16,8 @@ import pytest
 
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.summary import patient_mean, rows_for, summarise
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.summary import patient_mean, rows_for, summarise
+from segue.evaluation.judging.table import Row, Table
 from segue.experiment.report import report, story
 from segue.experiment.results import estimate, strata
 from segue.report.story import Evaluated

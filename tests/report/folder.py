@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from segue.data.target import Target
-from segue.evaluation.metrics import Scores, score
-from segue.evaluation.overlays import overlay
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.metrics import Scores, score
+from segue.evaluation.judging.table import Row, Table
+from segue.evaluation.showing.overlays import overlay
 from segue.experiment.settings import TrainSettings
 from segue.training.run import Run
 from tests.data.made import scene

@@ -345,7 +345,7 @@ def predict(
 ) -> None:
     """Masks of images, in each image's own geometry."""
     with tell.errors_told(json, debug):
-        from segue.evaluation.decision import Decision
+        from segue.evaluation.predicting.decision import Decision
         from segue.experiment.predict import predict as draw
 
         decision = Decision(threshold=threshold)

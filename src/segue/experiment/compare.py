@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from segue.errors import BadInput, nearest
-from segue.evaluation.compare import compare as compare_tables
-from segue.evaluation.compared import Comparison
-from segue.evaluation.overlays import legend
-from segue.evaluation.table import Table
+from segue.evaluation.comparing.compare import compare as compare_tables
+from segue.evaluation.comparing.compared import Comparison
+from segue.evaluation.judging.table import Table
+from segue.evaluation.showing.overlays import legend
 from segue.experiment import results
 from segue.experiment.comparison import comparison_story
 from segue.experiment.differing import differing

@@ -6,10 +6,10 @@ import math
 from collections.abc import Container, Iterator, Mapping, Sequence
 
 from segue.errors import BadInput
-from segue.evaluation.compared import Comparison, Difference, Group
-from segue.evaluation.metrics import METRICS, Metric
-from segue.evaluation.summary import rows_for
-from segue.evaluation.table import Table
+from segue.evaluation.comparing.compared import Comparison, Difference, Group
+from segue.evaluation.judging.metrics import METRICS, Metric
+from segue.evaluation.judging.summary import rows_for
+from segue.evaluation.judging.table import Table
 from segue.report import comparison_story as told
 from segue.report.page import Estimate
 from segue.report.palette import Colour

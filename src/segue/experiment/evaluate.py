@@ -16,17 +16,17 @@ from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split
 from segue.data.stores.store import Store
 from segue.errors import BadInput
-from segue.evaluation.amounts import Agreement, agreements
-from segue.evaluation.choose import choose
-from segue.evaluation.corruption import Stressed, told
-from segue.evaluation.decision import PLAIN, Decision
-from segue.evaluation.judge import judge
-from segue.evaluation.metrics import METRICS, NOTHING
-from segue.evaluation.shown import overlays, picked
-from segue.evaluation.steadiness import Steady
-from segue.evaluation.subject import Subject, subjects, unique_names
-from segue.evaluation.summary import Summary, summarise
-from segue.evaluation.table import Table
+from segue.evaluation.judging.amounts import Agreement, agreements
+from segue.evaluation.judging.choose import choose
+from segue.evaluation.judging.judge import judge
+from segue.evaluation.judging.metrics import METRICS, NOTHING
+from segue.evaluation.judging.subject import Subject, subjects, unique_names
+from segue.evaluation.judging.summary import Summary, summarise
+from segue.evaluation.judging.table import Table
+from segue.evaluation.predicting.decision import PLAIN, Decision
+from segue.evaluation.showing.shown import overlays, picked
+from segue.evaluation.stressing.corruption import Stressed, told
+from segue.evaluation.stressing.steadiness import Steady
 from segue.executors.local import Ledger
 from segue.experiment import seen
 from segue.experiment.load import Model, load

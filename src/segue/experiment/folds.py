@@ -13,11 +13,11 @@ from typing import Any
 from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split, SplitSettings, split
 from segue.errors import BadInput
-from segue.evaluation.judge import judge
-from segue.evaluation.metrics import METRICS
-from segue.evaluation.subject import subjects
-from segue.evaluation.summary import Summary, summarise
-from segue.evaluation.table import Table
+from segue.evaluation.judging.judge import judge
+from segue.evaluation.judging.metrics import METRICS
+from segue.evaluation.judging.subject import subjects
+from segue.evaluation.judging.summary import Summary, summarise
+from segue.evaluation.judging.table import Table
 from segue.experiment.folder import run_name
 from segue.experiment.load import load
 from segue.experiment.settings import TrainSettings

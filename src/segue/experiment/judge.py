@@ -20,12 +20,12 @@ from segue.data.tree import IMAGES, VOLUMES, Tree, stem, suffix
 from segue.data.volumes import files
 from segue.data.volumes.look import read_mask_on
 from segue.errors import BadInput
-from segue.evaluation.amounts import Agreement, agreements
-from segue.evaluation.judge import scored
-from segue.evaluation.metrics import METRICS, TOLERANCE
-from segue.evaluation.subject import Subject, subjects
-from segue.evaluation.summary import Summary, summarise
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.amounts import Agreement, agreements
+from segue.evaluation.judging.judge import scored
+from segue.evaluation.judging.metrics import METRICS, TOLERANCE
+from segue.evaluation.judging.subject import Subject, subjects
+from segue.evaluation.judging.summary import Summary, summarise
+from segue.evaluation.judging.table import Row, Table
 from segue.executors.progress import Progress
 from segue.files import write_json
 from segue.words import some

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import Judge
-from segue.evaluation.subject import Subject, subjects
-from segue.evaluation.summary import chosen_by, summarise
+from segue.evaluation.judging.judge import Judge
+from segue.evaluation.judging.subject import Subject, subjects
+from segue.evaluation.judging.summary import chosen_by, summarise
+from segue.evaluation.predicting.frame import Frame
 from segue.experiment import assemble
 from segue.experiment.material import Material
 from segue.experiment.predictor import Predictor

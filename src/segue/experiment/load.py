@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from segue import networks
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.frame import Frame
+from segue.evaluation.predicting.frame import Frame
 from segue.experiment.predictor import Predictor
 from segue.losses import probabilities
 from segue.networks.lean import lean

@@ -23,8 +23,8 @@ from segue.data.stores.volumes import VolumeStore
 from segue.data.target import BACKGROUND, Target
 from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
-from segue.evaluation.decision import true_masks
-from segue.evaluation.frame import Seen
+from segue.evaluation.predicting.decision import true_masks
+from segue.evaluation.predicting.frame import Seen
 from segue.experiment.opening import about, alike, demand_own_names, images_of, made, name_of, row, store_of, unmasked
 from segue.experiment.seen import IMAGES, MASKS, Rows, without_copies
 from segue.experiment.seen import rows as seen_rows

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.evaluation.decision import PLAIN, Decision
-from segue.evaluation.folder import Written, predict_folder
+from segue.evaluation.predicting.decision import PLAIN, Decision
+from segue.evaluation.predicting.folder import Written, predict_folder
 from segue.experiment.load import load
 from segue.training.machine import keep_memory
 

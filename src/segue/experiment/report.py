@@ -11,8 +11,8 @@ from typing import Any
 
 from segue.data.case import read_table
 from segue.errors import BadInput
-from segue.evaluation.metrics import FAILED_DICE, NOTHING
-from segue.evaluation.overlays import legend
+from segue.evaluation.judging.metrics import FAILED_DICE, NOTHING
+from segue.evaluation.showing.overlays import legend
 from segue.experiment import results
 from segue.experiment.load import FOLDS
 from segue.experiment.settings import TrainSettings

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from segue.data.target import Target
-from segue.evaluation.amounts import agreements
-from segue.evaluation.decision import Decision
-from segue.evaluation.gap import gaps
-from segue.evaluation.metrics import FAILED_DICE, METRICS
-from segue.evaluation.summary import interval_of_mean, per_patient, rows_for, summarise
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.amounts import agreements
+from segue.evaluation.judging.gap import gaps
+from segue.evaluation.judging.metrics import FAILED_DICE, METRICS
+from segue.evaluation.judging.summary import interval_of_mean, per_patient, rows_for, summarise
+from segue.evaluation.judging.table import Row, Table
+from segue.evaluation.predicting.decision import Decision
 from segue.files import read_json
 from segue.report.page import Estimate, Percent
 from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Spoilt, Steady, Stratum, Subgroup

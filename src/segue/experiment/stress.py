@@ -11,11 +11,11 @@ from typing import Any
 from segue import variations
 from segue.data.case import write_rows
 from segue.errors import BadInput
-from segue.evaluation.corruption import Stressed, stressed
-from segue.evaluation.decision import Decision
-from segue.evaluation.judge import Verdict
-from segue.evaluation.steadiness import Steadiness, Steady, steadiness, summarised
-from segue.evaluation.subject import Subject, unique_names
+from segue.evaluation.judging.judge import Verdict
+from segue.evaluation.judging.subject import Subject, unique_names
+from segue.evaluation.predicting.decision import Decision
+from segue.evaluation.stressing.corruption import Stressed, stressed
+from segue.evaluation.stressing.steadiness import Steadiness, Steady, steadiness, summarised
 from segue.executors.local import Ledger
 from segue.experiment.load import Model
 from segue.experiment.predictor import Predictor

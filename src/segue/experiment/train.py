@@ -13,8 +13,8 @@ import torch
 from segue import networks
 from segue.config import validate
 from segue.errors import Failed
-from segue.evaluation.frame import Frame
-from segue.evaluation.metrics import NOTHING
+from segue.evaluation.judging.metrics import NOTHING
+from segue.evaluation.predicting.frame import Frame
 from segue.experiment import assemble, seen
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
 from segue.experiment.judging import Judges, frame_of

@@ -14,7 +14,7 @@ from pydicom.uid import generate_uid
 from segue.data.target import Target
 from segue.data.volumes import dicom, dicom_seg, files
 from segue.errors import BadInput
-from segue.evaluation.folder import predict_folder
+from segue.evaluation.predicting.folder import predict_folder
 from tests.data.volumes.test_dicom import COLUMNS, ROWS, SLICES, stack, write
 from tests.evaluation.fakes import POLYP, Array, red
 from tests.evaluation.test_stack import frame

@@ -16,7 +16,7 @@ import pytest
 import segue
 from segue.data.volumes import nifti
 from segue.data.volumes.grid import Grid
-from segue.evaluation.folder import predict_folder
+from segue.evaluation.predicting.folder import predict_folder
 from tests.data.volumes import made
 from tests.evaluation.fakes import POLYP, red
 from tests.evaluation.test_stack import frame

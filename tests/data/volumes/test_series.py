@@ -14,7 +14,7 @@ import segue
 from segue.data.dataset import Dataset
 from segue.data.tree import Tree
 from segue.data.volumes import dicom, files, nifti
-from segue.evaluation.inputs import listed, places
+from segue.evaluation.predicting.inputs import listed, places
 from tests.data.volumes.test_dicom import NAMES, SECRET, SLICES, stack, write
 from tests.evaluation.fakes import POLYP
 

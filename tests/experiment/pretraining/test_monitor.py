@@ -16,7 +16,7 @@ from segue.config import validate
 from segue.data.case import Case
 from segue.data.dataset import Dataset
 from segue.errors import Failed
-from segue.evaluation.embedding import Known
+from segue.evaluation.showing.embedding import Known
 from segue.experiment import assemble
 from segue.experiment.pretraining import monitor as room
 from segue.experiment.pretraining import pretrain as verb

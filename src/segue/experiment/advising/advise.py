@@ -10,7 +10,7 @@ from typing import Any
 
 from segue.data.dataset import Dataset, as_dataset
 from segue.errors import BadInput
-from segue.evaluation.budget_curve import FEWEST, RUNS, BudgetCurve, Expected
+from segue.evaluation.comparing.budget_curve import FEWEST, RUNS, BudgetCurve, Expected
 from segue.executors.progress import duration
 from segue.experiment.advising.budgets import curve_of
 from segue.experiment.advising.facts import Beside, Facts

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from segue.errors import BadInput
-from segue.evaluation.budget_curve import FEWEST, BudgetCurve, fit
-from segue.evaluation.metrics import METRICS
-from segue.evaluation.pairing import aligned, paired
-from segue.evaluation.table import Table
+from segue.evaluation.comparing.budget_curve import FEWEST, BudgetCurve, fit
+from segue.evaluation.comparing.pairing import aligned, paired
+from segue.evaluation.judging.metrics import METRICS
+from segue.evaluation.judging.table import Table
 from segue.experiment.advising.facts import Facts
 from segue.experiment.ways import way
 from segue.training.run import Run

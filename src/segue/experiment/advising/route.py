@@ -31,7 +31,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from segue.evaluation.budget_curve import SPREAD, half_width, patients_for
+from segue.evaluation.comparing.budget_curve import SPREAD, half_width, patients_for
 from segue.experiment.advising.facts import Beside, Facts
 from segue.words import count, some
 

@@ -15,7 +15,7 @@ from segue.config import validate
 from segue.data.dataset import Dataset
 from segue.data.pixels import to_channels
 from segue.errors import BadInput
-from segue.evaluation.embedding import (
+from segue.evaluation.showing.embedding import (
     Known,
     alignment,
     effective_rank,

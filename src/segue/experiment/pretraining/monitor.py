@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from segue.errors import Failed
-from segue.evaluation.embedding import alignment, effective_rank, probes, spread, uniformity
+from segue.evaluation.showing.embedding import alignment, effective_rank, probes, spread, uniformity
 from segue.experiment.pretraining.pool import Pool
 from segue.experiment.pretraining.represent import Floats, collapse, known, representations, sample
 from segue.networks import SegmentationNetwork

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from segue.evaluation.embedding import Known, collapsed
+from segue.evaluation.showing.embedding import Known, collapsed
 from segue.experiment.pretraining.pool import Pool, sliced
 from segue.networks import SegmentationNetwork
 from segue.training.batches import Batches, on_device

@@ -18,8 +18,8 @@ from segue.data.case import IGNORE
 from segue.data.geometry import resize_labels, shrink_image
 from segue.data.target import Target
 from segue.errors import BadInput
-from segue.evaluation.decision import masks, true_masks
-from segue.evaluation.subject import Labels
+from segue.evaluation.judging.subject import Labels
+from segue.evaluation.predicting.decision import masks, true_masks
 from segue.report.palette import Colour, class_colour, paler
 
 Bytes = npt.NDArray[np.uint8]

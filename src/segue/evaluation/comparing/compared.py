@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from segue.evaluation.metrics import METRICS
+from segue.evaluation.judging.metrics import METRICS
 
 
 @dataclass(frozen=True)

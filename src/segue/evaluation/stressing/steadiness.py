@@ -22,12 +22,12 @@ from segue.data.geometry import Fit
 from segue.data.target import Target
 from segue.data.volumes.slices import stacked
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import masks, plain_decision, true_masks
-from segue.evaluation.frame import Frame, Levels
-from segue.evaluation.predict import BATCH, Picture, Predictor
-from segue.evaluation.stack import Stack
-from segue.evaluation.subject import Labels, Subject, Truths
-from segue.evaluation.table import Table
+from segue.evaluation.judging.subject import Labels, Subject, Truths
+from segue.evaluation.judging.table import Table
+from segue.evaluation.predicting.decision import masks, plain_decision, true_masks
+from segue.evaluation.predicting.frame import Frame, Levels
+from segue.evaluation.predicting.predict import BATCH, Picture, Predictor
+from segue.evaluation.predicting.stack import Stack
 from segue.executors.progress import Progress
 from segue.variations import warp
 from segue.variations.address import Address

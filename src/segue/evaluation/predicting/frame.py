@@ -18,7 +18,7 @@ from segue.data.geometry import Fit, pyramid
 from segue.data.pixels import to_channels
 from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput, nearest
-from segue.evaluation.views import known_views
+from segue.evaluation.predicting.views import known_views
 from segue.variations.padding import CONSTANT, Padding
 from segue.words import count
 

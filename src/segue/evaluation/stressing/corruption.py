@@ -9,14 +9,14 @@ from typing import Any
 
 from segue.data.geometry import Fit, pyramid
 from segue.data.target import Target
-from segue.evaluation.decision import Decision
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import judge
-from segue.evaluation.predict import Picture, Predictor
-from segue.evaluation.stack import Stack
-from segue.evaluation.subject import Subject
-from segue.evaluation.summary import summarise
-from segue.evaluation.table import Table
+from segue.evaluation.judging.judge import judge
+from segue.evaluation.judging.subject import Subject
+from segue.evaluation.judging.summary import summarise
+from segue.evaluation.judging.table import Table
+from segue.evaluation.predicting.decision import Decision
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture, Predictor
+from segue.evaluation.predicting.stack import Stack
 from segue.executors.local import Ledger, Outcome
 from segue.executors.progress import Progress
 from segue.variations.address import Address

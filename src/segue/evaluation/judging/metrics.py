@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.errors import BadInput, nearest
-from segue.evaluation import distances
-from segue.evaluation.distances import Mask
+from segue.evaluation.judging import distances
+from segue.evaluation.judging.distances import Mask
 from segue.evaluation.lesions import lesions
 
 TOLERANCE = 2.0  # of NSD: millimetres, or pixels where no spacing is known

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from segue.data.case import IGNORE
 from segue.data.target import Target
 from segue.data.volumes.cuts import below, beside, cuts_across, grey, plane, slices_through, steps_of
-from segue.evaluation.overlays import Bytes, overlay
+from segue.evaluation.showing.overlays import Bytes, overlay
 
 WIDTH = 900  # pixels
 

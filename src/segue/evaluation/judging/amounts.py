@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.table import Row, Table
 from segue.words import count
 
 _LIMITS = 1.96  # standard deviations: 95 % of differences that are spread normally

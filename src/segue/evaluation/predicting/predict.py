@@ -20,12 +20,12 @@ import numpy.typing as npt
 from segue.data.geometry import Fit
 from segue.data.target import Target
 from segue.errors import BadInput, Failed
-from segue.evaluation.frame import Frame, Levels
-from segue.evaluation.patches import PatchJob
-from segue.evaluation.probabilities import Maps, Probabilities, both
-from segue.evaluation.stack import Stack, StackJob
-from segue.evaluation.tiles import Blend, tiling
-from segue.evaluation.views import seen_through
+from segue.evaluation.predicting.frame import Frame, Levels
+from segue.evaluation.predicting.patches import PatchJob
+from segue.evaluation.predicting.probabilities import Maps, Probabilities, both
+from segue.evaluation.predicting.stack import Stack, StackJob
+from segue.evaluation.predicting.tiles import Blend, tiling
+from segue.evaluation.predicting.views import seen_through
 from segue.variations.drawn import Drawn
 from segue.variations.opencv import render, restore
 

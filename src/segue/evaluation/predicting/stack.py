@@ -13,9 +13,9 @@ import numpy.typing as npt
 from segue.data.target import Target
 from segue.data.volumes.placement import Placement
 from segue.data.volumes.slices import stacked
-from segue.evaluation.frame import Frame
-from segue.evaluation.probabilities import Maps, Probabilities, both
-from segue.evaluation.tiles import Blend, slice_tiling
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.probabilities import Maps, Probabilities, both
+from segue.evaluation.predicting.tiles import Blend, slice_tiling
 from segue.variations import warp
 from segue.variations.drawn import Drawn
 from segue.variations.opencv import render

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.preparing.propose import STEP
-from segue.evaluation.frame import Frame
+from segue.evaluation.predicting.frame import Frame
 
 OVERLAP = 0.25  # of a tile's side, at least
 WORTH = 1.25  # an image that would be seen less than this times larger is not cut

@@ -12,15 +12,15 @@ from dataclasses import asdict, dataclass, field
 from segue.data.case import Case
 from segue.data.target import Target
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision, masks, true_masks
-from segue.evaluation.frame import Frame
-from segue.evaluation.metrics import TOLERANCE, Scores, score
-from segue.evaluation.overlap import overlap
-from segue.evaluation.predict import Picture, Predictor, ahead, predict_tagged
-from segue.evaluation.probabilities import Probabilities
-from segue.evaluation.stack import Stack
-from segue.evaluation.subject import KEPT, Labels, Subject, Truths, counted, unique_names
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.metrics import TOLERANCE, Scores, score
+from segue.evaluation.judging.overlap import overlap
+from segue.evaluation.judging.subject import KEPT, Labels, Subject, Truths, counted, unique_names
+from segue.evaluation.judging.table import Row, Table
+from segue.evaluation.predicting.decision import PLAIN, Decision, masks, true_masks
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture, Predictor, ahead, predict_tagged
+from segue.evaluation.predicting.probabilities import Probabilities
+from segue.evaluation.predicting.stack import Stack
 from segue.executors.local import Ledger, Outcome
 from segue.executors.progress import Progress
 

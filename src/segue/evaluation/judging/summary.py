@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from segue.evaluation import statistics
-from segue.evaluation.metrics import FAILED_DICE, FAILED_IOU, METRICS, metric_named
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.metrics import FAILED_DICE, FAILED_IOU, METRICS, metric_named
+from segue.evaluation.judging.table import Row, Table
 
 
 @dataclass(frozen=True)

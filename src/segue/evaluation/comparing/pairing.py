@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.errors import BadInput, nearest
-from segue.evaluation.metrics import Metric
-from segue.evaluation.summary import rows_for
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.metrics import Metric
+from segue.evaluation.judging.summary import rows_for
+from segue.evaluation.judging.table import Row, Table
 from segue.words import count, of_all, short, some
 
 Floats = npt.NDArray[np.float64]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
+from segue.evaluation.judging.summary import per_patient, rows_for
+from segue.evaluation.judging.table import Row, Table
 from segue.evaluation.statistics import ALPHA, Spread, addressed, spread_of_mean
-from segue.evaluation.summary import per_patient, rows_for
-from segue.evaluation.table import Row, Table
 
 
 def gaps(home: Table, there: Table, *, of_home: str, of_there: str) -> tuple[str, ...]:

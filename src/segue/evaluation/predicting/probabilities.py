@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.target import Target
-from segue.evaluation.decision import PLAIN, Decision, after, plain_decision
+from segue.evaluation.predicting.decision import PLAIN, Decision, after, plain_decision
 
 Maps = npt.NDArray[np.float32]  # (classes, height, width) or (classes, slice, row, column)
 

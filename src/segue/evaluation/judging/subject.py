@@ -27,9 +27,9 @@ from segue.data.stores.volumes import VolumeStore
 from segue.data.target import Target
 from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
-from segue.evaluation.frame import Frame
-from segue.evaluation.predict import Picture
-from segue.evaluation.stack import Stack
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture
+from segue.evaluation.predicting.stack import Stack
 
 Labels = npt.NDArray[
     np.uint8

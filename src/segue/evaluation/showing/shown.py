@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from segue.data.target import Target
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import predicted
-from segue.evaluation.montage import montage
-from segue.evaluation.overlays import LONG_SIDE, Bytes, overlay
-from segue.evaluation.predict import Predictor
-from segue.evaluation.subject import Subject
-from segue.evaluation.table import Row, Table
+from segue.evaluation.judging.judge import predicted
+from segue.evaluation.judging.subject import Subject
+from segue.evaluation.judging.table import Row, Table
+from segue.evaluation.predicting.decision import PLAIN, Decision
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Predictor
+from segue.evaluation.showing.montage import montage
+from segue.evaluation.showing.overlays import LONG_SIDE, Bytes, overlay
 
 
 def overlays(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from segue.evaluation.metrics import NOTHING, Metric
+from segue.evaluation.judging.metrics import NOTHING, Metric
 from segue.evaluation.statistics import ALPHA
 from segue.words import count, short
 
 if TYPE_CHECKING:
-    from segue.evaluation.compared import Difference
+    from segue.evaluation.comparing.compared import Difference
 
 NEITHER = "nothing found"
 EQUAL = "equal"

@@ -17,13 +17,14 @@ from typing import Any, Literal
 import numpy as np
 
 from segue.errors import BadInput, nearest
-from segue.evaluation import sentence, statistics
-from segue.evaluation.compared import Comparison, Difference, Group, Model
-from segue.evaluation.metrics import METRICS, Metric, metric_named
-from segue.evaluation.pairing import Floats, Key, Paired, Side, aligned, paired
+from segue.evaluation import statistics
+from segue.evaluation.comparing import sentence
+from segue.evaluation.comparing.compared import Comparison, Difference, Group, Model
+from segue.evaluation.comparing.pairing import Floats, Key, Paired, Side, aligned, paired
+from segue.evaluation.judging.metrics import METRICS, Metric, metric_named
+from segue.evaluation.judging.summary import patient_mean, rows_for
+from segue.evaluation.judging.table import Row, Table
 from segue.evaluation.statistics import ALPHA
-from segue.evaluation.summary import patient_mean, rows_for
-from segue.evaluation.table import Row, Table
 from segue.words import count, short, some
 
 Test = Literal["permutation", "wilcoxon"]

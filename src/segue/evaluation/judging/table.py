@@ -14,7 +14,7 @@ from typing import Any
 
 from segue.data.case import Case, read_table, write_rows
 from segue.errors import BadInput
-from segue.evaluation.metrics import NUMBERS, Scores
+from segue.evaluation.judging.metrics import NUMBERS, Scores
 from segue.files import atomic
 
 SEEN = ("", "images", "masks")  # what training has seen of a case: nothing, its image, its mask too

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.target import Target
-from segue.evaluation.frame import Frame
-from segue.evaluation.probabilities import Maps, Probabilities
-from segue.evaluation.stack import WHOLE, Stack, only_foreground
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.probabilities import Maps, Probabilities
+from segue.evaluation.predicting.stack import WHOLE, Stack, only_foreground
 
 OVERLAP = 0.5  # of a window's side, at least
 _SPREAD = 1 / 8  # of a window's side: the standard deviation of what its places count

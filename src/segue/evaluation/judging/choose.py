@@ -19,13 +19,13 @@ from segue.data.splitting.dealing import LEFT_OUT
 from segue.data.splitting.split import Split
 from segue.data.target import Target
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision, filled, masks, parts_of, plain_decision, true_masks
-from segue.evaluation.frame import Frame
-from segue.evaluation.judge import nothing, predicted
-from segue.evaluation.overlap import of_areas
-from segue.evaluation.predict import Predictor
-from segue.evaluation.probabilities import Maps
-from segue.evaluation.subject import Labels, Subject, Truths, counted, unique_names
+from segue.evaluation.judging.judge import nothing, predicted
+from segue.evaluation.judging.overlap import of_areas
+from segue.evaluation.judging.subject import Labels, Subject, Truths, counted, unique_names
+from segue.evaluation.predicting.decision import PLAIN, Decision, filled, masks, parts_of, plain_decision, true_masks
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Predictor
+from segue.evaluation.predicting.probabilities import Maps
 from segue.executors.progress import Progress
 from segue.words import count
 

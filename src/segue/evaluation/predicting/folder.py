@@ -26,12 +26,12 @@ from segue.data.volumes.dicom import about
 from segue.data.volumes.look import read_channels
 from segue.data.volumes.recipe import Floats, Triple, ready
 from segue.errors import BadInput, SegueError
-from segue.evaluation.decision import PLAIN, Decision, masks
-from segue.evaluation.frame import Frame
-from segue.evaluation.inputs import Inputs, listed, others, places
-from segue.evaluation.predict import Picture, Predictor, ahead, picture_of, predict_tagged
-from segue.evaluation.probabilities import Maps, Probabilities
-from segue.evaluation.stack import Stack
+from segue.evaluation.predicting.decision import PLAIN, Decision, masks
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.inputs import Inputs, listed, others, places
+from segue.evaluation.predicting.predict import Picture, Predictor, ahead, picture_of, predict_tagged
+from segue.evaluation.predicting.probabilities import Maps, Probabilities
+from segue.evaluation.predicting.stack import Stack
 from segue.executors.progress import Progress
 from segue.files import atomic
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from segue.evaluation.metrics import CHALLENGE_IOU, Scores
+from segue.evaluation.judging.metrics import CHALLENGE_IOU, Scores
 
 Mask = npt.NDArray[np.bool_]
 

@@ -1,0 +1,1 @@
+"""Tables against each other: pairs, statistics, and a sentence in words."""

@@ -1,0 +1,1 @@
+"""A prediction against its mask: whole cases in their own geometry, their numbers, their table, and what it says."""

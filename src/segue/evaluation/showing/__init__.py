@@ -1,0 +1,1 @@
+"""Cases as pictures, and images as an encoder sees them."""

@@ -1,0 +1,1 @@
+"""How predictions hold up when images are others: varied, and spoilt."""

@@ -175,7 +175,7 @@ class TestBadInput:
         self.refused("did you mean supervised", method="supervized")
         self.refused("dice", loss="dise")
         self.refused("flips", variation="flipz")
-        self.refused("unknown key 'loop.bach': did you mean batch", loop={"bach": 3})
+        self.refused("unknown key 'loop.bach': did you mean loop.batch", loop={"bach": 3})
         self.refused("unet", network={"architecture": "unnet"})
         self.refused("has no split called 'other'", split="other")
 

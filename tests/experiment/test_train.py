@@ -90,6 +90,7 @@ def test_init_starts_from_a_run(there: Path, trained: Trained) -> None:
     run = train("datasets/north", "runs/from-first", init=str(trained.run.folder), say=lines.append, **SMALL).run
     assert any("matched" in line for line in lines)
     assert "matched" in run.about["weights_from"]
+    assert any("the encoder learns at 0.0001, the rest at 0.001" in line for line in lines)
     assert run.config["loop"]["encoder_rate"] == pytest.approx(0.1 * run.config["loop"]["rate"])
 
 

@@ -84,6 +84,11 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
     built, told = assemble.network(settings, material.target, material.channels)
     if told:
         say(told)
+        if settings.loop.encoder_rate != settings.loop.rate:
+            say(
+                f"the encoder learns at {settings.loop.encoder_rate:g}, the rest at {settings.loop.rate:g}; in few steps "
+                f"one rate may do better: --set loop.encoder_rate={settings.loop.rate:g}"
+            )
     about = {
         "asked": json.loads(asked.model_dump_json()),
         "data": material.about(), "beside": material.about_beside(),

@@ -155,7 +155,8 @@ def _data(page: Page, story: RunStory) -> None:
             [short(part.dataset), part.part, part.images, part.patients, part.unknown, *[part.sites] * sites]
             for part in story.parts
         ]
-        section.text("Only train and validation took part in the training.").table(columns, rows)
+        beside = " and, without their masks, images" if any(part.part == "images" for part in story.parts) else ""
+        section.text(f"Only train and validation{beside} took part in the training.").table(columns, rows)
     section.table(
         ("dataset", "split", "how it was made", "its hash"),
         [(Noted(short(one.name), one.folder), one.split, one.how, one.hash) for one in story.datasets],

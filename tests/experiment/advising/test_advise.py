@@ -159,6 +159,15 @@ def test_a_budget_is_advised_as_if_there_were_no_other_masks(tmp_path: Path) -> 
     assert not any("--labels" in command for command in whole.commands)
 
 
+def test_masks_of_validation_are_not_learnt_from(tmp_path: Path) -> None:
+    """A publisher's split may have hundreds of them and no test: still there are eight to learn from."""
+    data = made.dataset(tmp_path / "made", masked(120))
+    split(data, settings=SplitSettings(test=0, validation=0.5))
+    few = segue.advise(data, labels="8", probe=False)
+    assert (few.facts.annotated, few.facts.tested) == (8, 0)
+    assert (few.route.judged, few.route.method) == ("folds", "semi")
+
+
 def test_a_budget_of_what_is_not_split_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="a label budget is of a split's training part"):
         advised(tmp_path, masked(60), labels="2")

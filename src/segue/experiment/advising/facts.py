@@ -39,7 +39,9 @@ class Facts:
                 f"{dataset.folder}: a label budget is of a split's training part, and there is no split",
                 hint=f"segue data split {dataset.folder}",
             )
-        aside = {case.case for case in found.part("train")} - set(found.split.budget(labels))
+        # Who has eight masks to learn from has not four hundred more to choose an epoch by.
+        others = [*found.part("train"), *found.part("validation")]
+        aside = {case.case for case in others} - set(found.split.budget(labels))
         return replace(found, labels=labels, aside=frozenset(aside))
 
     @classmethod

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.few_labels_table import FULL, arm_of, current, mean_dice
+from benchmarks.few_labels_table import FULL, LONGER, arm_of, current, mean_dice
 from segue.report.drawing import STROKES, colour
 
 OUT = Path(__file__).parents[1] / "docs" / "pictures" / "few-labels.png"
+_BESIDE = 3  # panels
 _FEWEST = 3  # points, or there is nothing to see
 
 Group = tuple[str, str, int]
@@ -26,8 +27,10 @@ Points = dict[int, list[float]]  # number of units with masks: a Dice of each se
 def groups() -> dict[Group, dict[str, Points]]:
     found: dict[Group, dict[str, Points]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for row in current():
+        if LONGER in arm_of(row):
+            continue  # more passes than the others of its panel
         group = found[row["data"], row["encoder"], row["passes"]]
-        group[arm_of(row)][units(row)].append(mean_dice(row))
+        group[row["arm"]][units(row)].append(mean_dice(row))
     return {name: arms for name, arms in found.items() if sum(len(points) for points in arms.values()) >= _FEWEST}
 
 
@@ -42,9 +45,12 @@ def draw(found: dict[Group, dict[str, Points]]) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, len(found), figsize=(4.6 * len(found), 3.4), squeeze=False, layout="constrained")
+    rows = -(-len(found) // _BESIDE)
+    figure, axes = plt.subplots(rows, _BESIDE, figsize=(4.6 * _BESIDE, 3.4 * rows), squeeze=False, layout="constrained")
+    for panel in axes.flat[len(found) :]:
+        panel.set_axis_off()
     shades = {arm: number for number, arm in enumerate(sorted({arm for arms in found.values() for arm in arms}))}
-    for panel, ((data, encoder, passes), arms) in zip(axes[0], sorted(found.items()), strict=True):
+    for panel, ((data, encoder, passes), arms) in zip(axes.flat, sorted(found.items()), strict=False):
         for arm, points in sorted(arms.items()):
             number = shades[arm]
             at = sorted(points)

@@ -63,6 +63,7 @@ LESIONS = ("lesions", "lesions_found", "false_lesions")
 # One thread each: two trainings side by side then share two cores without waiting for each other.
 MACHINE = {"threads": 1}
 ENCODERS = ("resnet18", "mobilenet_v2")
+DECODER = (128, 64, 32, 24, 16)
 SLICES = {"size": (128, 128), "variation": "mr"}
 DATA = {
     "acdc": Data("acdc", "acdc", SLICES, ("1", "3", "7", "all"), spacing=(0, 3.125, 3.125)),
@@ -172,7 +173,7 @@ class Asked:
 
     @property
     def network(self) -> dict[str, Any]:
-        sliced = {"encoder": self.encoder, "decoder_channels": (128, 64, 32, 24, 16)}
+        sliced = {"encoder": self.encoder, "decoder_channels": DECODER}
         return dict(DATA[self.data].patches) or sliced
 
     def row(self, arm: str, budget: str) -> str:

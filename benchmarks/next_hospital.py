@@ -27,6 +27,7 @@ from typing import Any
 
 import segue
 from benchmarks.common import RESULTS, machine, shared_data
+from benchmarks.few_labels import DECODER, ENCODERS, MACHINE
 from segue.data.dataset import Dataset
 from segue.experiment.evaluate import Evaluation
 from segue.experiment.settings import EvaluateSettings
@@ -105,8 +106,8 @@ def trained(arm: str, asked: Asked) -> tuple[Path, float]:
     began = time.perf_counter()
     run = segue.train(
         home.folder, asked.folder / "runs" / f"next-{arm}-{asked.seed}-{asked.passes}-{asked.rate:g}", stores=(str(store),),
-        validation="none", machine={"threads": 1}, say=print, progress=True, size=(128, 128),
-        network={"encoder": "resnet18", "decoder_channels": (128, 64, 32, 24, 16)},
+        validation="none", machine=MACHINE, say=print, progress=True, size=(128, 128),
+        network={"encoder": ENCODERS[0], "decoder_channels": DECODER},
         loop={
             "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
             "rate": asked.rate, "encoder_rate": asked.rate,

@@ -10,13 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segue.cli import tell
+from segue.cli.sets import tell_sets, tell_stress
 from segue.words import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from segue.experiment.evaluate import Evaluation
-    from segue.experiment.judge import Judged
     from segue.experiment.predict import Predictions
     from segue.experiment.settings import TrainSettings
 
@@ -173,67 +170,12 @@ def evaluate(
         if json:
             tell.as_json(done.as_json())
             return
-        _tell_sets(done.sets)
-        for one in done.sets:
-            for steady in one.steady:
-                tell.say("", *tell.wrapped(f"{one.name}: {steady.told}."))
-            _tell_spoilt(one)
+        tell_sets(done.sets)
+        tell_stress(done.sets)
         for sentence in done.gaps:
             tell.say("", *tell.wrapped(sentence))
         tell.say("", f"Written: {done.page}")
         tell.next_command(f"segue compare {tell.quoted(run)} ANOTHER-RUN")
-
-
-def _tell_spoilt(one: Evaluation) -> None:
-    if not one.spoilt:
-        return
-    levels = sorted({each.level for each in one.spoilt})
-    several = len({each.class_name for each in one.spoilt}) > 1
-    dice = {(each.corruption, each.class_name, each.level): each.dice for each in one.spoilt}
-    rows = [
-        [kind, *([name] if several else []), *(_number(dice[kind, name, level]) for level in levels)]
-        for kind, name in dict.fromkeys((kind, name) for kind, name, _ in dice)
-    ]
-    tell.say("", f"{one.name}: Dice of images that are spoilt, by level")
-    head = ["", *(["class"] if several else []), *("clean" if not level else str(level) for level in levels)]
-    tell.table(head, rows, right=set(range(len(head) - len(levels), len(head))))
-    tell.say("", *(part for line in one.spoilt_told for part in tell.wrapped(f"{line}.")))
-
-
-def _tell_sets(sets: Sequence[Evaluation | Judged]) -> None:
-    head = ["set", "class", "mean over", "Dice", "95 %", "IoU", "HD95", "failed", "found where none"]
-    rows = []
-    for one in sets:
-        for summary in one.summaries:
-            who = count(summary.present_patients, summary.whom)
-            unit = f" {summary.unit}"
-            name = one.name + (" (trained on)" if summary.seen == "masks" else "")
-            rows.append([
-                name, summary.class_name, who, _number(summary.means["dice"]), _between(summary.intervals["dice"]),
-                _number(summary.means["iou"]),
-                _number(summary.means["hd95"], 1, unit), _percent(summary.failed_dice),
-                f"{_percent(summary.means['found_where_none'])} of {summary.absent}" if summary.absent else "-",
-            ])  # fmt: skip
-    tell.table(head, rows, right={2, 3, 4, 5, 6, 7, 8})
-    tell.say(
-        "", "  Of images that have the class; 95 %: the interval of Dice's mean; failed: Dice below .5; found where none:",
-        "  share of images without it in which it was found all the same.",
-    )  # fmt: skip
-    for one in sets:
-        if one.amounts:
-            tell.say("", f"{one.name}:", *(f"  {line}" for amount in one.amounts for line in tell.wrapped(amount.told)))
-
-
-def _number(value: float, digits: int = 3, unit: str = "") -> str:
-    return "-" if value != value else f"{value:.{digits}f}{unit}"
-
-
-def _between(bounds: tuple[float, float]) -> str:
-    return "-" if bounds[0] != bounds[0] else f"{bounds[0]:.3f} to {bounds[1]:.3f}"
-
-
-def _percent(value: float) -> str:
-    return "-" if value != value else f"{100 * value:.0f} %"
 
 
 def judge(
@@ -254,7 +196,7 @@ def judge(
         if json:
             tell.as_json(done.as_json())
             return
-        _tell_sets([done])
+        tell_sets([done])
         tell.say("", f"Written: {done.folder}")
         tell.next_command(f"segue compare RUN {tell.quoted(out or masks)}")
 

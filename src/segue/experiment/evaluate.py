@@ -145,8 +145,7 @@ def _on(
         say(f"! {dataset.name}: {some(lost)}: hardly found at all; comparing such numbers says nothing")
     asked = Stress(predictor, chosen, verdict, model, decision, where, progress)
     steady = asked.steadiness(settings.vary)
-    with Ledger.open(where / f"{_UNFINISHED}spoilt-{of_what}.jsonl") as ledger:
-        spoilt = asked.spoilt(settings.spoil, ledger)
+    spoilt = asked.spoilt(settings.spoil, where / f"{_UNFINISHED}spoilt-{of_what}.jsonl")
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": _all_seen(chosen), "split": split.hash if split else "",

@@ -62,36 +62,33 @@ class Stress:
         return [pair for pair in zip(self.cases, names, strict=True) if pair[1] not in self.verdict.left_out]
 
     def steadiness(self, variation: str) -> tuple[Steady, ...]:
-        path = self.where / STEADINESS
-        if not variation:
-            path.unlink(missing_ok=True)
-            return ()
-        found = list(
-            steadiness(
+        found: list[Steadiness] = []
+        if variation:
+            found += steadiness(
                 self.predictor, *zip(*self._read, strict=True), frame=self.model.frame, target=self.model.target,
                 variation=variations.parse(variation), threshold=self.decision.threshold, progress=self.progress,
-            )
-        )  # fmt: skip
-        _write(path, Steadiness, found)
+            )  # fmt: skip
+        _keep(self.where / STEADINESS, found)
         return summarised(found, self.verdict.table, variation)
 
-    def spoilt(self, names: Sequence[str], ledger: Ledger) -> tuple[Stressed, ...]:
-        path = self.where / SPOILT
-        if not names:
-            path.unlink(missing_ok=True)
-            return ()
-        found = tuple(
-            stressed(
-                self.predictor, [case for case, _ in self._read],
-                _of_images(names, self.model.frame.voxel), self.verdict.table,
-                frame=self.model.frame, target=self.model.target, decision=self.decision, ledger=ledger,
-                progress=self.progress,
-            )
-        )  # fmt: skip
-        _write(path, Stressed, found)
-        return found
+    def spoilt(self, names: Sequence[str], book: Path) -> tuple[Stressed, ...]:
+        """`book`: by which a test that was interrupted goes on."""
+        found: list[Stressed] = []
+        if names:
+            with Ledger.open(book) as ledger:
+                found += stressed(
+                    self.predictor, [case for case, _ in self._read],
+                    _of_images(names, self.model.frame.voxel), self.verdict.table, frame=self.model.frame,
+                    target=self.model.target, decision=self.decision, ledger=ledger, progress=self.progress,
+                )  # fmt: skip
+        _keep(self.where / SPOILT, found)
+        return tuple(found)
 
 
-def _write(path: Path, kind: type[Any], rows: Sequence[Any]) -> None:
+def _keep(path: Path, rows: Sequence[Any]) -> None:
+    """A table of these; of none, none."""
+    if not rows:
+        path.unlink(missing_ok=True)
+        return
     with atomic(path) as file:
-        write_rows(file, [[each.name for each in fields(kind)], *map(astuple, rows)])
+        write_rows(file, [[each.name for each in fields(rows[0])], *map(astuple, rows)])

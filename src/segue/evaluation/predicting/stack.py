@@ -52,6 +52,12 @@ def only_foreground(target: Target) -> bool:
     return target.exclusive and target.logits == 1
 
 
+def in_the_middle(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
+    """Row and column of a slice that lie at its canvas's first pixel."""
+    down, across = ((have - there) // 2 for have, there in zip(size, canvas, strict=True))
+    return down, across
+
+
 class StackJob:
     def __init__(self, stack: Stack, frame: Frame, target: Target) -> None:
         assert frame.volumes is not None
@@ -60,8 +66,7 @@ class StackJob:
         self.size = (stack.voxels.shape[1], stack.voxels.shape[2])
         self.plan = slice_tiling(self.size, frame)
         self.tile = self.plan.tile
-        down, across = ((have - there) // 2 for have, there in zip(self.size, self.plan.canvas, strict=True))
-        self.corner = (down, across)
+        self.corner = in_the_middle(self.size, self.plan.canvas)
         self.two = only_foreground(target)
         classes = 1 if self.two else len(target.names)
         self.maps = np.empty((classes, len(stack.voxels), *self.size), np.uint16)

@@ -27,7 +27,7 @@ from segue.evaluation.judging.table import Table
 from segue.evaluation.predicting.decision import masks, plain_decision, true_masks
 from segue.evaluation.predicting.frame import Frame, Levels
 from segue.evaluation.predicting.predict import BATCH, Picture, Predictor
-from segue.evaluation.predicting.stack import Stack
+from segue.evaluation.predicting.stack import Stack, in_the_middle
 from segue.executors.progress import Progress
 from segue.variations import warp
 from segue.variations.address import Address
@@ -66,9 +66,7 @@ class Steady:
 
     @property
     def told(self) -> str:
-        rank = (
-            "" if math.isnan(self.rank) else f"; the less steady, the lower its Dice: rank correlation {self.rank:+.2f}"
-        )
+        rank = "" if math.isnan(self.rank) else f"; unsteadiness and Dice have a rank correlation {self.rank:+.2f}"
         return (
             f"{self.class_name}, varied by {self.variation}: unsteady {self.unsteady:.3f}, inconsistency (SIS) "
             f"{self.inconsistency:.3f} over {self.cases:,} cases{rank}"
@@ -179,9 +177,8 @@ def _canvases(
         return
     assert frame.volumes is not None
     labels = given.placement.labels(truth)
-    size = given.voxels.shape[1:3]
-    down, across = ((have - there) // 2 for have, there in zip(size, frame.size, strict=True))
-    onto = warp.at_corner(frame.size, (down, across))
+    size = (given.voxels.shape[1], given.voxels.shape[2])
+    onto = warp.at_corner(frame.size, in_the_middle(size, frame.size))
     for number in range(len(given.voxels)):
         yield [stacked(given.voxels, number, frame.volumes.neighbours)], labels[number], onto
 

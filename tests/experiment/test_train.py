@@ -109,6 +109,16 @@ def test_minutes_become_steps_beforehand(there: Path) -> None:
     assert run.metrics()[-1]["step"] == run.config["loop"]["steps"]
 
 
+def test_looks_become_steps_of_any_method(there: Path) -> None:
+    asked = {"looks": 100, "loop": {"batch": 4}}
+    one = again("runs/looks", **asked).run
+    assert (one.config["looks"], one.config["loop"]["steps"], one.about["looks"]) == (None, 25, 100)
+    two = again("runs/looks-two", method="two-view", **asked).run
+    assert (two.config["loop"]["steps"], two.about["looks"]) == (12, 96)
+    after = again("runs/looks-after", init=str(one.folder), **asked).run
+    assert (after.about["looks"], after.about["looks_before"]) == (100, 100)
+
+
 def test_what_does_not_fit_into_memory_is_cut_into_parts(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from segue.experiment import resolve
 

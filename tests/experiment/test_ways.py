@@ -20,6 +20,8 @@ def run(
     patients: Sequence[str] = ("a", "b"),
     *,
     steps: int = 10,
+    looks: int | None = None,
+    before: int = 0,
     lines: Sequence[dict[str, Any]] = (),
     **asked: Any,
 ) -> Path:
@@ -28,7 +30,7 @@ def run(
     names = [(patient, f"{patient}{place}-{n}") for place, patient in enumerate(patients) for n in range(2)]
     rows = [{"case": case, "dataset": "x", "patient": patient, "site": "", "part": "train"} for patient, case in names]
     judged = {**rows[0], "case": "v", "patient": "v", "part": "validation"}
-    about = {"asked": given, "steps": steps}
+    about = {"asked": given, "steps": steps, **({} if looks is None else {"looks": looks, "looks_before": before})}
     Run.create(folder, config=given, about=about, cases=[*rows, judged], seen=rows).write_metrics(list(lines))
     return folder
 
@@ -100,6 +102,17 @@ def test_other_numbers_of_steps_are_told(tmp_path: Path) -> None:
     (told,) = doubts(known({"one": [one], "more": [more]}))
     assert told.startswith("They took other numbers of steps (10 to 250)")
     assert list(doubts(known({"one": [one], "again": [run(tmp_path / "again")]}))) == []
+
+
+def test_work_is_counted_in_looks_where_all_tell_them(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", steps=100, looks=800)
+    alike = run(tmp_path / "alike", steps=25, looks=820, method="semi")
+    assert list(doubts(known({"one": [one], "alike": [alike]}))) == []
+    more, after = run(tmp_path / "more", steps=100, looks=4000), run(tmp_path / "after", looks=800, before=8000)
+    (told,) = doubts(known({"one": [one], "more": [more], "after": [after]}))
+    assert "(one 800, more 4,000, after 8,800)" in told
+    (told,) = doubts(known({"one": [one], "old": [run(tmp_path / "old", steps=25)]}))
+    assert told.startswith("They took other numbers of steps (25 to 100)")
 
 
 def test_a_side_of_several_budgets_is_told(tmp_path: Path) -> None:

@@ -119,7 +119,12 @@ def _tell_scan(found: Scan, debug: bool) -> None:
         return
     tell.say(f"Written: {found.dataset.folder}")
     if not found.labelled:
+        folder = tell.quoted(found.dataset.folder)
         tell.next_command(f"segue predict RUN {tell.quoted(found.root)}")
+        tell.say(
+            f"      segue train --data DATASET-WITH-MASKS --method semi --unlabelled {folder}",
+            f"      segue pretrain --data {folder}",
+        )
         return
     tell.next_command(f"segue data explore {tell.quoted(found.dataset.folder)}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -66,6 +67,7 @@ def pretrain(
     ] = None,
     minutes: tell.Minutes = None,
     epochs: Annotated[float | None, typer.Option(help="Or: passes over the images.")] = None,
+    looks: tell.Looks = None,
     architecture: Annotated[
         str | None, typer.Option(help="As in training later; see `segue networks`.", show_default="unet")
     ] = None,
@@ -91,18 +93,19 @@ def pretrain(
 ) -> None:
     """Train an encoder on images without masks. The same command again goes on where it was."""
     with tell.errors_told(json, debug):
-        from segue.executors.progress import duration
-        from segue.experiment.pretraining.pretrain import pretrain as learn
         from segue.experiment.settings import PretrainSettings
-        from segue.experiment.telling import watched
 
         given = {
             "data": data, "method": method, "contrast.positives": positives, "minutes": minutes, "epochs": epochs,
-            "network.architecture": architecture, "network.encoder": encoder, "network.weights": weights, "init": init,
-            "size": size, "variation": variation, "loop.rate": rate, "loop.batch": batch, "loop.seed": seed,
+            "looks": looks, "network.architecture": architecture, "network.encoder": encoder, "network.weights": weights,
+            "init": init, "size": size, "variation": variation, "loop.rate": rate, "loop.batch": batch, "loop.seed": seed,
             "machine.devices": devices,
         }  # fmt: skip
-        asked = tell.asked(PretrainSettings, config, given, settings)
+        asked = tell.asked(PretrainSettings, config, given, settings)  # before all that a training needs is read
+        from segue.executors.progress import duration
+        from segue.experiment.pretraining.pretrain import pretrain as learn
+        from segue.experiment.telling import watched
+
         done = learn(
             out=out, settings=asked, fresh=fresh, track=track or [], progress=not json,
             say=(lambda line: None) if json else tell.say,
@@ -117,9 +120,16 @@ def pretrain(
         tell.say(f"{count(about['steps'], 'step')}{took}; {watched(about['watched'])}")
         tell.say(f"Written: {folder}")
         tell.next_command(f"segue embed {tell.quoted(folder)} --on {tell.quoted(asked.data[0])}")
-        tell.say(
-            f"      segue train --data {tell.quoted(asked.data[0])} --labels 5 --init {tell.quoted(folder)} --out runs/after"
-        )
+        tell.say(f"      {_begun_from(folder, asked.data)}")
+
+
+def _begun_from(run: Path, looked_at: Sequence[Path | str]) -> str:
+    """Of the datasets that were looked at, one that has masks; it may be that none has."""
+    from segue.data.dataset import Dataset
+
+    masked = next((one for one in looked_at if any(case.labelled for case in Dataset.open(one).cases)), None)
+    data = "DATASET-WITH-MASKS" if masked is None else tell.quoted(masked)
+    return f"segue train --data {data} --init {tell.quoted(run)} --out runs/after"
 
 
 def embed(
@@ -140,11 +150,14 @@ def embed(
         tell.say(
             f"{done.images:,} images",
             *(f"  {name.replace('_', ' ')} {value:.2f}" for name, value in done.numbers.items()),
+            *(
+                f"  {one.what} told by neighbours {one.accuracy:.2f} (chance {one.chance:.2f})"
+                for one in done.guesses
+                if one.n
+            ),
         )
         tell.say(f"Written: {done.page}")
-        tell.next_command(
-            f"segue train --data {tell.quoted(on[0])} --labels 5 --init {tell.quoted(run)} --out runs/after"
-        )
+        tell.next_command(_begun_from(run, on))
 
 
 def release(

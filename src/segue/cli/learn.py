@@ -34,6 +34,7 @@ def train(
     draw: Annotated[int | None, typer.Option(help="Of a budget, which patients: others for each number.")] = None,
     minutes: tell.Minutes = None,
     epochs: Annotated[float | None, typer.Option(help="Or: passes over the training images.")] = None,
+    looks: tell.Looks = None,
     architecture: Annotated[str | None, typer.Option(help="See `segue networks`.", show_default="unet")] = None,
     encoder: Annotated[str | None, typer.Option(help="See `segue networks`.", show_default="resnet18")] = None,
     weights: Annotated[
@@ -72,18 +73,19 @@ def train(
 ) -> None:
     """Train a network. The same command again goes on where it was."""
     with tell.errors_told(json, debug):
-        from segue.executors.progress import duration
         from segue.experiment.settings import TrainSettings
-        from segue.experiment.train import train as learn
 
         given = {
-            "data": data, "labels": labels, "draw": draw, "minutes": minutes, "epochs": epochs,
+            "data": data, "labels": labels, "draw": draw, "minutes": minutes, "epochs": epochs, "looks": looks,
             "network.architecture": architecture, "network.encoder": encoder, "network.weights": weights, "init": init,
             "size": size, "variation": variation, "loss": loss, "method": method, "unlabelled": unlabelled,
             "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
             "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip
-        asked = tell.asked(TrainSettings, config, given, settings)
+        asked = tell.asked(TrainSettings, config, given, settings)  # before all that a training needs is read
+        from segue.executors.progress import duration
+        from segue.experiment.train import train as learn
+
         if folds is not None:
             _train_folds(asked, folds, out, fresh, track or [], json)
             return

@@ -36,6 +36,10 @@ Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Se
 
 # Of what trains, with masks or without; each None where nobody says.
 Minutes = Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")]
+Looks = Annotated[
+    int | None,
+    typer.Option(help="Or: so many images looked at, each view one; of any method and machine the same work."),
+]
 Seed = Annotated[int | None, typer.Option(help="Another seed, another run.", show_default="0")]
 Devices = Annotated[int | None, typer.Option(help="Processes that share a batch.", show_default="1")]
 Track = Annotated[

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +50,7 @@ class Spread:
         if math.isnan(self.error):
             return math.nan, math.nan
         tail = (1 - level) / 2
-        stretch = stats.t.ppf(1 - tail, self.freedom) / special.ndtri(1 - tail) if self.error else 1.0
+        stretch = special.stdtrit(self.freedom, 1 - tail) / special.ndtri(1 - tail) if self.error else 1.0
         low, high = np.quantile(self.draws, (tail, 1 - tail)) * stretch
         return self.estimate + float(low), self.estimate + float(high)
 
@@ -59,7 +59,7 @@ class Spread:
         """Two-sided, of Student's t; what tells of runs, too few to be permuted."""
         if not self.error:
             return 1.0 if self.estimate == 0 else 0.0
-        return float(2 * stats.t.sf(abs(self.estimate) / self.error, self.freedom))
+        return float(2 * special.stdtr(self.freedom, -abs(self.estimate) / self.error))
 
 
 def spread_of_mean(values: npt.ArrayLike, numbers: np.random.Generator, *, draws: int = DRAWS) -> Spread:
@@ -168,7 +168,7 @@ def wilcoxon(differences: npt.ArrayLike) -> float:
     given = _differing(differences)
     if not len(given):
         return 1.0
-    ranks = stats.rankdata(np.abs(given))
+    ranks = _ranks(np.abs(given))
     plus, total = float(ranks[given > 0].sum()), float(ranks.sum())
     extreme = max(plus, total - plus)
     if len(given) > _RANKS_UP_TO:
@@ -207,7 +207,7 @@ def rank_biserial(differences: npt.ArrayLike) -> float:
     given = _differing(differences)
     if not len(given):
         return 0.0
-    ranks = stats.rankdata(np.abs(given))
+    ranks = _ranks(np.abs(given))
     return float((ranks * np.sign(given)).sum() / ranks.sum())
 
 
@@ -231,7 +231,7 @@ def needed(difference: float, deviation: float, *, of_runs: float = 0.0, alpha: 
         return None
     count = float(least)
     for _ in range(100):
-        both = stats.t.ppf(1 - alpha / 2, count - 1) + stats.t.ppf(POWER, count - 1)
+        both = special.stdtrit(count - 1, 1 - alpha / 2) + special.stdtrit(count - 1, POWER)
         left = (difference / both) ** 2 - of_runs
         if left <= 0:
             return None
@@ -246,3 +246,11 @@ def _differing(differences: npt.ArrayLike) -> Floats:
     given: Floats = np.round(np.asarray(differences, float), _DIGITS)
     differing: Floats = given[given != 0]
     return differing
+
+
+def _ranks(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """From 1; those that are equal share the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    found: npt.NDArray[np.float64] = (last - (counts - 1) / 2)[inverse]
+    return found

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 
 from segue.errors import BadInput
 from segue.evaluation.comparing.compared import Comparison, Difference, Group
+from segue.evaluation.comparing.sentence import MORE
 from segue.evaluation.judging.metrics import METRICS, Metric
 from segue.evaluation.judging.summary import rows_for
 from segue.evaluation.judging.table import Table
@@ -125,10 +126,15 @@ def _pair(found: Difference, metric: Metric, values: Mapping[str, Values], pictu
         side=found.side, reference=found.reference,
         difference=Estimate(found.difference) if math.isnan(low) else Estimate(found.difference, low, high),
         p=found.p, p_adjusted=found.p_adjusted, p_wilcoxon=found.p_wilcoxon, rank_biserial=found.rank_biserial,
-        standardised=found.standardised, verdict=found.verdict, sentence=found.sentence, differences=found.differences,
+        standardised=found.standardised, verdict=_verdict(found), sentence=found.sentence, differences=found.differences,
         side_loses=tuple(_lost(side, reference, metric, pictures.get(found.side, {}))),
         reference_loses=tuple(_lost(reference, side, metric, pictures.get(found.reference, {}))),
     )  # fmt: skip
+
+
+def _verdict(found: Difference) -> str:
+    """To be read without the difference beside it."""
+    return f"{'better' if found.better else 'worse'}, {MORE}" if found.verdict == MORE else found.verdict
 
 
 def _lost(own: Values, others: Values, metric: Metric, pictures: Mapping[str, str]) -> list[told.Lost]:

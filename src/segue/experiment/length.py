@@ -1,10 +1,11 @@
-"""How long a run is: passes, minutes or steps become steps, and epochs become what lies between two judgements."""
+"""How long a run is: looks, passes, minutes or steps become steps, and epochs become what lies between two judgements."""
 
 from __future__ import annotations
 
 import math
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
@@ -26,6 +27,9 @@ class Lasting(Protocol):
     """Settings of anything that trains."""
 
     @property
+    def looks(self) -> int | None: ...
+
+    @property
     def epochs(self) -> float | None: ...
 
     @property
@@ -43,11 +47,25 @@ class Lasting(Protocol):
 S = TypeVar("S", bound=Lasting)
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Of a step on average, or of a whole run."""
+
+    seconds: float
+    looks: float  # at images, each view one
+
+
 def demand_one_length(settings: Lasting) -> None:
-    given = [name for name in ("epochs", "minutes") if getattr(settings, name) is not None]
+    given = [name for name in ("looks", "epochs", "minutes") if getattr(settings, name) is not None]
     given += ["loop.steps"] if settings.loop.steps != "auto" else []
     if len(given) > 1:
         raise BadInput(f"{' and '.join(given)} are both given: how long to train is said once")
+
+
+def looks_before(init: str) -> int:
+    """Of the run that one begins from, and of those before it; of weights without a run nobody knows."""
+    run = Run.behind(init) if init else None
+    return 0 if run is None else int(run.about.get("looks", 0)) + int(run.about.get("looks_before", 0))
 
 
 def endless(settings: S) -> S:
@@ -61,8 +79,8 @@ def nowhere() -> Run:
     return Run(Path(tempfile.gettempdir()))
 
 
-def step_seconds(loop: Loop) -> float:
-    """A few steps, of which the first does not count."""
+def step_cost(loop: Loop) -> Cost:
+    """By a few steps, of which the first does not count."""
     cuts = loop.settings.accumulate
     parcels = loop.batches.loader(range((_TIMED + 1) * cuts), 0)
     taken = []
@@ -71,27 +89,32 @@ def step_seconds(loop: Loop) -> float:
         loop.one_step([next(parcels) for _ in range(cuts)])
         loop.step += 1
         taken.append(time.perf_counter() - start)
-    return min(taken[1:])
+    return Cost(min(taken[1:]), loop.batches.looks(cuts))
 
 
 def with_length(
-    settings: S, examples: int, per_step: float, judge_seconds: float, *, judgements: int = _JUDGEMENTS
-) -> tuple[S, float]:
-    """The settings with steps, and the seconds that these will take."""
+    settings: S, examples: int, each: Cost, judge_seconds: float, *, judgements: int = _JUDGEMENTS
+) -> tuple[S, Cost]:
+    """The settings with steps, and what these will cost. `each`: a step of one process."""
     loop = settings.loop
     images = int(loop.batch) * loop.accumulate * settings.machine.devices
+    looks = each.looks * settings.machine.devices
     one_pass = math.ceil(examples / images)
     if settings.minutes is not None:
         seconds = 60 * settings.minutes
         if judge_seconds:
             judgements = max(2, min(judgements, math.floor(_FOR_JUDGING * seconds / judge_seconds)))
-        steps = max(2, math.floor((seconds - judgements * judge_seconds) / per_step))
+        steps = max(2, math.floor((seconds - judgements * judge_seconds) / each.seconds))
+    elif settings.looks is not None:
+        steps = max(2, round(settings.looks / looks))
     elif settings.epochs is not None:
         steps = math.ceil(settings.epochs * examples / images)
     else:
         steps = min(_MOST, max(_FEWEST, _PASSES * one_pass))
     loop = loop.resolve(steps=steps)
     loop = loop.resolve(epoch_steps=min(int(loop.steps), max(one_pass, math.ceil(int(loop.steps) / judgements))))
-    expected = int(loop.steps) * per_step + math.ceil(int(loop.steps) / int(loop.epoch_steps)) * judge_seconds
-    # What was asked for in passes or minutes now stands in steps; asked again, it would be two lengths.
-    return settings.model_copy(update={"loop": loop, "epochs": None, "minutes": None}), expected
+    expected = int(loop.steps) * each.seconds + math.ceil(int(loop.steps) / int(loop.epoch_steps)) * judge_seconds
+    # What was asked for in looks, passes or minutes now stands in steps; asked again, it would be two lengths.
+    return settings.model_copy(update={"loop": loop, "looks": None, "epochs": None, "minutes": None}), Cost(
+        expected, int(loop.steps) * looks
+    )

@@ -13,7 +13,7 @@ from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.canvas import with_canvas
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.length import demand_one_length, endless, nowhere, step_seconds, with_length
+from segue.experiment.length import Cost, demand_one_length, endless, nowhere, step_cost, with_length
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
@@ -34,7 +34,7 @@ _JUDGED = 8  # cases that the probe takes
 @dataclass(frozen=True)
 class Resolved:
     settings: TrainSettings
-    seconds: float  # what it will take, as far as the probe can tell
+    cost: Cost  # as far as the probe can tell
     finder: Found | None
 
 
@@ -56,9 +56,9 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
         finder = find_rate(_trial(_rated(found, 1.0, started), material)[0])
         say(f"learning rate {finder.proposal:g}, by trial")
     found = _rated(found, finder.proposal if finder else float(loop.rate), started)
-    per_step, judge_seconds = _timed(found, material)
-    settled, seconds = with_length(found, len(material.train), per_step, judge_seconds)
-    return Resolved(settled, seconds, finder)
+    each, judge_seconds = _timed(found, material)
+    settled, cost = with_length(found, len(material.train), each, judge_seconds)
+    return Resolved(settled, cost, finder)
 
 
 def _fitting(
@@ -153,21 +153,25 @@ def _trial(settings: TrainSettings, material: Material) -> tuple[Loop, Segmentat
     return loop, built
 
 
-def _timed(settings: TrainSettings, material: Material) -> tuple[float, float]:
-    """Seconds of a step, as they are on average, and of a judgement."""
+def _timed(settings: TrainSettings, material: Material) -> tuple[Cost, float]:
+    """What a step costs on average, and the seconds of a judgement."""
     with untouched_randomness():
-        step, built = _step_timed(settings, material)
+        each, built = _step_timed(settings, material)
         if settings.method == "semi":
             semi = settings.semi.model_copy(update={"warm": 0.0, "ramp": 0.0, "fitted": 0.0})
             whole, _ = _step_timed(settings.model_copy(update={"semi": semi}), material)
-            step = settings.semi.warm * step + (1 - settings.semi.warm) * whole
+            warm, later = settings.semi.warm, 1 - settings.semi.warm
+            each = Cost(
+                warm * each.seconds + later * whole.seconds,
+                warm * each.looks + later * whole.looks,
+            )
         judges = Judges.of(settings, material, frame_of(settings, material, built))
         few = min(_JUDGED, material.validates)
         judging = judges.seconds(built, few) * material.validates / few if few else 0.0
-    return step, judging
+    return each, judging
 
 
-def _step_timed(settings: TrainSettings, material: Material) -> tuple[float, SegmentationNetwork]:
-    """Seconds of a step at the very beginning, and the network that took it."""
+def _step_timed(settings: TrainSettings, material: Material) -> tuple[Cost, SegmentationNetwork]:
+    """What a step costs at the very beginning, and the network that took it."""
     loop, built = _trial(settings, material)
-    return step_seconds(loop), built
+    return step_cost(loop), built

@@ -13,7 +13,7 @@ from segue.data.case import Case, read_table
 from segue.data.copies.leaks import between
 from segue.data.dataset import CARD, Dataset
 from segue.errors import BadInput
-from segue.training.run import ABOUT, SEEN, Run
+from segue.training.run import SEEN, Run
 
 MASKS, IMAGES = "masks", "images"
 Rows = list[dict[str, str]]
@@ -33,9 +33,8 @@ def inherited(*starts: str) -> Rows:
     found: Rows = []
     for start in filter(None, starts):
         path = Path(start).resolve()
-        folder = path.parent.parent if path.suffix == ".safetensors" else path
-        if (folder / ABOUT).is_file():
-            found += Run.open(folder).seen()
+        if (run := Run.behind(start)) is not None:
+            found += run.seen()
         elif path.suffix == ".safetensors" and (path.parent / SEEN).is_file():
             found += read_table(path.parent / SEEN)
     return found

@@ -57,8 +57,11 @@ class TrainSettings(Settings):
     padding: Literal["constant", "reflect", "ignore"] = "constant"
     neighbours: Annotated[int, Field(ge=0, le=8)] = 0  # volumes: slices on either side that are seen as channels
     balance: Annotated[float, Field(gt=0, lt=1)] | None = None  # share of images with foreground in a batch
-    epochs: Positive | None = None  # passes over the training cases; or loop.steps; or minutes
-    minutes: Positive | None = None  # turned into steps before the first one
+    # How long, one of: passes over the training cases; images that are looked at, each view one; minutes, which are turned
+    # into steps before the first one; loop.steps.
+    epochs: Positive | None = None
+    looks: Annotated[int, Field(ge=1)] | None = None
+    minutes: Positive | None = None
     select: Literal["dice", "iou"] = "dice"
 
     loop: LoopSettings = LoopSettings()
@@ -90,6 +93,7 @@ class PretrainSettings(Settings):
     padding: Literal["constant", "reflect", "ignore"] = "constant"
     neighbours: Annotated[int, Field(ge=0, le=8)] = 0
     epochs: Positive | None = None
+    looks: Annotated[int, Field(ge=1)] | None = None
     minutes: Positive | None = None
 
     loop: LoopSettings = LoopSettings()

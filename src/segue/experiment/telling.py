@@ -1,4 +1,4 @@
-"""The line that moves while a network learns, and a line an epoch that stays."""
+"""The line that moves while a network learns, and a line an epoch that stays, where epochs take their time."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from segue.words import count
 Say = Callable[[str], None]
 
 _LOG_SECONDS = 30.0
+_EPOCH_SECONDS = 2.0  # between two lines that stay
 _TOLD = " told by neighbours"
 
 
@@ -28,11 +29,12 @@ class ProgressLine:
         self.told = told
         self._live = sys.stderr.isatty()
         self._began: tuple[float, int] | None = None
-        self._last = 0.0
+        self._last = self._stayed = 0.0
         self._smooth = 0.0
+        self._steps = 0
 
     def step(self, step: int, steps: int, loss: float) -> None:
-        now = time.monotonic()
+        now, self._steps = time.monotonic(), steps
         if self._began is None:
             self._began = now, step
             self._smooth = loss
@@ -46,10 +48,14 @@ class ProgressLine:
         self._write(f"step {step:,}/{steps:,}  loss {self._smooth:.3f}{left}", stays=False)
 
     def epoch(self, line: dict[str, Any]) -> None:
-        told = f"epoch {line['epoch']:>3}  step {line['step']:>6,}  loss {line['loss']:.3f}"
+        told = f"epoch {line['epoch']:>3}  step {line['step']:>6,}  loss {line['loss']:.3f} on average"
         if "validation" in line:
             told += f"  {self.told(line['validation'])}"
-        self._write(told, stays=True)
+        now = time.monotonic()
+        stays = now - self._stayed > _EPOCH_SECONDS or line["step"] == self._steps
+        if stays or self._live:
+            self._write(told, stays=stays)
+        self._stayed = now if stays else self._stayed
 
     def close(self) -> None:
         if self._live:

@@ -18,14 +18,14 @@ from segue.evaluation.predicting.frame import Frame
 from segue.experiment import assemble, seen
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.length import TRYING
+from segue.experiment.length import TRYING, Cost, looks_before
 from segue.experiment.material import Material, gather
 from segue.experiment.pretraining.transfer import settle
 from segue.experiment.report import passes
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine, Say, chosen_by, silent, told_machine
-from segue.report.run_warnings import HARDLY, often, unfitted
+from segue.report.run_warnings import hardly, unfitted
 from segue.training.devices import fabric_of
 from segue.training.loop import Loop, Watcher
 from segue.training.run import Run
@@ -97,7 +97,7 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
         "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()),
         "train": len(material.train), "images": len(material.images), "validation_cases": material.validates,
-        "weights_from": told,
+        "weights_from": told, "looks_before": looks_before(asked.init),
     }  # fmt: skip
     run = Run.create(
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table(),
@@ -105,15 +105,14 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
     )  # fmt: skip
     if found.finder is not None:
         found.finder.save(folder / "rate-finder.csv")
-    for line in _outline(settings, material, about["parameters"], found.seconds):
+    for line in _outline(settings, material, about["parameters"], found.cost):
         say(line)
-    each = passes(run.config, about)
-    if each < HARDLY and not told:
-        say(f"! each image with a mask will be seen {often(each)}: hardly any training for a network from nothing")
+    if not told and (often := hardly(passes(run.config, about), int(settings.loop.steps))):
+        say(f"! each image with a mask will be seen {often}: hardly any training for a network from nothing")
     return run
 
 
-def _outline(settings: TrainSettings, material: Material, parameters: int, seconds: float) -> tuple[str, str]:
+def _outline(settings: TrainSettings, material: Material, parameters: int, cost: Cost) -> tuple[str, str]:
     from segue.executors.progress import duration
 
     loop, machine = settings.loop, told_machine(settings.machine)
@@ -121,7 +120,8 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, secon
     return (
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
         f"{size} {'voxels' if material.patches else 'px (height x width)'}",
-        f"{_counted(material)}; {count(int(loop.steps), 'step')} of {loop.batch} on {machine}: {duration(seconds)} or so",
+        f"{_counted(material)}; {count(int(loop.steps), 'step')} of {loop.batch}, {count(round(cost.looks), 'look')} in all, "
+        f"on {machine}: {duration(cost.seconds)} or so",
     )
 
 
@@ -172,7 +172,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
             followed = any("sure" in line for line in loop.lines)
             for head, told in unfitted(loop.lines[-1].get("fitted", 0.0), followed=followed):
                 say(f"! {head[0].lower()}{head[1:]} {told}")
-        run.finish(steps=loop.step, best_epoch=best["epoch"], validation=best.get("validation", {}))
+        run.finish(steps=loop.step, looks=loop.looks, best_epoch=best["epoch"], validation=best.get("validation", {}))
 
 
 def _too_large(settings: TrainSettings) -> Failed:

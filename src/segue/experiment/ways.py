@@ -11,11 +11,22 @@ from pathlib import Path
 from segue.experiment.differing import read
 from segue.report.comparison_story import Learnt
 from segue.training.run import CONFIG, Run
+from segue.words import short
 
 _BUDGET = ("data", "labels", "draw", "loop.seed")
-_LENGTH = ("minutes", "epochs", "loop.steps", "loop.epoch_steps", "loop.batch", "loop.accumulate", "loop.save_minutes")
+_LENGTH = (
+    "minutes",
+    "epochs",
+    "looks",
+    "loop.steps",
+    "loop.epoch_steps",
+    "loop.batch",
+    "loop.accumulate",
+    "loop.save_minutes",
+)
 _ASIDE = (*_BUDGET, *_LENGTH, "machine.", "stores", "validation", "select")
 _NOTHING = ("null", "[]")
+_ALIKE = 1.1  # times as many looks are as many
 
 
 def way(run: Run) -> dict[str, str]:
@@ -81,12 +92,7 @@ def learnt(sides: Mapping[str, Sequence[Known]]) -> dict[str, Learnt]:
 
 def doubts(sides: Mapping[str, Sequence[Known]]) -> Iterator[str]:
     """What makes it another comparison than was meant, perhaps."""
-    steps = {int(one.run.about.get("steps", 0)) for runs in sides.values() for one in runs} - {0}
-    if len(steps) > 1:
-        yield (
-            f"They took other numbers of steps ({min(steps):,} to {max(steps):,}): what differs may be no more than how long "
-            "each has learnt."
-        )
+    yield from _unequal(sides)
     for side, runs in sides.items():
         budgets = sorted({one.units for one in runs})
         if len(budgets) > 1:
@@ -95,6 +101,33 @@ def doubts(sides: Mapping[str, Sequence[Known]]) -> Iterator[str]:
         if lost := sum(one.never_followed for one in runs):
             which = "it" if len(runs) == 1 else f"{lost:,} of its {len(runs):,} runs"
             yield f"{side}: {which} never followed an image without a mask, for want of steps: that is masks alone."
+
+
+def _unequal(sides: Mapping[str, Sequence[Known]]) -> Iterator[str]:
+    """A step of one method is not a step of another: work is counted in looks."""
+    looks, steps = _most(sides, "looks", "looks_before"), _most(sides, "steps")
+    if len(looks) == len(sides):
+        if max(looks.values()) > _ALIKE * min(looks.values()):
+            told = ", ".join(f"{short(side)} {count:,}" for side, count in looks.items())
+            yield (
+                f"They looked at other numbers of images, each view one, with what they began from ({told}): what differs may "
+                "be no more than the work that went into each. --looks makes it the same for any method."
+            )
+    elif len(set(steps.values())) > 1:
+        yield (
+            f"They took other numbers of steps ({min(steps.values()):,} to {max(steps.values()):,}): what differs may be no "
+            "more than how long each has learnt."
+        )
+
+
+def _most(sides: Mapping[str, Sequence[Known]], what: str, more: str = "") -> dict[str, int]:
+    """Of the runs of each side that tell it."""
+    told = {side: [one.run.about for one in runs if what in one.run.about] for side, runs in sides.items()}
+    return {
+        side: max(int(about[what]) + int(about.get(more, 0)) for about in several)
+        for side, several in told.items()
+        if several
+    }
 
 
 def _names(ways: Sequence[Mapping[str, str]]) -> list[str]:

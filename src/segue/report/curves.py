@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
 Values = Sequence[float]  # one that is not a number is a gap
 _APART = 40  # points, up to which each is shown
+_ROOM = 0.05  # of an axis, for a number
 
 
 def losses(steps: Values, series: Mapping[str, Values], rates: Values = (), *, best: float | None = None) -> str:
@@ -99,7 +101,8 @@ def by_masks(lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, 
                     (count, count), (value - spread, value + spread), color=colour(number), linewidth=1.4, alpha=0.6
                 )
         axes.set_xscale("log")
-        axes.set_xticks(ticks, [f"{count:,}" for count in ticks])
+        told = _with_room(ticks)
+        axes.set_xticks(ticks, [f"{count:,}" if count in told else "" for count in ticks])
         axes.set_xticks([], minor=True)
         axes.margins(x=0.08)
         axes.set_xlabel(x)
@@ -108,6 +111,16 @@ def by_masks(lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, 
             legend_above(axes, names)
 
     return drawing(draw, height=3.7)
+
+
+def _with_room(ticks: Sequence[int]) -> list[int]:
+    """On an axis of logarithms, those whose numbers do not run into each other; the last one always."""
+    least = _ROOM * math.log(ticks[-1] / ticks[0])
+    told = [ticks[-1]]
+    for count in reversed(ticks):
+        if math.log(told[0] / count) > least:
+            told = [count, *told]
+    return told
 
 
 def spoilt(levels: Values, series: Mapping[str, Values], *, y: str) -> str:

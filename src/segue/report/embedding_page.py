@@ -35,7 +35,7 @@ _MEANS = {
     ),
     "dataset": (
         "Recognising the dataset is neither good nor bad where datasets show different organs; where they show the same, it "
-        "is like recognising the site."
+        "is like recognising the site. Where their images have other shapes, the padding alone tells."
     ),
     "site": (
         "Recognising the site is not a virtue: what gives it away is the look of a scanner or a hospital, and what rests on "

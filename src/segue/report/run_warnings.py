@@ -9,6 +9,7 @@ from segue.words import count, short, some
 
 FEW = 20  # patients, below which an interval says little
 HARDLY = 10  # passes over the training images: of fewer a network that starts from nothing has hardly learnt
+SHORT = 300  # steps: likewise, however often they show the same few images
 BARELY = (
     0.7  # Dice in training: polyps that were fitted to .60 and .67 lost by what was followed, hearts with .75 gained
 )
@@ -37,9 +38,9 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
         yield "The last epoch was the best.", "It may still have been getting better: more steps could help."
     elif story.finished and len(story.epochs) > 1 and story.best == story.epochs[0].number:
         yield "The first epoch was the best.", "It has learnt nothing since: another learning rate or loss may help."
-    if story.finished and story.passes and story.passes < HARDLY and not story.started_from:
+    if story.finished and not story.started_from and (told := hardly(story.passes, story.steps)):
         yield (
-            f"Each training image was seen {often(story.passes)}.",
+            f"Each training image was seen {told}.",
             "For a network that starts from nothing that is hardly any training: its numbers say little of what it can do.",
         )
     fitted = [epoch.fitted for epoch in story.epochs if epoch.fitted is not None]
@@ -153,5 +154,12 @@ def unfitted(dice: float, *, followed: bool) -> Iterator[tuple[str, str]]:
         )
 
 
-def often(passes: float) -> str:
+def hardly(passes: float, steps: int) -> str:
+    """Of a training that is hardly one, how often it shows an image; empty: it is one, or nobody knows."""
+    if passes and passes < HARDLY:
+        return _often(passes)
+    return f"{_often(passes)}, in {count(steps, 'step')}" if passes and 0 < steps < SHORT else ""
+
+
+def _often(passes: float) -> str:
     return f"about {passes:.0f} times" if passes >= 1.5 else "about once" if passes >= 0.95 else "less than once"

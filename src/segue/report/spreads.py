@@ -42,6 +42,7 @@ def intervals(
             axes.plot([], [], _MARKS[number % len(_MARKS)], color=colour(number), markersize=6, label=name)
         _rows(axes, list(rows))
         axes.set_xlabel(x)
+        axes.locator_params(axis="x", nbins=6)
         if limits is not None:
             axes.set_xlim(*limits)
         else:

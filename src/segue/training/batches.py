@@ -77,6 +77,11 @@ class Batches(Dataset[Parcel]):
         self.known, self.beside, self.since = known, beside, since
         self.rank, self.world = rank, world
 
+    def looks(self, count: int) -> int:
+        """At how many images the first so many micro-batches look, each view of one counted, in all processes."""
+        beside = 0 if self.beside is None else self.beside.looks(max(0, count - self.since))
+        return count * self.batch * len(self.views) * self.world + beside
+
     def addresses(self, step: int) -> list[tuple[int, Address]]:
         start = (step * self.world + self.rank) * self.batch
         found = []

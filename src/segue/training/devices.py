@@ -10,18 +10,25 @@ import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies import DDPStrategy
 
 from segue.errors import Failed
 from segue.training.machine import MachineSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _GRACE = 60.0  # seconds to finish a step and save
 
 
 def fabric_of(machine: MachineSettings) -> Fabric:
+    from lightning_fabric import (
+        Fabric,
+    )  # half of the time of all imports, which who mistypes a setting need not wait for
+    from lightning_fabric.strategies import DDPStrategy
+
     torch.set_num_threads(int(machine.threads))
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # precision is told in our own words
     with warnings.catch_warnings():

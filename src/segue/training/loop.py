@@ -15,11 +15,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
@@ -33,6 +32,9 @@ from segue.training.interrupt import Interrupt
 from segue.training.run import Run
 from segue.training.schedule import factor
 from segue.training.settings import LoopSettings
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 _LAYERS = 6  # that an encoder has for its rates
 
@@ -140,6 +142,11 @@ class Loop:
             self._write_weights("last.safetensors")
         for watcher in self.watchers:
             watcher.close()
+
+    @property
+    def looks(self) -> int:
+        """At images so far, each view one."""
+        return self.batches.looks(self.step * self.settings.accumulate)
 
     def one_step(self, parcels: Sequence[Parcel]) -> float:
         """One step of every optimiser; micro-batches and processes together count as one batch."""

@@ -90,6 +90,13 @@ class Run:
             raise BadInput(f"{folder}: format {run.about.get('format')} is not the one this version reads ({FORMAT})")
         return run
 
+    @classmethod
+    def behind(cls, start: str) -> Run | None:
+        """The run that one starts from, by its folder or by weights in it."""
+        path = Path(start).resolve()
+        folder = path.parent.parent if path.suffix == ".safetensors" else path
+        return cls.open(folder) if (folder / ABOUT).is_file() else None
+
     @property
     def name(self) -> str:
         return self.folder.name

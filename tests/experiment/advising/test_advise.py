@@ -88,10 +88,13 @@ def test_the_route_follows_the_masks(tmp_path: Path, patients: int, of: int, jud
 
 
 def test_an_encoder_is_pre_trained_where_images_abound_and_none_of_them_judges(tmp_path: Path) -> None:
-    assert chosen(tmp_path, masked(3, of=20)).pool == ()
-    assert chosen(tmp_path, masked(3, of=33)).pool == (str(tmp_path / "made"),)
-    assert chosen(tmp_path, masked(12, of=200)).pool == ()
-    away = chosen(tmp_path, masked(12), beside=[other()])
+    kind = other(alike=False, images=600)  # than what is learnt from: nothing there can be followed
+    assert chosen(tmp_path, masked(3), beside=[replace(kind, images=20)]).pool == ()
+    assert chosen(tmp_path, masked(3), beside=[kind]).pool == (str(tmp_path / "made"), "datasets/other")
+    # Where images are followed, an encoder before that is no gain.
+    assert chosen(tmp_path, masked(3, of=200), beside=[kind]).pool == ()
+    assert chosen(tmp_path, masked(12), beside=[other(images=600)]).pool == ()
+    away = chosen(tmp_path, masked(12), beside=[kind])
     assert away.pool == ("datasets/other",)
     assert "folds judge by this one's own" in " ".join(away.reasons)
     # What an encoder has looked at before there is a split could not be tested on.
@@ -109,8 +112,8 @@ def test_images_of_other_datasets_are_used_where_they_fit(tmp_path: Path) -> Non
         assert told in " ".join(way.reasons)
         # Without images of its own there is nothing to follow.
         assert chosen(tmp_path, masked(60), beside=[other(**odd)]).method == "supervised"
-    several = [other(channels=4), other(name="grey", folder="grey", channels=1, images=600)]
-    many = chosen(tmp_path, table, beside=several)
+    several = [other(channels=4, alike=False), other(name="grey", folder="grey", channels=1, images=600, alike=False)]
+    many = chosen(tmp_path, masked(60), beside=several)
     assert many.pool == (str(tmp_path / "made"), "grey")
     assert "Not pre-trained on: other" in " ".join(many.reasons)
     away = advised(tmp_path, masked(12), beside=[])
@@ -168,13 +171,20 @@ def test_masks_of_validation_are_not_learnt_from(tmp_path: Path) -> None:
     assert (few.route.judged, few.route.method) == ("folds", "semi")
 
 
-def test_a_budget_of_what_is_not_split_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="a label budget is of a split's training part"):
-        advised(tmp_path, masked(60), labels="2")
+def test_a_budget_of_what_is_not_split_is_that_of_the_split_to_come(tmp_path: Path) -> None:
+    found = advised(tmp_path, masked(60), labels="2")
+    assert found.facts.learnt == 2
+    assert found.commands[0] == f"segue data split {tmp_path / 'made'}"
+    assert not (tmp_path / "made" / "split.csv").exists()
+    split(tmp_path / "made")
+    after = segue.advise(tmp_path / "made", labels="2", probe=False)
+    assert [case.case for case in after.facts.masked] == [case.case for case in found.facts.masked]
+    assert after.commands == found.commands[1:]
 
 
 def test_an_encoder_is_of_slices(tmp_path: Path) -> None:
-    way = chosen(tmp_path, volumes(masked(3, of=100), EVEN, 40))
+    kind = other(alike=False, images=600)
+    way = chosen(tmp_path, volumes(masked(3), EVEN, 40), beside=[kind])
     assert way.pool
     assert not way.patches
 

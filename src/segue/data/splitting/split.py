@@ -200,18 +200,26 @@ def split(
     found = as_dataset(dataset)
     if not found.cases:
         raise BadInput(f"{found.folder}: has no cases")
-    made = _make(found, settings or SplitSettings(), Path(source) if source is not None else None, name)
+    made = planned(found, settings or SplitSettings(), Path(source) if source is not None else None, name)
     before = _hash_there(found.folder / f"{name}.yaml")
     made.save(found.folder)
     told = []  # of this call, not of the split
     theirs = found.root / "split.csv"
-    if source is None and theirs.is_file() and theirs.resolve() != (found.folder / "split.csv").resolve():
+    elsewhere = theirs.is_file() and theirs.resolve() != (found.folder / "split.csv").resolve()
+    if source is None and elsewhere and not _same(made, theirs, found.cases):
         told.append(f"a split lies beside the images and was not used: --from {theirs} takes it")
     if before not in (None, made.hash):
         told.append(
             f"it replaces another split called {name!r} (hash {before}): runs of that one can't be judged here now"
         )
     return replace(made, warnings=(*made.warnings, *told))
+
+
+def _same(made: Split, theirs: Path, cases: Sequence[Case]) -> bool:
+    try:
+        return adopted(theirs, cases)[:2] == (made.parts, made.folds)
+    except BadInput:
+        return False
 
 
 def _hash_there(about: Path) -> str | None:
@@ -221,7 +229,8 @@ def _hash_there(about: Path) -> str | None:
         return None  # damaged, and replaced
 
 
-def _make(dataset: Dataset, settings: SplitSettings, source: Path | None, name: str) -> Split:
+def planned(dataset: Dataset, settings: SplitSettings, source: Path | None = None, name: str = "split") -> Split:
+    """The split that `split` would write."""
     cases = sorted(dataset.cases, key=lambda case: case.case)
     units = units_of(cases)
     strata = strata_of(cases, units)

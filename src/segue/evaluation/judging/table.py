@@ -23,7 +23,8 @@ _SCORES = tuple(each.name for each in fields(Scores))
 _EMPTY = ("", "both", "truth", "prediction", "uncounted")
 COLUMNS = ("case", "patient", "site", "group", "class", "seen", "voxel_ml", *_SCORES)
 _NEWER = ("group", "voxel_ml")  # which tables of before lack
-_SUBGROUPS = ("part", "time", "modality")  # of the case itself; its free columns come beside them
+# Of the case itself, and what they are called; its free columns come beside them. A run's own parts are others.
+_SUBGROUPS = {"part": "published part", "time": "time", "modality": "modality"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Row:
 
     @classmethod
     def of(cls, case: Case, class_name: str, scores: Scores, *, seen: str = "") -> Row:
-        own = {name: text for name in _SUBGROUPS if (text := getattr(case, name))}
+        own = {told: text for name, told in _SUBGROUPS.items() if (text := getattr(case, name))}
         voxel = math.prod(case.steps) / 1000 if case.volume and case.steps else 0.0
         return cls(
             case.case, class_name, scores, case.patient, case.site, seen, {**case.extra, **own}, case.group, voxel

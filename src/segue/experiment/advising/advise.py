@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -136,7 +137,8 @@ def _counted(facts: Facts, beside: Sequence[Beside]) -> list[str]:
     if facts.split is not None:
         parts = ", ".join(f"{part} {numbers['patients']:,}" for part, numbers in facts.split.counts().items())
         folds = f"; {len(set(facts.split.folds.values()))} folds" if facts.split.folds else ""
-        lines.append(f"split {facts.split.how}, {facts.unit}s: {parts}{folds}")
+        made = "split" if facts.saved else "as segue data split would have it: split"
+        lines.append(f"{made} {facts.split.how}, {facts.unit}s: {parts}{folds}")
     else:
         lines.append("not split" + (" since the table changed" if facts.stale else ""))
     for one in beside:
@@ -163,7 +165,7 @@ def _lasting(advice: Advice) -> list[str]:
     lines = [f"{one.what:<9}{duration(one.seconds):<12}{one.told}" for one in advice.times]
     if long := [one.what for one in advice.times if _long(one)]:
         lines.append(
-            f"The commands ask for {_LONG} minutes of {' and of '.join(long)}: enough to see whether it works."
+            f"The commands ask for some {_LONG} minutes of {' and of '.join(long)}: enough to see whether it works."
         )
     whence = f"A guess from a few steps on {advice.machine}."
     notes = [note.removeprefix("! ") for note in advice.notes]
@@ -231,16 +233,15 @@ def _given(facts: Facts, way: Route) -> dict[str, Any]:
 def _commands(facts: Facts, way: Route, times: Sequence[Timed]) -> list[str]:
     data, name = str(facts.dataset.folder), facts.dataset.name
     encoder, run = f"runs/{name}-encoder", f"runs/{name}-{'folds' if way.judged == 'folds' else 'first'}"
-    long = {one.what for one in times if _long(one)}
-    minutes = {what: ["--minutes", str(_LONG)] if what in long else [] for what in ("pretrain", "train")}
+    looks = {one.what: ["--looks", str(_fitting(one))] for one in times if one.looks}
     commands, split = _split(facts, way)
     if way.pool:
-        commands.append(["pretrain", "--data", ",".join(way.pool), *minutes["pretrain"], "--out", encoder])
+        commands.append(["pretrain", "--data", ",".join(way.pool), *looks.get("pretrain", []), "--out", encoder])
     if not way.method:
         scan = ["data", "scan", facts.dataset.card.root, *facts.dataset.card.options, "--out", data]
         return [*map(_line, [*commands, scan, ["advise", data]])]
     given = _given(facts, way)
-    train = ["train", "--data", data, *(["--split", split] if split != "split" else []), *minutes["train"]]
+    train = ["train", "--data", data, *(["--split", split] if split != "split" else []), *looks.get("train", [])]
     train += ["--labels", facts.labels] if facts.labels != "all" else []
     train += ["--architecture", VOLUMES] if way.patches else []
     train += ["--variation", given["variation"]] if "variation" in given else []
@@ -261,15 +262,21 @@ def _commands(facts: Facts, way: Route, times: Sequence[Timed]) -> list[str]:
     return [*map(_line, commands)]
 
 
+def _fitting(one: Timed) -> int:
+    """Looks that do not take too long, as two digits: a training beside it takes as many, whatever its method."""
+    most = one.looks * min(1.0, 60 * _LONG * one.runs / one.seconds)
+    return int(round(most, 1 - math.floor(math.log10(most))))
+
+
 def _split(facts: Facts, way: Route) -> tuple[list[list[str]], str]:
     """What splits it, and the name of the split. `segue train --folds` makes its own."""
-    data = str(facts.dataset.folder)
+    data, there = str(facts.dataset.folder), facts.split is not None and facts.saved
     if way.judged in ("nothing", "folds"):
         return [], "split"
     if way.judged == "test" or facts.published:
-        return ([], "split") if facts.split is not None else ([["data", "split", data]], "split")
+        return ([], "split") if there else ([["data", "split", data]], "split")
     nothing = ["--test", "0", "--validation", "0"]
-    if facts.split is None:
+    if not there:
         return [["data", "split", data, *nothing]], "split"
     if len(facts.part("train")) == len(facts.masked):
         return [], "split"

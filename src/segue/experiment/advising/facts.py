@@ -14,7 +14,7 @@ from segue.data.copies.leaks import between
 from segue.data.dataset import Dataset
 from segue.data.preparing.volumes import modality_of
 from segue.data.splitting.dealing import in_proportion, strata_of, units_of
-from segue.data.splitting.split import Split, SplitSettings
+from segue.data.splitting.split import Split, SplitSettings, planned
 from segue.errors import BadInput
 from segue.experiment.opening import images_of
 
@@ -22,7 +22,8 @@ from segue.experiment.opening import images_of
 @dataclass(frozen=True)
 class Facts:
     dataset: Dataset
-    split: Split | None  # the one called "split"
+    split: Split | None  # the one called "split"; for a budget, where there is none yet, the one that would be made
+    saved: bool = True  # it is there
     stale: bool = False  # there is a split of before, when the table had other cases or other masks
     labels: str = "all"  # a budget of it, as if there were no other masks to learn from
     aside: frozenset[str] = frozenset()  # cases that have a mask, and the budget leaves it out
@@ -35,10 +36,8 @@ class Facts:
         if labels == "all":
             return found
         if found.split is None:
-            raise BadInput(
-                f"{dataset.folder}: a label budget is of a split's training part, and there is no split",
-                hint=f"segue data split {dataset.folder}",
-            )
+            found = replace(found, split=planned(dataset, SplitSettings()), saved=False)
+            assert found.split is not None
         # Who has eight masks to learn from has not four hundred more to choose an epoch by.
         others = [*found.part("train"), *found.part("validation")]
         aside = {case.case for case in others} - set(found.split.budget(labels))
@@ -51,7 +50,7 @@ class Facts:
         found = Split.open(dataset)
         masked = {case.case for case in dataset.cases if case.labelled}
         stale = set(found.parts) != set(dataset.by_name) or set(found.labelled) != masked
-        return cls(dataset, None if stale else found, stale)
+        return cls(dataset, None if stale else found, stale=stale)
 
     @property
     def cases(self) -> Sequence[Case]:

@@ -33,6 +33,7 @@ from segue.data.volumes.resample import fitting
 from segue.executors.local import cores
 from segue.experiment.advising.facts import Facts
 from segue.experiment.advising.route import FOLDS, Route
+from segue.experiment.length import Cost
 from segue.experiment.material import Material, Source
 from segue.experiment.opening import as_it_stands, images_of
 from segue.experiment.pretraining import pretrain
@@ -54,6 +55,7 @@ class Timed:
     seconds: float
     told: str  # what that is made of
     runs: int = 1  # that these are the seconds of
+    looks: int = 0  # at images, of one run
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -118,14 +120,15 @@ def _training(facts: Facts, way: Route, given: dict[str, Any], say: Say) -> tupl
     patches = settings.network.architecture == networks.VOLUMES
     material = Material((source,), (), Target.of(dataset.card.classes), {}, settings.neighbours, patches)
     found = resolve(settings, material, say)
-    loop, size = found.settings.loop, found.settings.size
+    loop, size, cost = found.settings.loop, found.settings.size, found.cost
     assert isinstance(size, tuple)
     judgements = math.ceil(int(loop.steps) / int(loop.epoch_steps))
     validation = len(facts.part("validation")) / len(train) * len(material.train) if way.judged == "test" else 0.0
-    looking = judgements * validation / int(loop.batch) * found.seconds / int(loop.steps) * _LOOKING
-    told, runs = _steps(loop, size, found.seconds), FOLDS if way.judged == "folds" else 1
-    seconds = runs * (found.seconds + looking)
-    return Timed("train", seconds, f"{runs} times {told}" if runs > 1 else told, runs), found.settings.machine
+    looking = judgements * validation / int(loop.batch) * cost.seconds / int(loop.steps) * _LOOKING
+    told, runs = _steps(loop, size, cost), FOLDS if way.judged == "folds" else 1
+    seconds = runs * (cost.seconds + looking)
+    told = f"{runs} times {told}" if runs > 1 else told
+    return Timed("train", seconds, told, runs, round(cost.looks)), found.settings.machine
 
 
 def _pretraining(folders: Sequence[str], machine: MachineSettings, say: Say) -> Timed:
@@ -137,14 +140,14 @@ def _pretraining(folders: Sequence[str], machine: MachineSettings, say: Say) -> 
         PretrainSettings, {"data": list(folders), "machine": machine.model_dump()}, where="segue.advise"
     )
     pool = Pool(tuple(several), settings.neighbours, settings.contrast.partitions)
-    resolved, seconds = pretrain.resolved(settings, pool)
+    resolved, cost = pretrain.resolved(settings, pool)
     assert isinstance(resolved.size, tuple)
-    return Timed("pretrain", seconds, _steps(resolved.loop, resolved.size, seconds))
+    return Timed("pretrain", cost.seconds, _steps(resolved.loop, resolved.size, cost), looks=round(cost.looks))
 
 
-def _steps(loop: LoopSettings, size: tuple[int, ...], seconds: float) -> str:
+def _steps(loop: LoopSettings, size: tuple[int, ...], cost: Cost) -> str:
     steps, images = int(loop.steps), int(loop.batch) * loop.accumulate
-    return f"{count(steps, 'step')} of {images} at {'x'.join(map(str, size))}, {seconds / steps:.2g} s each"
+    return f"{count(steps, 'step')} of {images} at {'x'.join(map(str, size))}, {cost.seconds / steps:.2g} s each"
 
 
 # Stores of noise

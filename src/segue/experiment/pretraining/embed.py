@@ -47,9 +47,12 @@ class Embedding:
     page: Path
     images: int
     numbers: dict[str, float]
+    guesses: tuple[Guess, ...]
 
     def as_json(self) -> dict[str, Any]:
-        return {"page": str(self.page), "images": self.images, **self.numbers}
+        told = {f"{one.what}_told": one.accuracy for one in self.guesses}
+        chance = {f"{one.what}_by_chance": one.chance for one in self.guesses}
+        return {"page": str(self.page), "images": self.images, **self.numbers, **told, **chance}
 
 
 def embed(
@@ -79,9 +82,9 @@ def embed(
         file.write(embedding_page(story).html())
     numbers = {
         "spread": story.spread, "effective_rank": story.effective_rank, "uniformity": story.uniformity,
-        "alignment": story.alignment, **{f"{guess.what}_told": guess.accuracy for guess in story.guesses},
+        "alignment": story.alignment,
     }  # fmt: skip
-    return Embedding(path, len(z), numbers)
+    return Embedding(path, len(z), numbers, story.guesses)
 
 
 def encoder_of(run: Run) -> SegmentationNetwork:

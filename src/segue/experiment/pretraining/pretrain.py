@@ -17,7 +17,16 @@ from segue.errors import BadInput
 from segue.executors.progress import duration
 from segue.experiment import assemble, seen
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
-from segue.experiment.length import TRYING, demand_one_length, endless, nowhere, step_seconds, with_length
+from segue.experiment.length import (
+    TRYING,
+    Cost,
+    demand_one_length,
+    endless,
+    looks_before,
+    nowhere,
+    step_cost,
+    with_length,
+)
 from segue.experiment.pretraining.monitor import IMAGES, PASSES, Monitor
 from segue.experiment.pretraining.pool import Pool, gather
 from segue.experiment.settings import PretrainSettings
@@ -27,6 +36,7 @@ from segue.methods.masked import Masked
 from segue.methods.settings import ContrastSettings
 from segue.networks import SegmentationNetwork
 from segue.networks.pretext import Pretext, encoder_of
+from segue.report.run_warnings import hardly
 from segue.step import Method
 from segue.training.batches import Batches
 from segue.training.devices import fabric_of
@@ -100,7 +110,7 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
     networks.demand_known(asked.network)
     pool = gather(asked, say=say, progress=progress)
     say(TRYING)
-    settings, seconds = resolved(asked, pool)
+    settings, cost = resolved(asked, pool)
     built, told = assemble.network(settings, pool.target, pool.channels)
     if told:
         say(told)
@@ -108,6 +118,7 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
         "asked": json.loads(asked.model_dump_json()), "kind": PRETRAINING, "data": pool.about(), "beside": [],
         "target": pool.target.as_json(), "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()), "images": len(pool.examples), "weights_from": told,
+        "looks_before": looks_before(asked.init),
     }  # fmt: skip
     run = Run.create(
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=pool.table(),
@@ -118,12 +129,16 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
         count(len(own.frames) or len(own.volumes), "picture" if own.frames else "volume") for own in pool.groups
     )
     say(f"{settings.method} on {kinds}: {count(len(pool.examples), 'image')} to look at")
-    steps = count(int(loop.steps), "step")
-    say(f"{steps} of {loop.batch} images on {told_machine(settings.machine)}: {duration(seconds)} or so")
+    steps, looks = count(int(loop.steps), "step"), count(round(cost.looks), "look")
+    say(
+        f"{steps} of {loop.batch} images, {looks} in all, on {told_machine(settings.machine)}: {duration(cost.seconds)} or so"
+    )
+    if not told and (often := hardly(cost.looks / len(pool.examples), int(loop.steps))):
+        say(f"! each image will be looked at {often}: hardly any pre-training")
     return run
 
 
-def resolved(asked: PretrainSettings, pool: Pool) -> tuple[PretrainSettings, float]:
+def resolved(asked: PretrainSettings, pool: Pool) -> tuple[PretrainSettings, Cost]:
     machine = asked.machine.resolve(device=best_device())
     side = asked.size if isinstance(asked.size, int) else _ON_CPU if machine.device == "cpu" else _ON_GPU
     size = asked.size if isinstance(asked.size, tuple) else (side, side)
@@ -135,11 +150,11 @@ def resolved(asked: PretrainSettings, pool: Pool) -> tuple[PretrainSettings, flo
     settings = settings.model_copy(update={"machine": machine})
     with untouched_randomness():
         trial = _loop(endless(settings), pool, nowhere())
-        per_step = step_seconds(trial)
+        each = step_cost(trial)
     # Looking takes a third of learning.
     looked = min(IMAGES, len(pool.examples)) * PASSES / 3
-    judge_seconds = per_step * looked / (int(settings.loop.batch) * len(trial.batches.views))
-    return with_length(settings, len(pool.examples), per_step, judge_seconds, judgements=_JUDGEMENTS)
+    judge_seconds = each.seconds * looked / each.looks
+    return with_length(settings, len(pool.examples), each, judge_seconds, judgements=_JUDGEMENTS)
 
 
 def _demand_whole_cells(built: SegmentationNetwork, size: tuple[int, int]) -> None:
@@ -279,7 +294,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
     loop = _loop(settings, pool, run, monitored=True, track=track, progress=progress, say=say)
     loop.fit(workers=int(settings.machine.workers))
     if loop.fabric.is_global_zero:
-        run.finish(steps=loop.step, watched=loop.lines[-1].get("validation", {}))
+        run.finish(steps=loop.step, looks=loop.looks, watched=loop.lines[-1].get("validation", {}))
 
 
 if __name__ == "__main__":  # one of several processes

@@ -43,11 +43,8 @@ def test_the_story_says_what_the_comparison_says() -> None:
         difference.difference,
         *difference.interval,
     )
-    assert (pair.p_adjusted, pair.verdict, pair.sentence) == (
-        difference.p_adjusted,
-        difference.verdict,
-        difference.sentence,
-    )
+    assert (pair.p_adjusted, pair.sentence) == (difference.p_adjusted, difference.sentence)
+    assert (difference.verdict, pair.verdict) == ("more than luck", "better, more than luck")
     of_patients = np.reshape([(number - 4) / 100 for number in range(24)], (12, 2)).mean(axis=1)
     assert sorted(pair.differences) == pytest.approx(of_patients.tolist())
     assert group.sides[1].mean == pytest.approx(0.5 + (11.5 - 4) / 100)

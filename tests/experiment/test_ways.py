@@ -106,7 +106,7 @@ def test_other_numbers_of_steps_are_told(tmp_path: Path) -> None:
 
 def test_work_is_counted_in_looks_where_all_tell_them(tmp_path: Path) -> None:
     one = run(tmp_path / "one", steps=100, looks=800)
-    alike = run(tmp_path / "alike", steps=25, looks=820, method="semi")
+    alike = run(tmp_path / "alike", steps=25, looks=820, method="two-view")
     assert list(doubts(known({"one": [one], "alike": [alike]}))) == []
     more, after = run(tmp_path / "more", steps=100, looks=4000), run(tmp_path / "after", looks=800, before=8000)
     (told,) = doubts(known({"one": [one], "more": [more], "after": [after]}))

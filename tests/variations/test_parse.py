@@ -82,6 +82,8 @@ def test_more_severity_is_more(name: str) -> None:
         drawn = variation.scaled(severity).draw((192, 192), key(16))
         if name == "tilt":  # of volumes
             return float(np.abs(drawn.parts["turn"] - np.eye(3)).mean())
+        if name == "paint":  # by whoever can
+            return float(np.abs(drawn.parts["edit"][:, 4] * (drawn.parts["edit"][:, 0] > 0)).mean())
         return float(np.abs(drawn.images(image).astype(int) - image).mean())
 
     none, some, full = change(0.0), change(0.3), change(1.0)

@@ -48,6 +48,9 @@ def train(
     variation: Annotated[
         str | None, typer.Option(help="How images vary, as 'flips + affine(rotate=15)'.", show_default="weak")
     ] = None,
+    painter: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Of a variation that paints: `segue inpaint fit`.")
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*focal'.", show_default="dice + ce")] = None,
     method: Annotated[
         str | None, typer.Option(help="supervised, two-view, consistency, semi.", show_default="supervised")
@@ -78,7 +81,7 @@ def train(
         given = {
             "data": data, "labels": labels, "draw": draw, "minutes": minutes, "epochs": epochs, "looks": looks,
             "network.architecture": architecture, "network.encoder": encoder, "network.weights": weights, "init": init,
-            "size": size, "variation": variation, "loss": loss, "method": method, "unlabelled": unlabelled,
+            "size": size, "variation": variation, "painter": painter, "loss": loss, "method": method, "unlabelled": unlabelled,
             "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
             "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip

@@ -242,6 +242,13 @@ def needed(difference: float, deviation: float, *, of_runs: float = 0.0, alpha: 
     return math.ceil(wanted)
 
 
+def separation(higher: npt.ArrayLike, lower: npt.ArrayLike) -> float:
+    """The area under the ROC curve: how often one of the first is above one of the second; a tie is half."""
+    one, other = np.asarray(higher, np.float64), np.asarray(lower, np.float64)
+    ranks = _ranks(np.concatenate([one, other]))[: len(one)]
+    return float((ranks.sum() - len(one) * (len(one) + 1) / 2) / (len(one) * len(other)))
+
+
 def _differing(differences: npt.ArrayLike) -> Floats:
     given: Floats = np.round(np.asarray(differences, float), _DIGITS)
     differing: Floats = given[given != 0]

@@ -13,6 +13,7 @@ import torch
 from segue import losses, networks, variations
 from segue.data.target import Target
 from segue.errors import BadInput, nearest
+from segue.experiment.inpainting.load import painting_of
 from segue.experiment.material import Material
 from segue.experiment.settings import PretrainSettings, TrainSettings
 from segue.methods import METHODS, Given
@@ -23,8 +24,11 @@ from segue.training.batches import Batches
 from segue.training.examples import Example
 from segue.training.machine import channels_last
 from segue.training.orders import Order
+from segue.training.painting import Painting
 from segue.training.shares import shares
 from segue.variations.padding import Padding
+from segue.variations.paint import Paint
+from segue.variations.variation import Variation
 
 _APART = 1 << 32  # between the seeds of two rows of cases
 
@@ -96,9 +100,33 @@ def parts(
     batches = Batches(
         material.train, order(settings, material), method.views,
         size=settings.size, batch=int(settings.loop.batch), padding=fills, regions=len(material.target.made_of),
-        beside=_beside(settings, material, method, fills, rank, world), since=_since(settings), rank=rank, world=world,
+        beside=_beside(settings, material, method, fills, rank, world), since=_since(settings),
+        painting=_painting(settings, material, method), rank=rank, world=world,
     )  # fmt: skip
     return Parts(built, method, batches, fills)
+
+
+def _painting(settings: TrainSettings, material: Material, method: Method) -> Painting | None:
+    """A variation that paints and its painter: neither is anything without the other."""
+    asked = any(_paints(view) for view in method.views)
+    if not (asked or settings.painter):
+        return None
+    if not settings.painter:
+        raise BadInput(
+            "variation: paint needs a painter that has learnt what to paint",
+            hint="segue inpaint fit --data DATASET --out runs/painter, then --painter runs/painter",
+        )
+    if not asked:
+        raise BadInput(
+            f"painter: no view is painted by the variation {settings.variation!r}", hint="--variation 'paint + natural'"
+        )
+    if material.patches:
+        raise BadInput("painter: patches of volumes cannot be painted, slices and pictures can")
+    return painting_of(settings.painter, material.target, material.channels, material.dtype)
+
+
+def _paints(variation: Variation) -> bool:
+    return isinstance(variation, Paint) or any(map(_paints, getattr(variation, "members", ())))
 
 
 def demand_whole_batch(settings: TrainSettings | PretrainSettings, method: Method) -> None:

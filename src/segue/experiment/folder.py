@@ -15,14 +15,15 @@ from typing import Any, Protocol, TypeVar
 
 from segue.config import validate
 from segue.errors import BadInput, SegueError
-from segue.experiment.settings import PretrainSettings, TrainSettings
+from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
 from segue.experiment.telling import Say
 from segue.training import checkpoint
 from segue.training.devices import is_child, spawn
 from segue.training.machine import keep_memory
 from segue.training.run import Run
 
-Asked = TypeVar("Asked", TrainSettings, PretrainSettings)
+Anything = TrainSettings | PretrainSettings | InpaintSettings
+Asked = TypeVar("Asked", TrainSettings, PretrainSettings, InpaintSettings)
 
 
 class CarryOn(Protocol):
@@ -47,7 +48,7 @@ def asked_for(
 
 
 def to_its_end(
-    asked: TrainSettings | PretrainSettings, out: Path | str | None, detail: str, *,
+    asked: Anything, out: Path | str | None, detail: str, *,
     prepared: Callable[[Path], Run], carry_on: CarryOn, module: str, fresh: bool, track: Sequence[str], progress: bool,
     say: Say,
 ) -> Ended:  # fmt: skip
@@ -93,14 +94,14 @@ def demand_unchanged(run: Run, data: Any, beside: Any) -> None:
         )
 
 
-def run_name(asked: TrainSettings | PretrainSettings, detail: str) -> str:
+def run_name(asked: Anything, detail: str) -> str:
     """The same settings, the same name: so the same command finds its run again."""
     digest = hashlib.blake2b(asked.model_dump_json().encode(), digest_size=3).hexdigest()
     names = "+".join(Path(folder).name for folder in asked.data)
-    return f"{names}-{detail}-{asked.network.encoder}-{digest}".replace("/", "-")
+    return f"{names}-{detail}-{digest}".replace("/", "-")
 
 
-def known_run(folder: Path, asked: TrainSettings | PretrainSettings) -> Run | None:
+def known_run(folder: Path, asked: Anything) -> Run | None:
     """The run that lies there, if it was asked for in the same words."""
     if not folder.exists() or not any(folder.iterdir()):
         return None

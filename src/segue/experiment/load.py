@@ -77,11 +77,7 @@ def load(where: Path | str, weights: str = "best") -> Model:
     folds = sorted(folder.glob(FOLDS))
     runs = [Run.open(fold) for fold in folds] if folds and not (folder / "run.json").exists() else [Run.open(folder)]
     for run in runs:
-        if run.pretraining:
-            raise BadInput(
-                f"{run.folder}: is a pre-training, and segments nothing by itself",
-                hint=f"segue train --data DATASET --init {run.folder}",
-            )
+        run.demand_segmenter()
     members = [_network(run, weights) for run in runs]
     first = runs[0]
     for run in runs[1:]:

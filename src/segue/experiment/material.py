@@ -76,6 +76,11 @@ class Material:
         return [example for source in self.sources for example in self._examples(source, source.train)]
 
     @cached_property
+    def validation(self) -> list[Example]:
+        """As they would be learnt from."""
+        return [example for source in self.sources for example in self._examples(source, source.validation)]
+
+    @cached_property
     def images(self) -> list[Example]:
         """Of all datasets, without their masks."""
         several: tuple[Source | Beside, ...] = (*self.sources, *self.beside)

@@ -49,6 +49,7 @@ def story(folder: Path) -> RunStory:
         raise BadInput(
             f"{folder}: is a pre-training, and its page is another", hint=f"segue embed {folder} --on DATASET"
         )
+    first.demand_segmenter()
     about, config, loop = first.about, first.config, first.config.get("loop", {})
     sets = results.read(folder / "evaluation", first.target)
     trained = [_epochs(run.metrics()) for run in runs]

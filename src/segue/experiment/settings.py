@@ -7,7 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from segue.config import Auto, Settings
-from segue.methods.settings import ConsistencySettings, ContrastSettings, MaskedSettings, SemiSettings
+from segue.methods.settings import (
+    ConsistencySettings,
+    ContrastSettings,
+    InpaintingSettings,
+    MaskedSettings,
+    SemiSettings,
+)  # fmt: skip
 from segue.networks import NetworkSettings
 from segue.training.machine import MachineSettings
 from segue.training.settings import LoopSettings
@@ -54,6 +60,7 @@ class TrainSettings(Settings):
 
     # Canvas: height and width; one number: its long side; three: a patch of a volume (slices, rows, columns).
     size: tuple[Side, Side] | tuple[Side, Side, Side] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"
+    painter: str = ""  # of a variation that paints: the run of `segue inpaint fit`
     padding: Literal["constant", "reflect", "ignore"] = "constant"
     neighbours: Annotated[int, Field(ge=0, le=8)] = 0  # volumes: slices on either side that are seen as channels
     balance: Annotated[float, Field(gt=0, lt=1)] | None = None  # share of images with foreground in a batch
@@ -101,6 +108,35 @@ class PretrainSettings(Settings):
 
     _several = field_validator("data", "stores", mode="before")(several)
     _canvas = field_validator("size", mode="before")(canvas)
+
+
+class InpaintSettings(Settings):
+    data: tuple[str, ...]
+    stores: tuple[str, ...] | Auto = "auto"
+    split: str = "split"  # only what it has for training is learnt from
+    labels: str = "all"
+    draw: int | None = None
+    what: str = ""  # the class that is painted; empty: the only one
+
+    inpainting: InpaintingSettings = InpaintingSettings()
+    variation: str = "weak"
+    width: Annotated[int, Field(ge=4, le=256)] = 16  # channels of the painter's first map
+    side: Annotated[int, Field(ge=32, le=1024, multiple_of=8)] = 128  # of the windows that it sees
+    size: tuple[Side, Side] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"  # of the images they are cut from
+    epochs: Positive | None = None
+    looks: Annotated[int, Field(ge=1)] | None = None
+    minutes: Positive | None = None
+
+    loop: LoopSettings = LoopSettings()
+    machine: MachineSettings = MachineSettings()
+
+    _several = field_validator("data", "stores", mode="before")(several)
+    _canvas = field_validator("size", mode="before")(canvas)
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _budget(cls, given: object) -> object:
+        return str(given)
 
 
 class EvaluateSettings(Settings):

@@ -66,7 +66,8 @@ def train(
     """
     asked = settings or asked_for(TrainSettings, data, given, "segue.train")
     ended = to_its_end(
-        asked, out, asked.network.architecture, prepared=lambda folder: _prepared(folder, asked, say, progress),
+        asked, out, f"{asked.network.architecture}-{asked.network.encoder}",
+        prepared=lambda folder: _prepared(folder, asked, say, progress),
         carry_on=carry_on, module="segue.experiment.train", fresh=fresh, track=track, progress=progress, say=say,
     )  # fmt: skip
     return Trained(ended.run, ended.seconds, ended.already)
@@ -75,9 +76,9 @@ def train(
 def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
     """Everything found out and written down; from here on the folder is all that training needs."""
     material = gather(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
-    inherited = seen.inherited(asked.init, asked.network.weights)
+    inherited = seen.inherited(asked.init, asked.network.weights, asked.painter)
     for source in material.sources:
-        seen.refuse(inherited, source.dataset, source.judging, asked.init or asked.network.weights)
+        seen.refuse(inherited, source.dataset, source.judging, asked.init or asked.painter or asked.network.weights)
     say(TRYING)
     found = resolve(asked, material, say)
     settings = found.settings

@@ -41,10 +41,16 @@ class Side:
         """Of a truth that is channels (n, ...), or 0 and 1 of each region (n, regions, ...)."""
         with torch.autocast(logits.device.type, enabled=False):
             said = probabilities(logits, target)
-        if not target.exclusive:
-            return cls(said, (truth == 1).float(), truth != IGNORE)
-        channels = torch.arange(1, len(target.names), device=truth.device).view(1, -1, *[1] * (truth.ndim - 1))
-        return cls(said[:, 1:], (truth[:, None] == channels).float(), (truth != IGNORE)[:, None])
+        true, counts = truths(truth, target)
+        return cls(said[:, 1:] if target.exclusive else said, true, counts)
+
+
+def truths(truth: Tensor, target: Target) -> tuple[Tensor, Tensor]:
+    """(n, questions, ...): what is true of each question, and where it counts."""
+    if not target.exclusive:
+        return (truth == 1).float(), truth != IGNORE
+    channels = torch.arange(1, len(target.names), device=truth.device).view(1, -1, *[1] * (truth.ndim - 1))
+    return (truth[:, None] == channels).float(), (truth != IGNORE)[:, None]
 
 
 def xor(one: Tensor, other: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from segue import losses
 from segue.errors import BadInput
-from segue.losses.inconsistency import Side, inconsistency
+from segue.losses.inconsistency import Side, inconsistency, truths
 from segue.methods.given import Given
 from segue.methods.laying import lay
 from segue.methods.two_view import TwoView
@@ -80,9 +80,12 @@ class Consistency(TwoView):
         after = Side.of(of_varied.logits, varied.target, self.target)
         if self.told.places == "published":
             return inconsistency(before, after)
-        # No variation edits a mask, so that where both are laid over each other the masks are one.
         said, known = lay(varied.drawn, Drawn.carry, before.predicted, clean.shown)
-        return inconsistency(Side(said, after.true, known[:, None]), after)
+        if "edit" not in varied.drawn.active:  # where both are laid over each other, the masks are one
+            return inconsistency(Side(said, after.true, known[:, None]), after)
+        moved, _ = varied.drawn.carry(clean.target, valid=clean.shown)
+        true, counts = truths(moved, self.target)
+        return inconsistency(Side(said, true, counts & known[:, None]), after)
 
     # The worst of several
 

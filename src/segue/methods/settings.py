@@ -79,3 +79,8 @@ class SemiSettings(Settings):
     ramp: Share = 0.1  # of the training after that, until the weight is whole
     # Dice of the worst class, on masks that are learnt from, at which the weight is whole; below half of it nothing follows.
     fitted: Share = 0.5
+
+
+class InpaintingSettings(Settings):
+    critic: Annotated[float, Field(ge=0)] = 0.02  # how much it counts to please it, beside what was there
+    variety: Annotated[float, Field(ge=0)] = 0.02  # likewise, that two noises give two pictures

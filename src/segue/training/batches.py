@@ -19,6 +19,7 @@ from segue.data.case import IGNORE
 from segue.step import Batch, View
 from segue.training.examples import Example
 from segue.training.orders import Row
+from segue.training.painting import Painting
 from segue.variations import opencv
 from segue.variations.address import Address
 from segue.variations.drawn import Drawn
@@ -68,13 +69,15 @@ class Batches(Dataset[Parcel]):
         known: npt.NDArray[np.int64] | None = None,
         beside: Batches | None = None,
         since: int = 0,
+        painting: Painting | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        """`known`: a row of KNOWN for each example. `beside`: what comes with every micro-batch `since` that one."""
+        """`known`: a row of KNOWN for each example. `beside`: what comes with every micro-batch `since` that one. `painting`:
+        does the edits of a variation that paints."""
         self.examples, self.order, self.views, self.regions = examples, order, views, regions
         self.size, self.batch, self.padding = size, batch, padding
-        self.known, self.beside, self.since = known, beside, since
+        self.known, self.beside, self.since, self.painting = known, beside, since, painting
         self.rank, self.world = rank, world
 
     def looks(self, count: int) -> int:
@@ -110,13 +113,30 @@ class Batches(Dataset[Parcel]):
         target = np.empty((len(examples), *self.size), np.uint8)
         shown = np.empty(target.shape, np.bool_)
         for index, example in enumerate(examples):
-            done = example.render(drawn, index, self.size, self.padding, key[index])
+            done = self._edited(drawn, index, example, key[index]) or example.render(
+                drawn, index, self.size, self.padding, key[index]
+            )
             images[index] = done.image
             target[index] = IGNORE if done.labels is None else done.labels
             shown[index] = done.valid
         opencv.paste(drawn, images, target, shown)  # mixing needs the whole batch
         unknown = np.array([example.unknown for example in examples], np.uint8)
         return Stored(images, target, drawn, shown, self.regions, unknown if unknown.any() else None)
+
+    def _edited(self, drawn: Drawn, index: int, example: Example, address: Address) -> opencv.Rendered | None:
+        """With a mask that was edited and an image that was painted; None: nothing is to be edited, or nothing is there to."""
+        if self.painting is None or not drawn.acts("edit", index):
+            return None
+        plain = example.render(Drawn.identity(1, drawn.shape), 0, self.size, self.padding, address)
+        if plain.labels is None:
+            return None
+        found = self.painting(plain.image, plain.labels, plain.valid, drawn.parts["edit"][index])
+        if found is None:
+            return None
+        image, labels = found
+        return opencv.render(
+            drawn, index, [image], labels, (self.size[0], self.size[1]), self.padding, shown=plain.valid
+        )
 
     def loader(self, steps: range, workers: int) -> Iterator[Parcel]:
         """The batches of these steps, in order."""

@@ -36,7 +36,8 @@ from segue.version import __version__
 
 FORMAT = 2
 CONFIG, ABOUT, ENVIRONMENT, METRICS = "config.yaml", "run.json", "environment.json", "metrics.jsonl"
-PRETRAINING = "pre-training"  # a run's kind; of all others none is told
+PRETRAINING, INPAINTING = "pre-training", "painter"  # a run's kind; of all others none is told
+_USE = {PRETRAINING: "--init", INPAINTING: "--variation 'paint + natural' --painter"}
 CASES, SEEN = "cases.csv", "seen.csv"
 _PACKAGES = (
     "torch", "lightning-fabric", "segmentation-models-pytorch", "timm", "numpy", "opencv-python-headless",
@@ -121,6 +122,13 @@ class Run:
     def pretraining(self) -> bool:
         """Whether it looked at images alone and keeps an encoder, which segments nothing by itself."""
         return self.about.get("kind") == PRETRAINING
+
+    def demand_segmenter(self) -> None:
+        if kind := self.about.get("kind"):
+            raise BadInput(
+                f"{self.folder}: is a {kind}, and segments nothing by itself",
+                hint=f"segue train --data DATASET {_USE[kind]} {self.folder}",
+            )
 
     @property
     def finished(self) -> bool:

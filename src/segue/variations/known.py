@@ -24,6 +24,7 @@ from segue.variations.grain import Jpeg, Noise
 from segue.variations.light import Bias, Highlights, Shadow
 from segue.variations.mix import CutMix
 from segue.variations.optical import Optical
+from segue.variations.paint import Paint
 from segue.variations.scanner import Coarse, Ghost
 from segue.variations.tilt import Tilt
 from segue.variations.variation import Chain, Variation
@@ -58,6 +59,7 @@ VARIATIONS: dict[str, Callable[..., Variation]] = {
     "jpeg": Jpeg,
     "erase": Erase,
     "cutmix": CutMix,
+    "paint": Paint,
     "tilt": Tilt,
 }
 

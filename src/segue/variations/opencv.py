@@ -46,11 +46,13 @@ def render(
     padding: Padding = CONSTANT,
     *,
     onto: warp.Floats | None = None,
+    shown: Bools | None = None,
     out: Rendered | None = None,
 ) -> Rendered:
     """Sample `index` of `drawn` done to one case: its pyramid (height, width, channels), the full size first, and its
     labels. Everything but mixing, which needs a partner: `paste` does it to a batch of these. `onto` says which place of the
-    case each relative place on the canvas is; without it the whole case is letterboxed."""
+    case each relative place on the canvas is; without it the whole case is letterboxed. `shown`: what of the case is of the
+    picture, where not all of it is."""
     warp.demand_flat(drawn)
     source = _size(levels[0])
     box = warp.letterbox(source, size) if onto is None else onto
@@ -60,7 +62,9 @@ def render(
     full = where if _size(level) == source else warp.forward(drawn, index, size, box)
     found = None if labels is None else nearest(labels, full, IGNORE)
     valid: Bools | None = None  # all of it
-    if not where.covers(_size(level)):
+    if shown is not None:
+        valid = nearest(shown, full, False)
+    elif not where.covers(_size(level)):
         if labels is not None and found is not None and labels.max() < IGNORE:
             valid = np.asarray(found != IGNORE)
         else:

@@ -102,6 +102,8 @@ def _sharpen(one: Floats, other: Floats) -> Floats:
 
 
 PARTS: dict[str, Part] = {
+    # (n, 14): see edits.py. Of image and mask before anything else, by whoever can paint; `carry` moves what was there.
+    "edit": Part(False, _zeros, _later(0), _as_is, 0),
     # (n, 3, 3): of volumes, out of the plane; from (x, y, z) of the result to the source, before what happens in the plane.
     "turn": Part(True, lambda shape: np.eye(3), lambda one, other: one @ other, _as_is),
     # (n, d+1, d+1): from a place of the result to a place of the source, relative, homogeneous. Written order kept.

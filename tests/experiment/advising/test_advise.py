@@ -362,8 +362,7 @@ def test_a_probe_takes_steps_and_writes_nothing(tmp_path: Path, monkeypatch: pyt
         before = everything(tmp_path)
         found = segue.advise("datasets/made")
         assert everything(tmp_path) == before
-        whats = [one.what for one in found.times]
-        assert whats == (["prepare", "pretrain", "train"] if phantom.flat else ["prepare", "train"])
+        assert [one.what for one in found.times] == ["prepare", "train"]
         assert all(one.seconds > 0 for one in found.times)
         assert found.machine in " ".join(line for _, lines in found.blocks for line in lines)
         # With a store, images come from there.
@@ -371,6 +370,21 @@ def test_a_probe_takes_steps_and_writes_nothing(tmp_path: Path, monkeypatch: pyt
         before = everything(tmp_path)
         assert "prepare" not in [one.what for one in segue.advise("datasets/made").times]
         assert everything(tmp_path) == before
+
+
+def test_a_pre_training_is_timed_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of images that are split and wait for their masks."""
+    PHANTOMS["colon"].make(tmp_path / "images", patients=8, sites=["north"], labelled=0)
+    with working_in(tmp_path):
+        scan("images", "datasets/made", name="made")
+        split("datasets/made")
+        monkeypatch.setattr("segue.experiment.pretraining.pretrain._ON_CPU", 64)
+        found = segue.advise("datasets/made")
+        times = {one.what: one for one in found.times}
+        assert list(times) == ["prepare", "pretrain"]
+        assert min(times["pretrain"].seconds, times["pretrain"].looks) > 0
+        assert "Pre-train meanwhile on what the split has for training" in " ".join(found.route.reasons)
+        assert found.commands[0].startswith("segue pretrain --data datasets/made --looks ")
 
 
 # What more masks bring

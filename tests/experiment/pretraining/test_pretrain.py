@@ -147,9 +147,9 @@ def test_the_same_words_find_the_run_again(among: Path, looked: Pretrained) -> N
 
 
 def test_a_run_has_a_name_of_its_own() -> None:
-    names = {run_name(settings(data, **told), "contrast") for data in (HEADS, CLINIC) for told in ({}, SHORT, {})}
+    names = {run_name(settings(data, **told), "contrast-tiny") for data in (HEADS, CLINIC) for told in ({}, SHORT, {})}
     assert len(names) == 4
-    assert all(name[:6] in ("heads-", "clinic") and "contrast-tu-mobilenetv3_small_050-" in name for name in names)
+    assert all(name[:6] in ("heads-", "clinic") and "-contrast-tiny-" in name for name in names)
 
 
 REMEMBERING: dict[str, Any] = {
@@ -342,7 +342,7 @@ def test_from_the_command_line(among: Path) -> None:
     shown = CliRunner().invoke(app, words)
     assert shown.exit_code == 0, shown.output
     assert "Written: runs/told" in shown.output
-    assert "segue train --data datasets/heads --labels 5 --init runs/told" in shown.output
+    assert "segue train --data datasets/heads --init runs/told" in shown.output
     config = Run.open("runs/told").config
     assert (config["contrast"]["positives"], config["loop"]["seed"], config["size"]) == ("across", 3, [64, 64])
     again = CliRunner().invoke(app, [*words, "--json"])

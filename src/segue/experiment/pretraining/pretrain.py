@@ -90,7 +90,8 @@ def pretrain(
     """
     asked = settings or asked_for(PretrainSettings, data, given, "segue.pretrain")
     ended = to_its_end(
-        asked, out, asked.method, prepared=lambda folder: _prepared(folder, asked, say, progress), carry_on=carry_on,
+        asked, out, f"{asked.method}-{asked.network.encoder}",
+        prepared=lambda folder: _prepared(folder, asked, say, progress), carry_on=carry_on,
         module="segue.experiment.pretraining.pretrain", fresh=fresh, track=track, progress=progress, say=say,
     )  # fmt: skip
     return Pretrained(ended.run, ended.seconds, ended.already)

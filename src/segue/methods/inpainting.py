@@ -1,0 +1,82 @@
+"""Learning to paint: a hole is filled so that it shows what the mask says, and a critic tells painted places from real ones.
+
+The hole is some edit's, the mask is the true one, so that what was there is the answer: lesions where it says so, healthy
+tissue elsewhere. Each window is painted twice, with two noises. The first is held to what was there; the second only to the
+critic, and to being another than the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segue.methods.settings import InpaintingSettings
+from segue.networks.painter import Critic, Painter
+from segue.step import Batch, Loss, View
+from segue.variations.variation import Variation
+
+_ENOUGH = 0.05  # of the range of colours: two pictures that differ by so much need not differ more
+
+
+class Inpainting:
+    accumulates = True
+    average: Callable[..., Any] | None = None
+
+    def __init__(self, painter: Painter, critic: Critic, told: InpaintingSettings, variation: Variation) -> None:
+        self.told = told
+        self.networks: dict[str, nn.Module] = {"painter": painter, "critic": critic}
+        self.views: Sequence[Variation] = (variation,)
+        self.beside: Sequence[Variation] = ()
+        self.remembers: dict[str, Tensor] = {}
+
+    def step(self, batch: Batch) -> Generator[Loss, bool, None]:
+        (view,) = batch.views
+        given, hole = windows(view)
+        weight = (hole.flatten(1).sum(1) > 0).float()
+        one, other = (laid(given, hole, self._painted(given)) for _ in range(2))
+        judged = torch.cat([given, one.detach(), other.detach()])
+        real, *false = self._criticised(judged, hole, 3)
+        wrong = _mean(F.relu(1 - real), hole) + sum(_mean(F.relu(1 + each), hole) for each in false) / 2
+        yield Loss("critic", wrong, weight, {"critic": wrong.detach()})
+
+        pleased = sum(_mean(-each, hole) for each in self._criticised(torch.cat([one, other]), hole, 2)) / 2
+        colours = slice(0, given.shape[1] - 2)
+        off = _mean((one - given)[:, colours].abs().mean(1, keepdim=True), hole)
+        apart = _mean((one - other)[:, colours].abs().mean(1, keepdim=True), hole)
+        same = F.relu(1 - apart / _ENOUGH)
+        total = off + self.told.critic * pleased + self.told.variety * same
+        yield Loss("painter", total, weight, {"off": off.detach(), "apart": apart.detach()})
+
+    def _painted(self, given: Tensor) -> Tensor:
+        found: Tensor = self.networks["painter"](given).logits
+        return torch.sigmoid(found.float())
+
+    def _criticised(self, given: Tensor, hole: Tensor, count: int) -> list[Tensor]:
+        found: Tensor = self.networks["critic"](given)
+        return list(found.float().chunk(count))
+
+    def predictor(self) -> str:
+        return "painter"
+
+
+def windows(view: View) -> tuple[Tensor, Tensor]:
+    """(n, channels + 2, ...) as networks see it, and the hole (n, 1, ...); masks have two regions: what is there, the hole."""
+    inside, hole = ((view.target[:, place, None] == 1).float() for place in range(2))
+    return torch.cat([view.images, hole, inside], 1), hole * view.shown[:, None]
+
+
+def laid(given: Tensor, hole: Tensor, painted: Tensor) -> Tensor:
+    """The windows with what was painted in their holes."""
+    colours = given.shape[1] - 2
+    return torch.cat([torch.where(hole > 0, painted, given[:, :colours]), given[:, colours:]], 1)
+
+
+def _mean(values: Tensor, hole: Tensor) -> Tensor:
+    """(n,): of (n, 1, ...) over the hole, in however coarse cells."""
+    if values.shape[2:] != hole.shape[2:]:
+        hole = F.adaptive_max_pool2d(hole, values.shape[2:])
+    return (values * hole).flatten(1).sum(1) / hole.flatten(1).sum(1).clamp(min=1)

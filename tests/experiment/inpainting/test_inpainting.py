@@ -1,0 +1,170 @@
+"""`segue inpaint`: a painter is learnt, looked at, and put to use on the disk and in training."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+import segue
+from segue.data.case import read_table
+from segue.data.splitting.split import Split, split
+from segue.errors import BadInput
+from segue.experiment.folder import Ended
+from segue.experiment.inpainting import quality as judged
+from segue.experiment.inpainting.apply import apply
+from segue.experiment.inpainting.fit import fit
+from segue.experiment.inpainting.look import look
+from segue.experiment.train import train
+from segue.variations.paint import Paint
+from tests.experiment.conftest import SMALL
+
+PAINTER: dict[str, Any] = {
+    "width": 4, "side": 32, "size": (64, 64), "machine": SMALL["machine"], "loop": {"steps": 4, "epoch_steps": 2, "batch": 4},
+}  # fmt: skip
+ADDED = Paint(add=1.0, alter=0.0, repaint=0.0)
+
+
+@pytest.fixture
+def painter(there: Path) -> Ended:
+    """Learnt once in a session's folder; found again by its words."""
+    return fit("datasets/north", "runs/painter", **PAINTER)
+
+
+def test_a_painter_learns_and_is_found_again(there: Path, painter: Ended) -> None:
+    about = painter.run.about
+    assert (about["kind"], about["steps"], about["looks"]) == ("painter", 4, 16)
+    assert set(about["held"]) == {"off", "off by a mean colour"}
+    assert {"off", "apart", "critic"} <= set(painter.run.metrics()[0])
+    again = fit("datasets/north", "runs/painter", **PAINTER)
+    assert again.already
+    other = fit("datasets/north", "runs/other", **{**PAINTER, "inpainting": {"critic": 1.0}}).run
+    first, second = (run.weights.joinpath("last.safetensors").read_bytes() for run in (painter.run, other))
+    assert first != second
+
+
+def test_only_what_is_for_training_is_learnt_from(there: Path, painter: Ended) -> None:
+    parts = Split.open(segue.Dataset.open("datasets/north"))
+    assert {row["case"] for row in painter.run.seen()} == {
+        case for case in parts.cases("train") if case in parts.labelled
+    }
+
+
+def test_its_page_tells_how_real_it_looks(there: Path, painter: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("_TRAINED", 24), ("_TESTED", 16), ("STEPS", 120)):
+        monkeypatch.setattr(judged, name, value)
+    found = look(painter.run.folder)
+    names = [one.name for one in found.quality.fills]
+    assert names == ["a mean colour", "what is around, drawn in", "the painter"]
+    for one in found.quality.fills:
+        assert 0 < one.off < 1
+        assert -1 <= one.ssim < 1
+        assert 0 <= one.told <= 1
+    page = found.page.read_text()
+    for word in ("How real it looks", "told apart", "painted anew", "taken away", "added"):
+        assert word in page
+    assert json.loads((found.page.parent / "quality.json").read_text())["windows"] == 16
+
+
+def test_cases_are_written_with_their_source_and_can_be_learnt_from(there: Path, painter: Ended) -> None:
+    done = apply(painter.run.folder, "datasets/north", "made", count=9, seed=1)
+    assert (done.count, sum(done.edits.values())) == (9, 9)
+    with open("made/manifest.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    parts = Split.open(segue.Dataset.open("datasets/north"))
+    assert {row["source"] for row in rows} <= set(parts.cases("train"))
+    assert all(len(json.loads(row["numbers"])) == 14 for row in rows)
+    found = segue.scan("made", "datasets/made", name="made", labels="0=background,1=foreground")
+    assert (found.labelled, len(found.bad)) == (9, 0)
+    split("datasets/made")
+    run = train(["datasets/north", "datasets/made"], "runs/more", **SMALL).run
+    assert sum(row["dataset"] == "made" for row in run.cases() if row["part"] == "train") == 9
+
+
+def test_written_pixels_differ_from_the_source_in_the_hole_alone(there: Path, painter: Ended) -> None:
+    apply(painter.run.folder, "datasets/north", "few", count=3, edit=ADDED)
+    dataset = segue.Dataset.open("datasets/north")
+    store = segue.Store.open("stores/north")
+    for row in read_table(Path("few/manifest.csv")):
+        image = cv2.imread(f"few/{row['image']}")[..., ::-1]
+        mask = cv2.imread(f"few/{row['mask']}", cv2.IMREAD_UNCHANGED)
+        number = store.numbers[row["source"]]
+        before = store.mask(number)
+        changed = (image != store.image(number)).any(2)
+        assert 0 < changed.mean() < 0.6
+        added = (mask == 1) & (before != 1)
+        near = cv2.dilate(added.astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
+        assert not (changed & ~near).any()
+        assert dataset.by_name[row["source"]].patient == row["patient"]
+
+
+def test_the_same_words_paint_the_same_and_another_seed_others(there: Path, painter: Ended) -> None:
+    for name, seed in (("one", 0), ("again", 0), ("other", 5)):
+        apply(painter.run.folder, "datasets/north", name, count=4, seed=seed)
+    bytes_of = [
+        {path.name: path.read_bytes() for path in Path(name, "images").iterdir()} for name in ("one", "again", "other")
+    ]
+    assert bytes_of[0] == bytes_of[1] != bytes_of[2]
+
+
+def test_to_images_without_masks_something_is_added(there: Path, painter: Ended) -> None:
+    Path("bare").mkdir()
+    for row in read_table(Path("south/manifest.csv")):
+        shutil.copy(Path("south", row["image"]), "bare")
+    segue.scan("bare", "datasets/bare", name="bare")
+    done = apply(painter.run.folder, "datasets/bare", "from-bare", count=5)
+    assert done.edits == {"add": 5}
+    masks = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted(Path("from-bare/masks").iterdir())]
+    assert all(set(np.unique(mask)) == {0, 1} for mask in masks)
+
+
+@pytest.mark.parametrize("method", ["supervised", "two-view", "consistency"])
+def test_painting_changes_what_is_learnt(there: Path, painter: Ended, method: str) -> None:
+    given = {**SMALL, "method": method}
+    folder = str(painter.run.folder)
+    plain = train("datasets/north", f"runs/plain-{method}", variation="flips", **given).run
+    painted = train("datasets/north", f"runs/painted-{method}", variation="paint + flips", painter=folder, **given).run
+    first, second = (run.weights.joinpath("last.safetensors").read_bytes() for run in (plain, painted))
+    assert first != second
+
+
+def test_a_network_is_not_judged_by_what_its_painter_has_seen(there: Path, painter: Ended) -> None:
+    split("datasets/north", name="turned", settings=segue_split(0.2, seed=9))
+    with pytest.raises(BadInput, match=r"was looked at when .*painter was trained"):
+        train(
+            "datasets/north", "runs/leak", split="turned", variation="paint", painter=str(painter.run.folder), **SMALL
+        )
+
+
+def segue_split(share: float, seed: int) -> Any:
+    from segue.data.splitting.split import SplitSettings
+
+    return SplitSettings(test=share, validation=share, seed=seed)
+
+
+def test_what_does_not_go_together_is_refused_in_a_sentence(there: Path, painter: Ended) -> None:
+    folder = str(painter.run.folder)
+    with pytest.raises(BadInput, match="paint needs a painter"):
+        train("datasets/north", "runs/no", variation="paint", **SMALL)
+    with pytest.raises(BadInput, match="no view is painted by the variation 'flips'"):
+        train("datasets/north", "runs/no", variation="flips", painter=folder, **SMALL)
+    plain = train("datasets/north", "runs/plain", **SMALL).run
+    with pytest.raises(BadInput, match="is no painter"):
+        train("datasets/north", "runs/no", variation="paint", painter=str(plain.folder), **SMALL)
+    with pytest.raises(BadInput, match="is a painter, and segments nothing by itself"):
+        segue.evaluate(painter.run.folder, on=["datasets/north"])
+    with pytest.raises(BadInput, match=r"no class is called 'forground' \(did you mean foreground"):
+        fit("datasets/north", "runs/no", what="forground", **PAINTER)
+    Path("there").mkdir()
+    with pytest.raises(BadInput, match="there: is there already"):
+        apply(folder, "datasets/north", "there")
+    with pytest.raises(BadInput, match="none of these edits changes anything"):
+        apply(folder, "datasets/north", "nothing", edit=Paint(add=0, alter=0, repaint=0))
+    assert not Path("nothing").exists()
+    assert not Path("runs/no").exists()

@@ -30,6 +30,7 @@ from benchmarks.common import RESULTS, machine, shared_data
 from benchmarks.few_labels import DECODER, ENCODERS, MACHINE
 from segue.data.dataset import Dataset
 from segue.experiment.evaluate import Evaluation
+from segue.experiment.inpainting.fit import fit
 from segue.experiment.settings import EvaluateSettings
 
 ROWS = RESULTS / "next_hospital"
@@ -45,6 +46,8 @@ RATES = (3e-4, 1e-3, 3e-3)
 RATE_SEED = 100
 
 IMAGES = 8  # of a step, all views together
+PAINTER = "painter"  # stands for the one that is made
+PAINTED = 12_000  # windows that it learns from
 NATURAL = "natural"  # the published variations, at their full severity
 
 
@@ -54,6 +57,7 @@ class Arm:
     settings: Mapping[str, Any]
     views: int = 1  # of each image in a step
     searched: float = 0.0  # passes of its search beside them, in whole images
+    like: str = ""  # the arm whose rate it takes; empty: its own is tried
 
     @property
     def batch(self) -> int:
@@ -67,6 +71,12 @@ def consistency(**told: Any) -> dict[str, Any]:
     return {"method": "consistency", "variation": NATURAL, "consistency": told}
 
 
+def painted(method: str, **told: Any) -> dict[str, Any]:
+    """The painter's passes are not counted: it is made once, for all arms and seeds."""
+    given = {"method": method, "variation": f"paint(p=0.5) + {NATURAL}", "painter": PAINTER}
+    return {**given, "consistency": told} if method == "consistency" else given
+
+
 ARMS = {
     "none": Arm("no variation", {"variation": "none"}),
     "vanilla": Arm("half of the images varied", {"variation": "vanilla"}),
@@ -77,6 +87,9 @@ ARMS = {
     "strict": Arm("masks of both, weighed by the clean one's IoU", consistency(mix="strict"), views=2),
     "added": Arm("masks of both, and consistency aligned", consistency(mix="added"), views=2),
     "interleaved": Arm("four steps of two views, one of consistency", consistency(interleaved=4), views=2),
+    "painted": Arm("two-view, half of the images painted", painted("two-view"), views=2, like="two-view"),
+    "aligned painted": Arm("consistency aligned, half painted", painted("consistency"), views=2, like="aligned"),
+    "added painted": Arm("masks of both and consistency, half painted", painted("consistency", mix="added"), views=2, like="added"),
     "worst": Arm("the worst of 4, searched at half size", consistency(draws=4, half=True), views=2, searched=5 / 4),
 }  # fmt: skip
 
@@ -98,11 +111,24 @@ def dataset(name: str, folder: Path) -> Dataset:
     return Dataset.open(where)
 
 
+def painter(folder: Path) -> Path:
+    """Of the training part at home, as `segue inpaint fit` makes it."""
+    home = dataset(HOME, folder)
+    store = segue.prepare(home, folder / "stores" / HOME).target
+    return fit(
+        home.folder, folder / "runs/painter", stores=(str(store),), size=(256, 256), looks=PAINTED, machine=MACHINE, say=print,
+        progress=True,
+    ).run.folder  # fmt: skip
+
+
 def trained(arm: str, asked: Asked) -> tuple[Path, float]:
     how = ARMS[arm]
     home = dataset(HOME, asked.folder)
     store = segue.prepare(home, asked.folder / "stores" / HOME).target
     steps = how.steps(asked.passes)
+    given = dict(how.settings)
+    if "painter" in given:
+        given["painter"] = str(painter(asked.folder))
     began = time.perf_counter()
     run = segue.train(
         home.folder, asked.folder / "runs" / f"next-{arm}-{asked.seed}-{asked.passes}-{asked.rate:g}", stores=(str(store),),
@@ -112,7 +138,7 @@ def trained(arm: str, asked: Asked) -> tuple[Path, float]:
             "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
             "rate": asked.rate, "encoder_rate": asked.rate,
         },
-        **how.settings,
+        **given,
     ).run  # fmt: skip
     return run.folder, time.perf_counter() - began
 
@@ -148,6 +174,7 @@ def _told(one: Evaluation) -> dict[str, Any]:
 
 def rate_of(arm: str, passes: int) -> float:
     """With which it was best at home."""
+    arm = ARMS[arm].like or arm
     found = {rate: ROWS / "rates" / f"{arm}-{rate:g}-{passes}.json" for rate in RATES}
     missing = [f"{rate:g}" for rate, path in found.items() if not path.exists()]
     if missing:
@@ -178,7 +205,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
         if given.rates:
-            for arm in given.arms:
+            for arm in [arm for arm in given.arms if not ARMS[arm].like]:
                 for rate in RATES:
                     asked = Asked(RATE_SEED, rate, given.passes, folder)
                     row(ROWS / "rates" / f"{arm}-{rate:g}-{given.passes}.json", arm, asked, [HOME])

@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.common import RESULTS, UNITS
 from benchmarks.few_labels_table import few_labels
+from benchmarks.next_hospital_table import next_hospital
 
 HEAD = """# Benchmarks
 
@@ -138,6 +139,12 @@ def learning() -> Iterator[list[str]]:
                 told(row["ratio"], found["mark"]),
                 "consistency_speed",
             ]
+    for script, found in with_and_without_units("inpaint_speed"):
+        yield [
+            "painting, frames of 256 px a second on two cores",
+            told(found["frames_per_second"], found["mark"], least=True),
+            script,
+        ]
     if found := read("semi_speed"):
         for name, row in found["rows"].items():
             yield [f"a step of semi, {name}, x its passes", told(row["ratio"], found["mark"]), "semi_speed"]
@@ -411,7 +418,9 @@ def _false(site: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    text = "\n".join([HEAD, *marks(), *speed(), *quality(), *volumes(), *few_labels(), *details(), *phantoms()])
+    text = "\n".join(
+        [HEAD, *marks(), *speed(), *quality(), *volumes(), *few_labels(), *next_hospital(), *details(), *phantoms()]
+    )
     path = Path(__file__).parent / "README.md"
     path.write_text(text.rstrip() + "\n", encoding="utf-8")
     print(f"Written: {path}")

@@ -30,7 +30,7 @@ def drawn(many: int = 60, **chances: Any) -> npt.NDArray[np.float64]:
     return parse(f"paint({told})").draw(SIZE, key).parts["edit"]
 
 
-def done(before: Bools, shown: Bools = SHOWN, **chances: Any) -> list[tuple[str, Edited]]:
+def done(before: Bools, shown: Bools = SHOWN, /, **chances: Any) -> list[tuple[str, Edited]]:
     several = [(KINDS[int(row[0])], edited(row, before, shown)) for row in drawn(**chances)]
     return [(kind, one) for kind, one in several if one is not None]
 

@@ -121,7 +121,7 @@ class InpaintSettings(Settings):
     inpainting: InpaintingSettings = InpaintingSettings()
     variation: str = "weak"
     width: Annotated[int, Field(ge=4, le=256)] = 16  # channels of the painter's first map
-    side: Annotated[int, Field(ge=32, le=1024, multiple_of=8)] = 128  # of the windows that it sees
+    side: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 128  # of the windows that it sees
     size: tuple[Side, Side] | Annotated[int, Field(ge=32, le=4096)] | Auto = "auto"  # of the images they are cut from
     epochs: Positive | None = None
     looks: Annotated[int, Field(ge=1)] | None = None

@@ -82,5 +82,5 @@ class SemiSettings(Settings):
 
 
 class InpaintingSettings(Settings):
-    critic: Annotated[float, Field(ge=0)] = 0.02  # how much it counts to please it, beside what was there
+    critic: Annotated[float, Field(ge=0)] = 0.1  # how much it counts to please it, beside what was there
     variety: Annotated[float, Field(ge=0)] = 0.02  # likewise, that two noises give two pictures

@@ -20,7 +20,8 @@ from segue.errors import BadInput
 from segue.files import atomic
 
 NOISE = 8  # channels
-_SCALE = 4  # between the window and the map on which the noise is
+# Pixels of the window for one of the noise, which is smooth: of noise as fine as the map two pictures differ by their grain.
+_COARSE = 32
 _DILATIONS = (1, 2, 4, 8, 4, 2, 1)  # sees 100 pixels of the window around each
 
 
@@ -35,7 +36,7 @@ class Painter(nn.Module):
     def __init__(self, channels: int, width: int = 16) -> None:
         super().__init__()
         self.channels = channels
-        wide = _SCALE * width
+        wide = 4 * width
         self.first = nn.Sequential(nn.Conv2d(channels + 2, width, 5, padding=2), nn.ELU())
         self.smaller = nn.Sequential(nn.Conv2d(width, 2 * width, 3, 2, 1), nn.ELU())
         self.smallest = nn.Sequential(nn.Conv2d(2 * width, wide, 3, 2, 1), nn.ELU())
@@ -50,21 +51,20 @@ class Painter(nn.Module):
         whole = self.first(seen)
         half = self.smaller(whole)
         deep = self.smallest(half)
-        noise = self.noise(len(given), deep.shape[2:], deep) if noise is None else noise
-        deep = deep + self.stir(noise.to(deep.dtype))
+        noise = self.noise(len(given), given.shape[-1]).to(deep.device) if noise is None else noise
+        deep = deep + self.stir(F.interpolate(noise, size=deep.shape[2:], mode="bilinear").to(deep.dtype))
         for block in self.blocks:
             deep = block(deep)
         half = self.up(torch.cat([F.interpolate(deep, size=half.shape[2:]), half], 1))
         return Painted(self.last(torch.cat([F.interpolate(half, size=whole.shape[2:]), whole], 1)))
 
     @staticmethod
-    def noise(n: int, size: torch.Size, like: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        return torch.randn(n, NOISE, *size, generator=generator).to(like.device)
+    def noise(n: int, side: int, generator: torch.Generator | None = None) -> Tensor:
+        return torch.randn(n, NOISE, side // _COARSE, side // _COARSE, generator=generator)
 
     def seeded(self, seeds: list[int], side: int) -> Tensor:
         """The noise of each of these seeds."""
-        size, like = torch.Size([side // _SCALE] * 2), next(self.parameters())
-        return torch.cat([self.noise(1, size, like, torch.Generator().manual_seed(seed)) for seed in seeds])
+        return torch.cat([self.noise(1, side, torch.Generator().manual_seed(seed)) for seed in seeds])
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
         return {"decoder": list(self.parameters())}

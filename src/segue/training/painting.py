@@ -98,6 +98,7 @@ class Painting:
     painter: Painter
     side: int
     channel: int
+    half: bool = False  # in the precision in which it has learnt
 
     def __call__(
         self, image: npt.NDArray[Any], labels: Labels, shown: Bools, values: Floats
@@ -119,7 +120,8 @@ class Painting:
     def window(self, image: npt.NDArray[Any], hole: Bools, inside: Bools, seed: int) -> npt.NDArray[Any]:
         """A window of the painter's side; what lies around the hole stays as it is."""
         given = torch.from_numpy(stacked(image, hole, inside))[None].to(self._device)
-        with torch.inference_mode():
+        half = torch.autocast(self._device.type, torch.bfloat16, enabled=self.half)
+        with torch.inference_mode(), half:
             noise = self.painter.seeded([seed], self.side).to(self._device)
             found = torch.sigmoid(self.painter(given, noise).logits.float())[0].movedim(0, -1).cpu().numpy()
         colours = np.rint(found * np.iinfo(image.dtype).max).astype(image.dtype)

@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import segue
@@ -29,6 +30,12 @@ PAINTER: dict[str, Any] = {
     "width": 4, "side": 32, "size": (64, 64), "machine": SMALL["machine"], "loop": {"steps": 4, "epoch_steps": 2, "batch": 4},
 }  # fmt: skip
 ADDED = Paint(add=1.0, alter=0.0, repaint=0.0)
+
+
+def read(path: Path | str) -> npt.NDArray[Any]:
+    found = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert found is not None
+    return found
 
 
 @pytest.fixture
@@ -92,13 +99,12 @@ def test_written_pixels_differ_from_the_source_in_the_hole_alone(there: Path, pa
     dataset = segue.Dataset.open("datasets/north")
     store = segue.Store.open("stores/north")
     for row in read_table(Path("few/manifest.csv")):
-        image = cv2.imread(f"few/{row['image']}")[..., ::-1]
-        mask = cv2.imread(f"few/{row['mask']}", cv2.IMREAD_UNCHANGED)
+        image, mask = read(f"few/{row['image']}")[..., ::-1], read(f"few/{row['mask']}")
         number = store.numbers[row["source"]]
         before = store.mask(number)
-        changed = (image != store.image(number)).any(2)
+        changed = np.asarray(image != store.image(number)).any(2)
         assert 0 < changed.mean() < 0.6
-        added = (mask == 1) & (before != 1)
+        added = np.asarray((mask == 1) & (before != 1))
         near = cv2.dilate(added.astype(np.uint8), np.ones((31, 31), np.uint8)) > 0
         assert not (changed & ~near).any()
         assert dataset.by_name[row["source"]].patient == row["patient"]
@@ -120,7 +126,7 @@ def test_to_images_without_masks_something_is_added(there: Path, painter: Ended)
     segue.scan("bare", "datasets/bare", name="bare")
     done = apply(painter.run.folder, "datasets/bare", "from-bare", count=5)
     assert done.edits == {"add": 5}
-    masks = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in sorted(Path("from-bare/masks").iterdir())]
+    masks = [read(path) for path in sorted(Path("from-bare/masks").iterdir())]
     assert all(set(np.unique(mask)) == {0, 1} for mask in masks)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.networks.painter import Painter, load
+from segue.training.machine import channels_last
 from segue.training.painting import Painting
 from segue.training.run import INPAINTING, Run
 
@@ -32,4 +33,8 @@ def painting_of(where: Path | str, target: Target, channels: int, dtype: str) ->
         raise BadInput(f"{run.folder}: paints {what!r}, which is none of {', '.join(target.foreground)}")
     painter = Painter(channels, int(run.config["width"]))
     load(painter, run.weights / WEIGHTS)
-    return Painting(painter.eval(), int(run.config["side"]), target.names.index(what))
+    machine = run.config["machine"]
+    if machine["layout"] == "channels-last":
+        channels_last(painter)
+    half = machine["precision"] == "bf16-mixed"
+    return Painting(painter.eval(), int(run.config["side"]), target.names.index(what), half)

@@ -26,11 +26,12 @@ def next_hospital() -> Iterator[str]:
     if not found:
         return
     yield (
-        "## The next hospital\n\n`next_hospital`: the same network learns all masks of kvasir-seg at 128 px for as many passes "
-        "(an image that a network sees is one, learning or not), and is judged at home by the published validation part and in "
-        "three collections that nothing was chosen by. Each arm has the learning rate with which it was best at home, of three, "
-        "with another seed (what is painted, that of the same arm without). Dice is the mean over images with a polyp, then "
-        "over seeds; `elsewhere` is the mean of the three. Differences are from `two-view`, which sees as many views, over patients (images, where none is known) and seeds.\n"
+        "## The next hospital\n\n`next_hospital`: the same network learns all masks of kvasir-seg at 128 px for as many "
+        "passes (an image that a network sees is one, learning or not), and is judged at home by the published "
+        "validation part and in three collections that nothing was chosen by. Each arm has the learning rate with which "
+        "it was best at home, of three, with another seed (what is painted, that of the same arm without). Dice is the "
+        "mean over images with a polyp, then over seeds; `elsewhere` is the mean of the three. Differences are from "
+        "`two-view`, which sees as many views, over patients (images, where none is known) and seeds.\n"
     )
     by_passes: dict[int, Rows] = defaultdict(lambda: defaultdict(dict))
     for row in found:

@@ -89,7 +89,7 @@ ARMS = {
     "interleaved": Arm("four steps of two views, one of consistency", consistency(interleaved=4), views=2),
     "painted": Arm("two-view, half of the images painted", painted("two-view"), views=2, like="two-view"),
     "aligned painted": Arm("consistency aligned, half painted", painted("consistency"), views=2, like="aligned"),
-    "added painted": Arm("masks of both, consistency, half painted", painted("consistency", mix="added"), views=2, like="added"),
+    "added painted": Arm("masks of both, consistency, painted", painted("consistency", mix="added"), views=2, like="added"),
     "worst": Arm("the worst of 4, searched at half size", consistency(draws=4, half=True), views=2, searched=5 / 4),
 }  # fmt: skip
 

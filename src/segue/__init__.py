@@ -17,6 +17,11 @@ from typing import TYPE_CHECKING, Any
 from segue.version import __version__
 
 if TYPE_CHECKING:
+    from segue.experiment.inpainting.apply import apply
+    from segue.experiment.inpainting.fit import fit
+    from segue.experiment.inpainting.look import look
+
+    inpaint_apply, inpaint_fit, inpaint_look = apply, fit, look
     from segue.checkup import doctor as doctor
     from segue.data.copies.leaks import leaks as leaks
     from segue.data.dataset import Dataset as Dataset
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
     from segue.experiment.evaluate import evaluate as evaluate
     from segue.experiment.judge import judge as judge
     from segue.experiment.load import load as load
+    from segue.experiment.members import ensemble as ensemble
     from segue.experiment.predict import predict as predict
     from segue.experiment.pretraining.embed import embed as embed
     from segue.experiment.pretraining.pretrain import pretrain as pretrain
@@ -53,6 +59,10 @@ _HOME = {
     "explore": "segue.data.exploring.explore",
     "export": "segue.data.export",
     "judge": "segue.experiment.judge",
+    "ensemble": "segue.experiment.members",
+    "inpaint_apply": "segue.experiment.inpainting.apply:apply",
+    "inpaint_fit": "segue.experiment.inpainting.fit:fit",
+    "inpaint_look": "segue.experiment.inpainting.look:look",
     "leaks": "segue.data.copies.leaks",
     "load": "segue.experiment.load",
     "predict": "segue.experiment.predict",
@@ -71,7 +81,8 @@ __all__ = [*_HOME, "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
-        value = getattr(importlib.import_module(_HOME[name]), name)
+        module, _, called = _HOME[name].partition(":")
+        value = getattr(importlib.import_module(module), called or name)
         globals()[name] = value  # importing a module of the same name must not shadow the function
         return value
     raise AttributeError(f"module 'segue' has no attribute {name!r}")

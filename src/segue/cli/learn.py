@@ -21,7 +21,7 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a 
 
 
 def add_to(app: typer.Typer) -> None:
-    for verb in (train, evaluate, judge, compare, predict, networks):
+    for verb in (train, ensemble, evaluate, judge, compare, predict, networks):
         app.command()(verb)
 
 
@@ -127,6 +127,28 @@ def _train_folds(asked: TrainSettings, folds: int, out: Path | None, fresh: bool
     tell.next_command(f"segue evaluate {tell.quoted(done.folder)} --on ANOTHER-DATASET")
 
 
+def ensemble(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN...", help="Of any networks, of one canvas and classes.")
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder that stands for them, wherever a run is asked for.")],
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """Runs that predict together from now on. The mean of what each says."""
+    with tell.errors_told(json, debug):
+        from segue.experiment.members import ensemble as join
+        from segue.experiment.members import members_of
+
+        folder = join(runs, out)
+        members = members_of(folder)
+        if json:
+            tell.as_json({"folder": str(folder), "members": [str(run.folder) for run in members]})
+            return
+        tell.say(*(f"  {run.folder.resolve()}" for run in members), f"Written: {folder}")
+        tell.next_command(f"segue evaluate {tell.quoted(folder)} --on DATASET --disagree")
+
+
 def evaluate(
     run: RunFolder,
     on: Annotated[list[Path], typer.Option(metavar="DATASET", help="Where to judge it; may be given often.")],
@@ -141,6 +163,9 @@ def evaluate(
     vary: Annotated[
         str | None, typer.Option(metavar="VARIATION", help="How steady predictions are under it, such as natural.")
     ] = None,
+    disagree: Annotated[
+        bool, typer.Option("--disagree", help="Of an ensemble or folds: where members do not say the same.")
+    ] = False,
     spoil: Annotated[
         list[str] | None,
         typer.Option(metavar="CORRUPTION", help="What is left under it at five levels, such as blur; or all."),
@@ -165,6 +190,7 @@ def evaluate(
         pairs += [f"views=[{', '.join(views)}]"] if views else []
         pairs += ["chosen=true"] if chosen else []
         pairs += [f"vary={tell.as_yaml(vary)}"] if vary else []
+        pairs += ["disagree=true"] if disagree else []
         pairs += [f"spoil=[{', '.join(spoil)}]"] if spoil else []
         pairs += [f"same.{pair}" for pair in same or []]
         resolved = load(EvaluateSettings, Path(config) if config else None, [*pairs, *(settings or [])])
@@ -287,6 +313,10 @@ def predict(
     dicom: Annotated[
         bool, typer.Option("--dicom-seg", help="Of DICOM series: a DICOM-SEG instead of a NIfTI file.")
     ] = False,
+    disagree: Annotated[
+        bool,
+        typer.Option("--disagree", help="Of an ensemble or folds: a picture of where members do not say the same."),
+    ] = False,
     json: tell.Json = False,
     debug: tell.Debug = False,
 ) -> None:
@@ -297,8 +327,9 @@ def predict(
 
         decision = Decision(threshold=threshold)
         done = draw(
-            run, images, out, views=views or [], decision=decision, modality=modality, dicom=dicom, progress=not json
-        )
+            run, images, out, views=views or [], decision=decision, modality=modality, dicom=dicom, disagree=disagree,
+            progress=not json,
+        )  # fmt: skip
         if json:
             tell.as_json(done.as_json())
             return

@@ -54,6 +54,8 @@ def tell_stress(sets: Sequence[Evaluation]) -> None:
     for one in sets:
         for steady in one.steady:
             tell.say("", *tell.wrapped(f"{one.name}: {steady.told}."))
+        for apart in one.disagreeing:
+            tell.say("", *tell.wrapped(f"{one.name}: {apart.told}."))
         _tell_spoilt(one)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segue.config import read_yaml
+from segue.errors import BadInput
+from segue.experiment.members import members_of
 from segue.experiment.settings import TrainSettings
 from segue.methods import METHODS
-from segue.training.run import CONFIG
 
 _ASIDE = (
     "machine.",
@@ -47,9 +47,11 @@ def read(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _config(run: Path) -> Mapping[str, Any]:
-    """Of a run; of a folder of folds, the first one's."""
-    place = next((folder for folder in (run, run / "fold-0") if (folder / CONFIG).exists()), None)
-    return read_yaml(place / CONFIG) if place else {}
+    """Of a run; of several that predict together, the first one's; of masks that something else has made, nothing."""
+    try:
+        return members_of(run)[0].config
+    except BadInput:
+        return {}
 
 
 def _flat(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

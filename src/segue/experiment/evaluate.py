@@ -26,6 +26,7 @@ from segue.evaluation.judging.table import Table
 from segue.evaluation.predicting.decision import PLAIN, Decision
 from segue.evaluation.showing.shown import overlays, picked
 from segue.evaluation.stressing.corruption import Stressed, told
+from segue.evaluation.stressing.disagreement import Disagreeing
 from segue.evaluation.stressing.steadiness import Steady
 from segue.executors.local import Ledger
 from segue.experiment import seen
@@ -52,6 +53,7 @@ class Evaluation:
     about: Mapping[str, Any]
     amounts: tuple[Agreement, ...] = ()  # of volumes: in millilitres against truth
     steady: tuple[Steady, ...] = ()  # how predictions follow a variation, where one was asked for
+    disagreeing: tuple[Disagreeing, ...] = ()  # of several that predict together, where that was asked for
     spoilt: tuple[Stressed, ...] = ()  # Dice under corruptions, where they were asked for
 
     @property
@@ -91,6 +93,8 @@ def evaluate(
     settings = settings or EvaluateSettings()
     demand_known(settings.vary, settings.spoil)
     model = load(run, settings.weights).views(*settings.views)
+    if settings.disagree and len(model.members) < 2:
+        raise BadInput(f"{model.folder}: is one network, which agrees with itself", hint="segue ensemble RUN RUN RUN")
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
     if not all(one.finished for one in model.runs):
         say(f"! {model.folder}: is not finished; this is its state so far")
@@ -145,20 +149,22 @@ def _on(
         say(f"! {dataset.name}: {some(lost)}: hardly found at all; comparing such numbers says nothing")
     asked = Stress(predictor, chosen, verdict, model, decision, where, progress)
     steady = asked.steadiness(settings.vary)
+    apart = asked.disagreement(settings.disagree)
     spoilt = asked.spoilt(settings.spoil, where / f"{_UNFINISHED}spoilt-{of_what}.jsonl")
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
         "seen": _all_seen(chosen), "split": split.hash if split else "",
         "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
         "left_out": dict(verdict.left_out), "amounts": [one.as_json() for one in amounts],
-        "steadiness": [one.as_json() for one in steady], "spoilt": [one.as_json() for one in spoilt],
+        "steadiness": [one.as_json() for one in steady], "disagreement": [one.as_json() for one in apart],
+        "spoilt": [one.as_json() for one in spoilt],
         "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
     }  # fmt: skip
     verdict.table.write(where / CASES)
     write_json(where / SUMMARY, {**about, "summaries": [one.as_json() for one in summaries]})
     for rest in where.glob(f"{_UNFINISHED}*"):
         rest.unlink()
-    return Evaluation(name, where, verdict.table, summaries, about, amounts, steady, spoilt)
+    return Evaluation(name, where, verdict.table, summaries, about, amounts, steady, apart, spoilt)
 
 
 def _all_seen(cases: Sequence[Subject]) -> str:

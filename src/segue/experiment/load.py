@@ -14,13 +14,12 @@ from segue import networks
 from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.predicting.frame import Frame
+from segue.experiment.members import demand_alike, members_of
 from segue.experiment.predictor import Predictor
 from segue.losses import probabilities
 from segue.networks.lean import lean
 from segue.training.machine import best_device, channels_last
 from segue.training.run import Run
-
-FOLDS = "fold-*"
 
 
 class Model(nn.Module):
@@ -31,11 +30,13 @@ class Model(nn.Module):
     """
 
     def __init__(
-        self, members: Sequence[networks.SegmentationNetwork], target: Target, frame: Frame, runs: Sequence[Run]
-    ) -> None:
+        self, members: Sequence[networks.SegmentationNetwork], target: Target, frame: Frame, runs: Sequence[Run],
+        folder: Path,
+    ) -> None:  # fmt: skip
+        """`folder`: of the run, or the one that stands for all of them."""
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.target, self.frame, self.runs = target, frame, tuple(runs)
+        self.target, self.frame, self.runs, self.folder = target, frame, tuple(runs), folder
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.stack([probabilities(member(x).logits, self.target) for member in self.members]).mean(0)
@@ -43,12 +44,6 @@ class Model(nn.Module):
     @property
     def name(self) -> str:
         return self.folder.name
-
-    @property
-    def folder(self) -> Path:
-        """Of the run, or of all its folds."""
-        run = self.runs[0]
-        return run.folder if len(self.runs) == 1 else run.folder.parent
 
     def predictor(self, device: str | None = None) -> Predictor:
         """Arrays in, arrays out: what prediction and judgement work with."""
@@ -61,32 +56,33 @@ class Model(nn.Module):
         same = chosen.type == settings["device"]
         precision = settings["precision"] if same else "32-true"
         slim = [lean(member, half=precision == "bf16-mixed") for member in self._each()]
-        return Predictor(Model(slim, self.target, self.frame, self.runs), self.target, chosen, precision)
+        return Predictor(self._of(slim), self.target, chosen, precision)
+
+    def apart(self) -> list[Predictor]:
+        """Each member by itself."""
+        return [self._of([member]).predictor() for member in self._each()]
 
     def views(self, *names: str) -> Model:
         """The same, averaging over test-time variations: "flips", "rot90"."""
-        return Model(self._each(), self.target, replace(self.frame, views=names), self.runs)
+        return Model(self._each(), self.target, replace(self.frame, views=names), self.runs, self.folder)
+
+    def _of(self, members: Sequence[networks.SegmentationNetwork]) -> Model:
+        return Model(members, self.target, self.frame, self.runs, self.folder)
 
     def _each(self) -> list[networks.SegmentationNetwork]:
         return [cast(networks.SegmentationNetwork, member) for member in self.members]
 
 
 def load(where: Path | str, weights: str = "best") -> Model:
-    """A run, or a folder of several that predict together (`segue train --folds`)."""
-    folder = Path(where)
-    folds = sorted(folder.glob(FOLDS))
-    runs = [Run.open(fold) for fold in folds] if folds and not (folder / "run.json").exists() else [Run.open(folder)]
+    """A run, or a folder of several that predict together (`segue train --folds`, `segue ensemble`)."""
+    runs = members_of(where)
     for run in runs:
         run.demand_segmenter()
     members = [_network(run, weights) for run in runs]
+    demand_alike(runs)
     first = runs[0]
-    for run in runs[1:]:
-        if run.about["target"] != first.about["target"] or run.about["frame"] != first.about["frame"]:
-            raise BadInput(
-                f"{run.folder}: has other classes or another canvas than {first.folder}; they cannot be joined"
-            )
     frame = Frame.from_json(first.about["frame"], where=str(first.folder / "run.json"))
-    return Model(members, first.target, frame, runs)
+    return Model(members, first.target, frame, runs, Path(where))
 
 
 def _network(run: Run, weights: str) -> networks.SegmentationNetwork:

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from segue.errors import BadInput
 from segue.evaluation.predicting.decision import PLAIN, Decision
-from segue.evaluation.predicting.folder import Written, predict_folder
-from segue.experiment.load import load
+from segue.evaluation.predicting.folder import Written, predict_file, predict_folder, write_png
+from segue.experiment.load import Model, load
 from segue.training.machine import keep_memory
+
+DISAGREEMENT = "-disagreement"  # in a picture's name, after the mask's
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,14 @@ def predict(
     decision: Decision = PLAIN,
     modality: str = "",
     dicom: bool = False,
+    disagree: bool = False,
     progress: bool = False,
 ) -> Predictions:
+    """`disagree`: of several that predict together, a picture beside each mask of where they do not say the same."""
     keep_memory()
     model = load(run).views(*views)
+    if disagree:
+        _demand_several(model)
     written = predict_folder(
         model.predictor(),
         images,
@@ -59,4 +68,26 @@ def predict(
         dicom=dicom,
         progress=progress,
     )
-    return Predictions(Path(out), tuple(written))
+    done = tuple(written)
+    if disagree:
+        _disagreements(model, done)
+    return Predictions(Path(out), done)
+
+
+def _demand_several(model: Model) -> None:
+    if len(model.members) < 2:
+        raise BadInput(f"{model.folder}: is one network, which agrees with itself", hint="segue ensemble RUN RUN RUN")
+    if model.frame.volumes is not None:
+        raise BadInput("--disagree draws pictures, and the network was trained on volumes")
+
+
+def _disagreements(model: Model, done: Sequence[Written]) -> None:
+    """White: half of the members are sure of one thing, half of the other. Of several classes the one that divides most."""
+    members = model.apart()
+    for one in done:
+        if one.error:
+            continue
+        said = np.stack([predict_file(each, one.path, frame=model.frame, target=model.target) for each in members])
+        apart = 2 * said.std(axis=0).max(axis=0)
+        mask = one.masks[0]
+        write_png(mask.with_name(f"{mask.stem}{DISAGREEMENT}.png"), (255 * apart.clip(0, 1)).round().astype(np.uint8))

@@ -14,12 +14,12 @@ from segue.errors import BadInput
 from segue.evaluation.judging.metrics import FAILED_DICE, NOTHING
 from segue.evaluation.showing.overlays import legend
 from segue.experiment import results
-from segue.experiment.load import FOLDS
+from segue.experiment.members import members_of
 from segue.experiment.settings import TrainSettings
 from segue.files import atomic, read_json
 from segue.report.run_page import run_page
 from segue.report.story import DEFAULT, Dataset, Epoch, Member, Part, RunStory, Setting, Thresholds
-from segue.training.run import ABOUT, CONFIG, ENVIRONMENT, Run
+from segue.training.run import CONFIG, ENVIRONMENT, Run
 
 PAGE = "report.html"
 FINDER, DECISION = "rate-finder.csv", "decision.json"
@@ -42,9 +42,8 @@ def report(run_folder: Path | str, out: Path | str | None = None, *, told: RunSt
 
 def story(folder: Path) -> RunStory:
     """Everything that the page says, read from the folder."""
-    folds = sorted(folder.glob(FOLDS)) if not (folder / ABOUT).exists() else []
-    runs = [Run.open(each) for each in folds or [folder]]
-    first, several = runs[0], len(folds) > 1
+    runs = members_of(folder)
+    first, several = runs[0], len(runs) > 1
     if first.pretraining:
         raise BadInput(
             f"{folder}: is a pre-training, and its page is another", hint=f"segue embed {folder} --on DATASET"
@@ -247,7 +246,7 @@ def _commands(folder: Path, runs: Sequence[Run]) -> Iterable[str]:
         yield ""
     yield "# with all settings as they were resolved"
     for run in runs:
-        again = folder.parent / f"{folder.name}-again" / run.folder.relative_to(folder)
+        again = folder.parent / f"{folder.name}-again" / (run.name if len(runs) > 1 else "")
         yield shlex.join(["segue", "train", "--config", str(run.folder / CONFIG), "--out", str(again)])
 
 

@@ -20,7 +20,7 @@ from segue.evaluation.judging.table import Row, Table
 from segue.evaluation.predicting.decision import Decision
 from segue.files import read_json
 from segue.report.page import Estimate, Percent
-from segue.report.story import Amount, Evaluated, Miss, Overlay, Result, Spoilt, Steady, Stratum, Subgroup
+from segue.report.story import Amount, Disagreeing, Evaluated, Miss, Overlay, Result, Spoilt, Steady, Stratum, Subgroup
 from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
@@ -67,6 +67,10 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
             overlays=tuple(_overlays(folder / OVERLAYS, about)),
             amounts=tuple(_amounts(table)),
             steady=tuple(_steady(about)),
+            disagreeing=tuple(
+                Disagreeing(one["class"], one["members"], one["cases"], one["disagreement"], one["rank"])
+                for one in about.get("disagreement", ())
+            ),
             spoilt=tuple(_spoilt(about)),
             left_out=len(about.get("left_out") or ()),
         ),

@@ -145,6 +145,7 @@ class EvaluateSettings(Settings):
     views: tuple[Literal["flips", "rot90"], ...] = ()  # test-time variations
     chosen: bool = False  # threshold and clean-up as validation would have them, instead of .5 and none
     vary: str = ""  # a variation: how steady predictions are under it
+    disagree: bool = False  # of several that predict together: where they do not say the same
     spoil: tuple[str, ...] = ()  # corruptions: how much Dice is left under them at each level; "all": all there are
     tolerance: Positive = 2.0  # of NSD, in mm or pixels
     weights: Literal["best", "last"] = "best"

@@ -1,5 +1,5 @@
-"""What else `segue evaluate` can ask of a set of cases: how steady predictions are, and what is left of them when images are
-spoilt. Each has a table beside the cases; a rerun that does not ask takes it away."""
+"""What else `segue evaluate` can ask of a set of cases: how steady predictions are, where members disagree, and what is left
+of them when images are spoilt. Each has a table beside the cases; a rerun that does not ask takes it away."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from segue.evaluation.judging.judge import Verdict
 from segue.evaluation.judging.subject import Subject, unique_names
 from segue.evaluation.predicting.decision import Decision
 from segue.evaluation.stressing.corruption import Stressed, stressed
+from segue.evaluation.stressing.disagreement import Disagreeing, Disagreement, disagreement
+from segue.evaluation.stressing.disagreement import summarised as disagreeing
 from segue.evaluation.stressing.steadiness import Steadiness, Steady, steadiness, summarised
 from segue.executors.local import Ledger
 from segue.experiment.load import Model
@@ -22,7 +24,7 @@ from segue.experiment.predictor import Predictor
 from segue.files import atomic
 from segue.variations.corruptions import CORRUPTIONS, corruption
 
-STEADINESS, SPOILT = "steadiness.csv", "corruptions.csv"
+STEADINESS, DISAGREEMENT, SPOILT = "steadiness.csv", "disagreement.csv", "corruptions.csv"
 _ALL = ("all",)
 
 
@@ -70,6 +72,17 @@ class Stress:
             )  # fmt: skip
         _keep(self.where / STEADINESS, found)
         return summarised(found, self.verdict.table, variation)
+
+    def disagreement(self, asked: bool) -> tuple[Disagreeing, ...]:
+        members = self.model.apart() if asked else []
+        found: list[Disagreement] = []
+        if members:
+            found += disagreement(
+                members, *zip(*self._read, strict=True), frame=self.model.frame, target=self.model.target,
+                threshold=self.decision.threshold, progress=self.progress,
+            )  # fmt: skip
+        _keep(self.where / DISAGREEMENT, found)
+        return disagreeing(found, self.verdict.table, len(members))
 
     def spoilt(self, names: Sequence[str], book: Path) -> tuple[Stressed, ...]:
         """`book`: by which a test that was interrupted goes on."""

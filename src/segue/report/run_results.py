@@ -25,6 +25,7 @@ def sections(page: Page, story: RunStory) -> None:
     _distribution(page, story)
     _amounts(page, story)
     _steadiness(page, story)
+    _disagreeing(page, story)
     _spoilt(page, story)
     _strata(page, story)
     _subgroups(page, story)
@@ -149,6 +150,21 @@ def _steadiness(page: Page, story: RunStory) -> None:
             ],
             rows,
         )
+
+
+def _disagreeing(page: Page, story: RunStory) -> None:
+    several = len(_classes(story)) > 1
+    rows: list[list[Cell]] = [
+        [short(one.name), *[short(each.name)] * several, each.members, each.cases, each.disagreement, each.rank]
+        for one in story.ordered
+        for each in one.disagreeing
+    ]
+    if rows:
+        page.section("Where members disagree").text(
+            "Without a mask: of what two members find, the share that only one of them finds, the mean over all pairs. A "
+            "rank correlation with Dice near −1 means that it tells the bad cases where there are no masks; near 0, that it "
+            "does not."
+        ).table(["set", *["class"] * several, "members", "cases", "disagreement", "rank correlation with Dice"], rows)
 
 
 def _spoilt(page: Page, story: RunStory) -> None:

@@ -129,6 +129,17 @@ class Steady:
 
 
 @dataclass(frozen=True)
+class Disagreeing:
+    """Where networks that predict together do not say the same."""
+
+    name: str
+    members: int
+    cases: int
+    disagreement: float | None
+    rank: float | None  # its correlation with Dice
+
+
+@dataclass(frozen=True)
 class Spoilt:
     """Dice of a class under a corruption, by level; level 0 is as it is."""
 
@@ -154,6 +165,7 @@ class Evaluated:
     left_out: int = 0  # cases that could not be read
     amounts: tuple[Amount, ...] = ()  # of volumes
     steady: tuple[Steady, ...] = ()
+    disagreeing: tuple[Disagreeing, ...] = ()
     spoilt: tuple[Spoilt, ...] = ()
     gaps: tuple[str, ...] = ()  # against home, a sentence a class
 

@@ -15,30 +15,24 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from segue.data.case import IGNORE
-from segue.data.geometry import Fit
 from segue.data.target import Target
-from segue.data.volumes.slices import stacked
-from segue.errors import BadInput, SegueError
+from segue.errors import BadInput
 from segue.evaluation.judging.subject import Labels, Subject, Truths
 from segue.evaluation.judging.table import Table
-from segue.evaluation.predicting.decision import masks, plain_decision, true_masks
-from segue.evaluation.predicting.frame import Frame, Levels
-from segue.evaluation.predicting.predict import BATCH, Picture, Predictor
-from segue.evaluation.predicting.stack import Stack, in_the_middle
+from segue.evaluation.predicting.decision import true_masks
+from segue.evaluation.predicting.frame import Frame
+from segue.evaluation.predicting.predict import Picture, Predictor
+from segue.evaluation.predicting.stack import Stack
+from segue.evaluation.stressing.canvases import Masks, canvases, decided, demand_canvases, opened, rank
 from segue.executors.progress import Progress
-from segue.variations import warp
 from segue.variations.address import Address
 from segue.variations.drawn import Drawn
 from segue.variations.opencv import render
 from segue.variations.variation import Variation
 
 DRAWS = 4  # of each case
-FEWEST = 8  # cases of which a rank correlation is told
-
-Masks = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -92,20 +86,12 @@ def steadiness(
     tick: Callable[[], None] = lambda: None,
 ) -> Iterator[Steadiness]:
     """Of each subject, called as in `names`, and each class that was annotated there."""
-    if frame.volumes is not None and frame.volumes.patch is not None:
-        raise BadInput(
-            "a network that sees patches of volumes cannot be asked how steady it is: its patches hang together"
-        )
+    demand_canvases(frame, "how steady it is")
     truths = Truths(keep=0)
     with Progress("varying", len(subjects), shown=progress) as shown:
         for subject, name in zip(subjects, names, strict=True):
             tick()
-            try:
-                given = subject.picture(frame)
-                native = given.native if isinstance(given, Picture) else given.placement.native
-                truth = truths.of(subject, native)
-            except SegueError as error:
-                raise BadInput(f"{name}: {error.message}") from None
+            given, truth = opened(subject, name, frame, truths)
             key = [Address(seed, "steadiness", 0, 0, name, view) for view in range(DRAWS)]
             drawn = variation.draw(frame.size, key)
             if "mix" in drawn.parts:
@@ -129,10 +115,10 @@ def followed(
     """By class: unsteady, inconsistency. Of a volume all its slices together, each varied alike."""
     sums = {name: np.zeros(4, np.int64) for name in target.foreground}
     nothing = Drawn.identity(1, frame.size)
-    for levels, labels, onto in _canvases(given, truth, frame):
+    for levels, labels, onto in canvases(given, truth, frame):
         clean = render(nothing, 0, levels, labels, frame.size, frame.padding, onto=onto)
         varied = [render(drawn, draw, levels, labels, frame.size, frame.padding, onto=onto) for draw in range(drawn.n)]
-        said = _decided(predictor, [clean.image, *(one.image for one in varied)], target, threshold)
+        said = decided(predictor, [clean.image, *(one.image for one in varied)], target, threshold)
         shown = np.stack([one.valid for one in varied])
         before = np.stack([said[name][0] for name in target.foreground])
         carried, known = drawn.carry(
@@ -167,30 +153,6 @@ def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
 
 
-def _canvases(
-    given: Picture | Stack, truth: Labels, frame: Frame
-) -> Iterator[tuple[Levels, Labels, warp.Floats | None]]:
-    """What is rendered: a picture, or the slices of a volume, with its labels and where it stands on the canvas."""
-    if isinstance(given, Picture):
-        stored = given.levels[0].shape
-        yield frame.accept(given.levels), Fit(given.native, (stored[0], stored[1])).labels(truth), None
-        return
-    assert frame.volumes is not None
-    labels = given.placement.labels(truth)
-    size = (given.voxels.shape[1], given.voxels.shape[2])
-    onto = warp.at_corner(frame.size, in_the_middle(size, frame.size))
-    for number in range(len(given.voxels)):
-        yield [stacked(given.voxels, number, frame.volumes.neighbours)], labels[number], onto
-
-
-def _decided(
-    predictor: Predictor, images: Sequence[npt.NDArray[Any]], target: Target, threshold: float
-) -> dict[str, Masks]:
-    """By class (n, height, width)."""
-    maps = [predictor(np.stack(images[start : start + BATCH])) for start in range(0, len(images), BATCH)]
-    return masks(plain_decision(np.concatenate(maps).swapaxes(0, 1), target, threshold), target)
-
-
 def summarised(found: Sequence[Steadiness], table: Table, variation: str) -> tuple[Steady, ...]:
     """By class, with how unsteadiness goes along with Dice."""
     dice = {(row.case, row.class_name): row.scores.dice for row in table if row.scores.present}
@@ -205,7 +167,7 @@ def summarised(found: Sequence[Steadiness], table: Table, variation: str) -> tup
         told.append(
             Steady(
                 name, variation, len(own), _mean([one.unsteady for one in own]),
-                _mean([one.inconsistency for one in own]), _rank(pairs),
+                _mean([one.inconsistency for one in own]), rank(pairs),
             )
         )  # fmt: skip
     return tuple(told)
@@ -214,9 +176,3 @@ def summarised(found: Sequence[Steadiness], table: Table, variation: str) -> tup
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return math.fsum(known) / len(known) if known else math.nan
-
-
-def _rank(pairs: Sequence[tuple[float, float]]) -> float:
-    if len(pairs) < FEWEST or any(len({pair[side] for pair in pairs}) == 1 for side in (0, 1)):
-        return math.nan
-    return float(stats.spearmanr(*zip(*pairs, strict=True)).statistic)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from segue.cli import app, learn
+from segue.cli import app, judging
 from tests.data import made
 from tests.data.volumes import made as volumes
 
@@ -156,4 +156,4 @@ def test_the_command_to_go_on_with_is_the_one_that_was_given(tmp_path: Path) -> 
 
 
 def test_a_blank_after_a_comma_parts_no_arm() -> None:
-    assert learn._words(["a-0,", "a-1,", "a-2", "b-0,b-1", "c,"]) == ["a-0,a-1,a-2", "b-0,b-1", "c"]
+    assert judging._words(["a-0,", "a-1,", "a-2", "b-0,b-1", "c,"]) == ["a-0,a-1,a-2", "b-0,b-1", "c"]

@@ -313,3 +313,22 @@ def test_other_settings_do_not_take_up_what_was_judged(
     lines: list[str] = []
     evaluate(trained.run.folder, "datasets/south", settings=EvaluateSettings(views=("flips",)), say=lines.append)
     assert not any("going on" in line for line in lines)
+
+
+def test_what_probabilities_are_worth(there: Path, trained: Trained) -> None:
+    """At home and elsewhere, at a temperature that validation gives and that is kept with the run."""
+    asked = EvaluateSettings(calibrate=True)
+    lines: list[str] = []
+    done = evaluate(trained.run.folder, ["datasets/north", "datasets/south"], settings=asked, say=lines.append)
+    assert any(line.startswith("on validation, ") for line in lines)
+    kept = json.loads((trained.run.folder / "calibration.json").read_text())
+    for one in done.sets:
+        assert one.calibration is not None
+        assert one.calibration.temperatures == kept["temperatures"]
+        assert one.calibration.cases == len({row.case for row in one.table})
+    assert "What probabilities are worth" in done.page.read_text()
+    again: list[str] = []
+    evaluate(trained.run.folder, "datasets/south", settings=asked, say=again.append)
+    assert not any(line.startswith("on validation, ") for line in again)  # found once
+    plain = evaluate(trained.run.folder, "datasets/south").sets[0]
+    assert plain.calibration is None

@@ -56,6 +56,8 @@ def tell_stress(sets: Sequence[Evaluation]) -> None:
             tell.say("", *tell.wrapped(f"{one.name}: {steady.told}."))
         for apart in one.disagreeing:
             tell.say("", *tell.wrapped(f"{one.name}: {apart.told}."))
+        for line in one.calibration.told if one.calibration else ():
+            tell.say("", *tell.wrapped(f"{one.name}: {line}."))
         _tell_spoilt(one)
 
 

@@ -14,10 +14,9 @@ import cv2
 
 from segue.data.dataset import Dataset
 from segue.data.splitting.split import Split
-from segue.data.stores.store import Store
 from segue.errors import BadInput
 from segue.evaluation.judging.amounts import Agreement, agreements
-from segue.evaluation.judging.choose import choose
+from segue.evaluation.judging.calibrate import Calibration
 from segue.evaluation.judging.judge import judge
 from segue.evaluation.judging.metrics import METRICS, NOTHING
 from segue.evaluation.judging.subject import Subject, subjects, unique_names
@@ -30,12 +29,13 @@ from segue.evaluation.stressing.disagreement import Disagreeing
 from segue.evaluation.stressing.steadiness import Steady
 from segue.executors.local import Ledger
 from segue.experiment import seen
+from segue.experiment.fitted import Fitted, store_at
 from segue.experiment.load import Model, load
 from segue.experiment.predictor import Predictor
 from segue.experiment.report import report, story
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.stress import Stress, demand_known
-from segue.files import atomic, read_json, write_json
+from segue.files import atomic, write_json
 from segue.training.run import Run
 from segue.words import count, some
 
@@ -54,6 +54,7 @@ class Evaluation:
     amounts: tuple[Agreement, ...] = ()  # of volumes: in millilitres against truth
     steady: tuple[Steady, ...] = ()  # how predictions follow a variation, where one was asked for
     disagreeing: tuple[Disagreeing, ...] = ()  # of several that predict together, where that was asked for
+    calibration: Calibration | None = None  # what probabilities are worth, where that was asked for
     spoilt: tuple[Stressed, ...] = ()  # Dice under corruptions, where they were asked for
 
     @property
@@ -98,13 +99,16 @@ def evaluate(
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
     if not all(one.finished for one in model.runs):
         say(f"! {model.folder}: is not finished; this is its state so far")
-    decision = _chosen(model, predictor, settings, say) if settings.chosen else PLAIN
+    fitted = Fitted(model, predictor, settings, say)
+    decision = fitted.decision() if settings.chosen else PLAIN
+    calibration = fitted.calibration(progress) if settings.calibrate else None
     datasets = [Dataset.open(one) for one in ([on] if isinstance(on, str | Path) else on)]
     if not datasets:
         raise BadInput("there is nothing to evaluate on", hint="segue evaluate RUN --on DATASET")
     folder = model.folder
     found = [
-        _on(model, predictor, dataset, decision, settings, folder, skip_bad, progress, say) for dataset in datasets
+        _on(model, predictor, dataset, decision, calibration, settings, folder, skip_bad, progress, say)
+        for dataset in datasets
     ]
     judged = {one.name for one in found}
     known = story(folder)
@@ -113,14 +117,14 @@ def evaluate(
 
 
 def _on(
-    model: Model, predictor: Predictor, dataset: Dataset, decision: Decision, settings: EvaluateSettings, folder: Path,
-    skip_bad: bool, progress: bool, say: Callable[[str], None],
+    model: Model, predictor: Predictor, dataset: Dataset, decision: Decision, calibration: Calibration | None,
+    settings: EvaluateSettings, folder: Path, skip_bad: bool, progress: bool, say: Callable[[str], None],
 ) -> Evaluation:  # fmt: skip
     home = next((place for run in model.runs for place in run.about["data"] if place["name"] == dataset.name), None)
     part, split = _part(dataset, home, settings)
     known = _seen(model.runs, dataset)
     chosen = subjects(
-        dataset, model.target, split=split, part="" if part == "all" else part, store=_store(home),
+        dataset, model.target, split=split, part="" if part == "all" else part, store=store_at(home),
         same={**model.runs[0].config["same"], **settings.same}, seen=known,
     )  # fmt: skip
     masks, images = (sum(subject.seen == what for subject in chosen) for what in (seen.MASKS, seen.IMAGES))
@@ -150,6 +154,7 @@ def _on(
     asked = Stress(predictor, chosen, verdict, model, decision, where, progress)
     steady = asked.steadiness(settings.vary)
     apart = asked.disagreement(settings.disagree)
+    worth = asked.calibration(calibration)
     spoilt = asked.spoilt(settings.spoil, where / f"{_UNFINISHED}spoilt-{of_what}.jsonl")
     about = {
         "set": name, "dataset": dataset.name, "part": part, "home": home is not None,
@@ -157,14 +162,14 @@ def _on(
         "decision": decision.as_json(), "views": list(settings.views), "weights": settings.weights,
         "left_out": dict(verdict.left_out), "amounts": [one.as_json() for one in amounts],
         "steadiness": [one.as_json() for one in steady], "disagreement": [one.as_json() for one in apart],
-        "spoilt": [one.as_json() for one in spoilt],
+        "calibration": None if worth is None else worth.as_json(), "spoilt": [one.as_json() for one in spoilt],
         "overlays": _pictures(predictor, chosen, verdict.table, model, decision, where / "overlays"),
     }  # fmt: skip
     verdict.table.write(where / CASES)
     write_json(where / SUMMARY, {**about, "summaries": [one.as_json() for one in summaries]})
     for rest in where.glob(f"{_UNFINISHED}*"):
         rest.unlink()
-    return Evaluation(name, where, verdict.table, summaries, about, amounts, steady, apart, spoilt)
+    return Evaluation(name, where, verdict.table, summaries, about, amounts, steady, apart, worth, spoilt)
 
 
 def _all_seen(cases: Sequence[Subject]) -> str:
@@ -220,10 +225,6 @@ def _part(dataset: Dataset, home: Mapping[str, str] | None, settings: EvaluateSe
     return (labelled[0] if labelled else "all"), split
 
 
-def _store(home: Mapping[str, str] | None) -> Store | None:
-    return Store.open(home["store"]) if home is not None and Path(home["store"]).is_dir() else None
-
-
 def _seen(runs: Sequence[Run], dataset: Dataset) -> dict[str, str]:
     """What the runs, or what they began from, have seen of it."""
     found: dict[str, str] = {}
@@ -231,30 +232,3 @@ def _seen(runs: Sequence[Run], dataset: Dataset) -> dict[str, str]:
         for case, what in seen.told(run.seen(), dataset).items():
             found[case] = seen.MASKS if seen.MASKS in (what, found.get(case)) else what
     return found
-
-
-def _chosen(model: Model, predictor: Predictor, settings: EvaluateSettings, say: Callable[[str], None]) -> Decision:
-    """Threshold and clean-up from the validation cases, found once and kept with the run."""
-    path = model.folder / "decision.json"
-    if path.exists():
-        kept = read_json(path)
-        if kept["views"] == list(settings.views) and kept["weights"] == settings.weights:
-            return Decision.from_json(kept["decision"])
-    cases: list[Subject] = []
-    for place in model.runs[0].about["data"]:
-        dataset = Dataset.open(place["folder"])
-        rows = [row for row in model.runs[0].cases() if row["dataset"] == dataset.name and row["part"] == "validation"]
-        if rows:
-            cases += subjects(
-                dataset, model.target, names=[row["case"] for row in rows], store=_store(place),
-                same=model.runs[0].config["same"], split=Split.open(dataset, place["split"]),
-            )  # fmt: skip
-    if not cases:
-        raise BadInput(f"{model.folder}: has no validation cases to choose a threshold on")
-    folds = model.runs[0].config["fold"] is not None  # then validation is a part of what the split calls training
-    found = choose(
-        predictor, cases, frame=model.frame, target=model.target, part="train" if folds else "validation"
-    )  # fmt: skip
-    say(found.told)
-    write_json(path, {**found.as_json(), "views": list(settings.views), "weights": settings.weights})
-    return found.decision

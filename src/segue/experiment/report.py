@@ -14,6 +14,7 @@ from segue.errors import BadInput
 from segue.evaluation.judging.metrics import FAILED_DICE, NOTHING
 from segue.evaluation.showing.overlays import legend
 from segue.experiment import results
+from segue.experiment.fitted import DECISION
 from segue.experiment.members import members_of
 from segue.experiment.settings import TrainSettings
 from segue.files import atomic, read_json
@@ -22,7 +23,7 @@ from segue.report.story import DEFAULT, Dataset, Epoch, Member, Part, RunStory, 
 from segue.training.run import CONFIG, ENVIRONMENT, Run
 
 PAGE = "report.html"
-FINDER, DECISION = "rate-finder.csv", "decision.json"
+FINDER = "rate-finder.csv"
 _WORDS = {"dice": "Dice", "iou": "IoU"}
 _PARTS = ("train", "train and validation in turns", "validation", "test", "unused", "left out")
 # Of a training that follows images without masks, and of one that asks for consistency.

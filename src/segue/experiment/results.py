@@ -20,7 +20,19 @@ from segue.evaluation.judging.table import Row, Table
 from segue.evaluation.predicting.decision import Decision
 from segue.files import read_json
 from segue.report.page import Estimate, Percent
-from segue.report.story import Amount, Disagreeing, Evaluated, Miss, Overlay, Result, Spoilt, Steady, Stratum, Subgroup
+from segue.report.story import (
+    Amount,
+    Calibrated,
+    Disagreeing,
+    Evaluated,
+    Miss,
+    Overlay,
+    Result,
+    Spoilt,
+    Steady,
+    Stratum,
+    Subgroup,
+)
 from segue.words import percent
 
 CASES, SUMMARY, OVERLAYS = "cases.csv", "summary.json", "overlays"
@@ -71,6 +83,7 @@ def _set(folder: Path, target: Target) -> tuple[Evaluated, Table]:
                 Disagreeing(one["class"], one["members"], one["cases"], one["disagreement"], one["rank"])
                 for one in about.get("disagreement", ())
             ),
+            calibrated=tuple(_calibrated(about)),
             spoilt=tuple(_spoilt(about)),
             left_out=len(about.get("left_out") or ()),
         ),
@@ -87,6 +100,17 @@ def _steady(about: Mapping[str, Any]) -> Iterable[Steady]:
     for one in about.get("steadiness", ()):
         yield Steady(
             one["class"], one["variation"], one["cases"], one["unsteady"], one["inconsistency"], one["rank"],
+        )  # fmt: skip
+
+
+def _calibrated(about: Mapping[str, Any]) -> Iterable[Calibrated]:
+    found = about.get("calibration") or {"before": {}}
+    for name, before in found["before"].items():
+        after = found["after"][name]
+        curves = [tuple((said, so) for said, so, _ in side["bins"]) for side in (before, after)]
+        yield Calibrated(
+            name, found["temperatures"].get(name, 1.0), before["error"], after["error"], before["in_doubt"],
+            before["doubt"], after["doubt"], *curves,
         )  # fmt: skip
 
 

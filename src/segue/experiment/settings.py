@@ -146,6 +146,7 @@ class EvaluateSettings(Settings):
     chosen: bool = False  # threshold and clean-up as validation would have them, instead of .5 and none
     vary: str = ""  # a variation: how steady predictions are under it
     disagree: bool = False  # of several that predict together: where they do not say the same
+    calibrate: bool = False  # what probabilities are worth, before and after a temperature that validation gives
     spoil: tuple[str, ...] = ()  # corruptions: how much Dice is left under them at each level; "all": all there are
     tolerance: Positive = 2.0  # of NSD, in mm or pixels
     weights: Literal["best", "last"] = "best"

@@ -11,6 +11,7 @@ from typing import Any
 from segue import variations
 from segue.data.case import write_rows
 from segue.errors import BadInput
+from segue.evaluation.judging.calibrate import Calibration, pixels_of, reliability
 from segue.evaluation.judging.judge import Verdict
 from segue.evaluation.judging.subject import Subject, unique_names
 from segue.evaluation.predicting.decision import Decision
@@ -83,6 +84,16 @@ class Stress:
             )  # fmt: skip
         _keep(self.where / DISAGREEMENT, found)
         return disagreeing(found, self.verdict.table, len(members))
+
+    def calibration(self, found: Calibration | None) -> Calibration | None:
+        """Of these cases, at temperatures that were found on others."""
+        if found is None:
+            return None
+        cases = [case for case, _ in self._read]
+        pixels = pixels_of(
+            self.predictor, cases, frame=self.model.frame, target=self.model.target, progress=self.progress
+        )  # fmt: skip
+        return reliability(pixels, found.temperatures, len(cases))
 
     def spoilt(self, names: Sequence[str], book: Path) -> tuple[Stressed, ...]:
         """`book`: by which a test that was interrupted goes on."""

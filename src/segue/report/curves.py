@@ -135,6 +135,23 @@ def spoilt(levels: Values, series: Mapping[str, Values], *, y: str) -> str:
     return drawing(draw, height=4.0)
 
 
+def reliability(series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """What is so over what is said; on the diagonal they are equal."""
+
+    def draw(axes: Axes) -> None:
+        names = short_names(list(series))
+        axes.plot((0, 1), (0, 1), color=INK, linewidth=0.9, linestyle=DOTTED)
+        for number, (name, points) in enumerate(zip(names, series.values(), strict=True)):
+            _line(axes, [x for x, _ in points], [y for _, y in points], number=number, label=name)
+        legend_above(axes, names)
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.set_xlabel("said")
+        axes.set_ylabel("so", rotation_mode="anchor")
+
+    return drawing(draw, height=3.7)
+
+
 def thresholds(at: Values, series: Mapping[str, Values], *, y: str, chosen: float | None = None) -> str:
     """A score for each threshold that was tried."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from segue.report import curves, figures, spreads
+from segue.report import figures, spreads
 from segue.report.page import Bar, Cell, Estimate, Figure, Noted, Page, Section, Swatch, Tile
+from segue.report.run_stress import stress
 from segue.report.story import Evaluated, Miss, Result, RunStory, Subgroup
 from segue.words import count, short
 
 _ROWS = 24  # groups in one figure
 _SETS = 6  # in the figure of strata
-_SPOILT = 6  # figures of corruptions
 _BAD = 1  # the hue of what should be small
 _SCALE = (-0.02, 1.02)  # points at 0 and 1 are whole
 _ORDER = {"best": 0, "median": 1, "worst": 2}
@@ -24,9 +24,7 @@ def sections(page: Page, story: RunStory) -> None:
     _matrix(page, story)
     _distribution(page, story)
     _amounts(page, story)
-    _steadiness(page, story)
-    _disagreeing(page, story)
-    _spoilt(page, story)
+    stress(page, story)
     _strata(page, story)
     _subgroups(page, story)
     _pictures(page, story)
@@ -36,10 +34,6 @@ def sections(page: Page, story: RunStory) -> None:
 def _pairs(story: RunStory, *, seen: bool) -> list[Pair]:
     """Home first; within a set, class by class."""
     return [(one, result) for one in story.ordered for result in one.results if bool(result.seen) == seen]
-
-
-def _classes(story: RunStory) -> list[str]:
-    return list(dict.fromkeys(result.name for one in story.sets for result in one.results))
 
 
 def _where(one: Evaluated) -> str:
@@ -81,7 +75,7 @@ def _named(one: Evaluated, result: Result) -> Noted:
 
 
 def _tables(section: Section, story: RunStory, pairs: Sequence[Pair]) -> None:
-    several, absent = len(_classes(story)) > 1, any(result.absent for _, result in pairs)
+    several, absent = len(story.scored) > 1, any(result.absent for _, result in pairs)
     columns = [
         "set", *["class"] * several, "Dice", "IoU", "failures", *["false positives"] * absent,
         "patients", "cases with it", *["without"] * absent,
@@ -121,72 +115,6 @@ def _measures(section: Section, pairs: Sequence[Pair], *, several: bool) -> None
         section.table(["set", *["class"] * several, *names], rows)
 
 
-def _steadiness(page: Page, story: RunStory) -> None:
-    several = len(_classes(story)) > 1
-    rows: list[list[Cell]] = [
-        [
-            short(one.name), *[short(steady.name)] * several, steady.variation, steady.cases, steady.unsteady,
-            steady.inconsistency, steady.rank,
-        ]
-        for one in story.ordered
-        for steady in one.steady
-    ]  # fmt: skip
-    if rows:
-        page.section("How steady predictions are").text(
-            "Each image is varied anew, always alike. Unsteady needs no mask: of what is found in the varied image, or was "
-            "found and carried to where it is shown, the share that is not both. Inconsistency is SIS as published: the share "
-            "of masks and predictions in which the prediction changed otherwise than the mask, place by place. A rank "
-            "correlation of unsteadiness with Dice near −1 means that it tells the bad cases where there are no "
-            "masks; near 0, that it does not."
-        ).table(
-            [
-                "set",
-                *["class"] * several,
-                "variation",
-                "cases",
-                "unsteady",
-                "inconsistency",
-                "rank correlation with Dice",
-            ],
-            rows,
-        )
-
-
-def _disagreeing(page: Page, story: RunStory) -> None:
-    several = len(_classes(story)) > 1
-    rows: list[list[Cell]] = [
-        [short(one.name), *[short(each.name)] * several, each.members, each.cases, each.disagreement, each.rank]
-        for one in story.ordered
-        for each in one.disagreeing
-    ]
-    if rows:
-        page.section("Where members disagree").text(
-            "Without a mask: of what two members find, the share that only one of them finds, the mean over all pairs. A "
-            "rank correlation with Dice near −1 means that it tells the bad cases where there are no masks; near 0, that it "
-            "does not."
-        ).table(["set", *["class"] * several, "members", "cases", "disagreement", "rank correlation with Dice"], rows)
-
-
-def _spoilt(page: Page, story: RunStory) -> None:
-    drawn, rows, several = [], list[list[Cell]](), len(_classes(story)) > 1
-    for one in story.ordered:
-        for name in dict.fromkeys(each.name for each in one.spoilt):
-            own = [each for each in one.spoilt if each.name == name]
-            levels = sorted(own[0].dice)
-            series = {each.corruption: [each.dice[level] for level in levels] for each in own}
-            rows += [[short(one.name), *[short(name)] * several, kind, *values] for kind, values in series.items()]
-            words = (
-                f"{short(one.name)}: Dice of {short(name)} under {count(len(own), 'corruption')}, means over patients."
-            )
-            drawn.append(Figure(curves.spoilt(levels, series, y=f"Dice of {short(name)}"), words, words))
-    if drawn:
-        heads = ["as it is", *(f"level {level}" for level in levels[1:])]
-        page.section("When images are spoilt").text(
-            "The same cases, spoilt as they were stored, a little more at each level. Nothing moves, and what a black box "
-            "hides is still to be found. Cases that have the structure, and that training has not seen."
-        ).figures(drawn[:_SPOILT]).table(["set", *["class"] * several, "corruption", *heads], rows)
-
-
 def _amounts(page: Page, story: RunStory) -> None:
     """Of volumes."""
     rows: list[list[Cell]] = [
@@ -209,7 +137,7 @@ def _amounts(page: Page, story: RunStory) -> None:
 
 
 def _distribution(page: Page, story: RunStory) -> None:
-    names, drawn = _classes(story), list[Figure]()
+    names, drawn = story.scored, list[Figure]()
     several, rows = len(names) > 1, list[list[Cell]]()
     pairs = [*_pairs(story, seen=False), *_pairs(story, seen=True)]
     for name in names:
@@ -336,7 +264,7 @@ def _worst(page: Page, story: RunStory) -> None:
     for one in story.ordered:
         if one.worst:
             section.heading(short(one.name), _where(one))
-            section.table(*_of_misses(one.worst, several=len(_classes(story)) > 1))
+            section.table(*_of_misses(one.worst, several=len(story.scored) > 1))
 
 
 def _of_misses(misses: Sequence[Miss], *, several: bool) -> tuple[list[str], list[list[Cell]]]:

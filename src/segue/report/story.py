@@ -140,6 +140,21 @@ class Disagreeing:
 
 
 @dataclass(frozen=True)
+class Calibrated:
+    """What probabilities are worth, as they are and after a temperature."""
+
+    name: str
+    temperature: float
+    before: float
+    after: float
+    in_doubt: float
+    doubt_before: float | None
+    doubt_after: float | None
+    curve_before: tuple[tuple[float, float], ...]  # (said, so)
+    curve_after: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
 class Spoilt:
     """Dice of a class under a corruption, by level; level 0 is as it is."""
 
@@ -166,6 +181,7 @@ class Evaluated:
     amounts: tuple[Amount, ...] = ()  # of volumes
     steady: tuple[Steady, ...] = ()
     disagreeing: tuple[Disagreeing, ...] = ()
+    calibrated: tuple[Calibrated, ...] = ()
     spoilt: tuple[Spoilt, ...] = ()
     gaps: tuple[str, ...] = ()  # against home, a sentence a class
 
@@ -249,6 +265,11 @@ class RunStory:
     @property
     def ordered(self) -> tuple[Evaluated, ...]:
         return (*self.home, *self.elsewhere)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The classes that any set has results of."""
+        return tuple(dict.fromkeys(result.name for one in self.sets for result in one.results))
 
     @property
     def home(self) -> tuple[Evaluated, ...]:

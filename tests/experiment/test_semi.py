@@ -128,6 +128,15 @@ def test_nothing_is_followed_before_there_is_something_to_follow(there: Path) ->
     assert "sure" not in told
 
 
+def test_who_takes_too_few_steps_to_follow_is_told_before(there: Path) -> None:
+    lines: list[str] = []
+    given = {**SEMI, "labels": "2", "semi": {**SEMI["semi"], "fitted": 0.5}}
+    train("datasets/north", "runs/short", say=lines.append, **given)
+    (told,) = [line for line in lines if line.startswith("! semi: ")]
+    assert "once the masks are fitted to a Dice of 0.5" in told
+    assert "--looks " in told
+
+
 def test_the_time_of_a_step_is_that_of_one_that_follows(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the network that is tried has learnt nothing yet."""
     asked: list[int] = []

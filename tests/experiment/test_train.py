@@ -109,6 +109,21 @@ def test_minutes_become_steps_beforehand(there: Path) -> None:
     assert run.metrics()[-1]["step"] == run.config["loop"]["steps"]
 
 
+def test_what_is_wrong_is_told_before_anything_is_prepared(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(*given: Any, **more: Any) -> None:
+        raise AssertionError("a store was made")
+
+    monkeypatch.setattr("segue.experiment.material.store_of", opened)
+    for told, said in (
+        ({"init": "runs/nowhere"}, "runs/nowhere: there is no such run to begin from"),
+        ({"looks": 100, "minutes": 3}, "looks and minutes are both given"),
+        ({"labels": "0"}, "write a number of patients, a percentage like 10%, or all"),
+    ):
+        with pytest.raises(BadInput, match=said):
+            train("datasets/north", "runs/wrong", **{**SMALL, "loop": {"batch": 4}, **told})
+    assert not Path("runs/wrong").exists()
+
+
 def test_looks_become_steps_of_any_method(there: Path) -> None:
     asked = {"looks": 100, "loop": {"batch": 4}}
     one = again("runs/looks", **asked).run

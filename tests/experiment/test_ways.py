@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from segue.evaluation.comparing.compare import compare as compare_tables
+from segue.evaluation.comparing.compared import qualified
+from segue.evaluation.judging.table import Table
 from segue.experiment.compare import _sides
 from segue.experiment.differing import differing
 from segue.experiment.settings import TrainSettings
-from segue.experiment.ways import Known, doubts, known, learnt, way
+from segue.experiment.ways import Known, caveats, doubts, known, learnt, way
 from segue.training.run import Run
+from tests.report.folder import rows
 
 
 def run(
@@ -130,6 +135,22 @@ def test_a_semi_that_followed_nothing_is_told(tmp_path: Path) -> None:
     assert told.startswith("semi: it never followed an image without a mask")
     (told,) = doubts(known({"alone": [alone], "semi": [followed, never, again]}))
     assert told.startswith("semi: 2 of its 3 runs never followed")
+
+
+def test_a_side_that_never_followed_says_so_in_each_sentence(tmp_path: Path) -> None:
+    never = run(tmp_path / "never", method="semi", lines=[{"fitted": 0.1}])
+    followed = run(tmp_path / "followed", method="semi", lines=[{"fitted": 0.6, "sure": 0.7}])
+    told = caveats(known({"alone": [run(tmp_path / "alone")], "semi": [never], "mixed": [never, followed]}))
+    assert list(told) == ["semi"]
+    several = rows(["polyp"], cases=24)
+    tables = {
+        side: Table.of(replace(row, scores=replace(row.scores, dice=dice, empty="")) for row in several)
+        for side, dice in (("alone", 0.8), ("semi", 0.3))
+    }
+    plain = compare_tables(tables)
+    (sentence,) = qualified(plain, told).sentences
+    assert sentence.endswith("But semi never followed an image without a mask: this says nothing of following.")
+    assert qualified(plain, {}).sentences == plain.sentences
 
 
 # What the sides are called

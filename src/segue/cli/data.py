@@ -275,12 +275,15 @@ def _tell_split(made: Split, dataset: Path) -> None:
     if made.folds:
         sizes = [sum(fold == number for fold in made.folds.values()) for number in sorted(set(made.folds.values()))]
         tell.say("", f"  folds: {', '.join(map(str, sizes))} images")
+    masked = bool(made.labelled)
     budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in made.budgets]
-    tell.say("", f"  label budgets (patients: labelled images), each inside the next: {', '.join(budgets)}", "")
+    if masked:
+        tell.say("", f"  label budgets (patients: labelled images), each inside the next: {', '.join(budgets)}")
+    tell.say("")
     for warning in made.warnings:
         tell.warn(warning)
     tell.say(f"Written: {dataset / made.name}.csv")
-    tell.next_command(f"segue data prepare {tell.quoted(dataset)}")
+    tell.next_command(f"segue {'data prepare' if masked else 'pretrain --data'} {tell.quoted(dataset)}")
 
 
 @app.command()

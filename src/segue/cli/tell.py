@@ -76,7 +76,7 @@ def errors_told(as_json: bool, debug: bool) -> Iterator[None]:
 
 
 def stopped() -> None:
-    print("\nStopped. The same command goes on with what was kept.", file=sys.stderr)
+    print("\nStopped. The same command goes on with what was kept, or begins anew.", file=sys.stderr)
 
 
 def _complain(as_json: bool, message: str, hint: str | None) -> None:

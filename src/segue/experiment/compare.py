@@ -10,13 +10,13 @@ from typing import Any, Literal
 
 from segue.errors import BadInput, nearest
 from segue.evaluation.comparing.compare import compare as compare_tables
-from segue.evaluation.comparing.compared import Comparison
+from segue.evaluation.comparing.compared import Comparison, qualified
 from segue.evaluation.judging.table import Table
 from segue.evaluation.showing.overlays import legend
 from segue.experiment import results
 from segue.experiment.comparison import comparison_story
 from segue.experiment.differing import differing
-from segue.experiment.ways import doubts, known, learnt
+from segue.experiment.ways import caveats, doubts, known, learnt
 from segue.files import atomic
 from segue.report.comparison_page import comparison_page
 from segue.training.run import Run
@@ -77,6 +77,7 @@ def compare(
         )
         for name, each in tables.items()
     }
+    sets = {name: qualified(found, caveats(trained)) for name, found in sets.items()}
     settings = differing(sides)
     doubtful = tuple(doubts(trained))
     page = Path(out) if out is not None else None

@@ -84,7 +84,10 @@ class Fitted:
                     same=run.config["same"], split=Split.open(dataset, place["split"]),
                 )  # fmt: skip
         if not cases:
-            raise BadInput(f"{self.model.folder}: has no validation cases to find that on")
+            raise BadInput(
+                f"{self.model.folder}: was trained without validation, and nothing may be found on a test",
+                hint="--set validation=all, or budget, when it is trained.",
+            )
         return cases
 
 

@@ -62,6 +62,12 @@ def demand_one_length(settings: Lasting) -> None:
         raise BadInput(f"{' and '.join(given)} are both given: how long to train is said once")
 
 
+def demand_start(init: str) -> None:
+    """What one begins from is there; what it holds is found out later."""
+    if init and not Path(init).exists():
+        raise BadInput(f"{init}: there is no such run to begin from", hint="--init RUN, or a .safetensors file.")
+
+
 def looks_before(init: str) -> int:
     """Of the run that one begins from, and of those before it; of weights without a run nobody knows."""
     run = Run.behind(init) if init else None

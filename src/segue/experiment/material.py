@@ -245,6 +245,8 @@ def gather(
             )
         sources.append(_source(settings, dataset, store, say, looks))
     judged = [(source.dataset, source.judging) for source in sources]
+    for dataset in unlabelled:
+        _demand_kind(dataset, datasets[0])
     beside = tuple(_beside(dataset, sources[0].store, judged, say, progress) for dataset in unlabelled)
     patches = settings.network.architecture == networks.VOLUMES
     _demand_fitting(settings, datasets[0].name, pictures=sources[0].store.card.recipe is None, patches=patches)
@@ -345,6 +347,16 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Say, l
     return Source(
         dataset, store, parts, *(tuple(by_name[case] for case in some) for some in (train, validation, images))
     )
+
+
+def _demand_kind(dataset: Dataset, first: Dataset) -> None:
+    """Before a store is made of it."""
+    have, want = (f"{', '.join(one.card.channels)} ({one.card.dtype})" for one in (dataset, first))
+    if have != want:
+        raise BadInput(
+            f"{dataset.name}: its images are {have}, and those of {first.name} {want}",
+            hint="--unlabelled takes images of the kind that is learnt from; segue pretrain takes any.",
+        )
 
 
 def _beside(

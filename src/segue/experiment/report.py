@@ -65,6 +65,7 @@ def story(folder: Path) -> RunStory:
         started_from=str(about.get("weights_from", "")),
         classes=first.target.foreground,
         steps=int(loop.get("steps", 0)),
+        looks=sum(int(run.about.get("looks", 0)) for run in runs),
         passes=passes(config, about),
         best=None if several else _best(first, trained[0], _WORDS.get(select, select)),
         select=_WORDS.get(select, select),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -27,6 +28,13 @@ def several(given: object) -> object:
     if isinstance(given, str) and given != "auto":
         return tuple(part for part in given.split(",") if part)
     return given
+
+
+def budget(given: object) -> str:
+    """Such as 5, 10% or all."""
+    if not re.fullmatch(r"all|0*[1-9]\d*|(?!0+(\.0*)?%)\d+(\.\d+)?%", str(given).strip().lower()):
+        raise ValueError("write a number of patients, a percentage like 10%, or all")
+    return str(given)
 
 
 def canvas(given: object) -> object:
@@ -77,10 +85,7 @@ class TrainSettings(Settings):
     _several = field_validator("data", "stores", "unlabelled", mode="before")(several)
     _canvas = field_validator("size", mode="before")(canvas)
 
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _budget(cls, given: object) -> object:
-        return str(given)
+    _budget = field_validator("labels", mode="before")(budget)
 
 
 class PretrainSettings(Settings):
@@ -133,10 +138,7 @@ class InpaintSettings(Settings):
     _several = field_validator("data", "stores", mode="before")(several)
     _canvas = field_validator("size", mode="before")(canvas)
 
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _budget(cls, given: object) -> object:
-        return str(given)
+    _budget = field_validator("labels", mode="before")(budget)
 
 
 class EvaluateSettings(Settings):

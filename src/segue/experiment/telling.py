@@ -15,7 +15,7 @@ from segue.words import count
 Say = Callable[[str], None]
 
 _LOG_SECONDS = 30.0
-_EPOCH_SECONDS = 2.0  # between two lines that stay
+_EPOCH_SECONDS, _LOG_EPOCH_SECONDS = 2.0, 15.0  # between two lines that stay
 _TOLD = " told by neighbours"
 
 
@@ -52,7 +52,8 @@ class ProgressLine:
         if "validation" in line:
             told += f"  {self.told(line['validation'])}"
         now = time.monotonic()
-        stays = now - self._stayed > _EPOCH_SECONDS or line["step"] == self._steps
+        apart = _EPOCH_SECONDS if self._live else _LOG_EPOCH_SECONDS
+        stays = now - self._stayed > apart or line["step"] == self._steps
         if stays or self._live:
             self._write(told, stays=stays)
         self._stayed = now if stays else self._stayed

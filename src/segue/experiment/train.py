@@ -18,14 +18,14 @@ from segue.evaluation.predicting.frame import Frame
 from segue.experiment import assemble, seen
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.length import TRYING, Cost, looks_before
+from segue.experiment.length import TRYING, Cost, demand_one_length, demand_start, looks_before
 from segue.experiment.material import Material, gather
 from segue.experiment.pretraining.transfer import settle
 from segue.experiment.report import passes
 from segue.experiment.resolve import resolve
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import ProgressLine, Say, chosen_by, silent, told_machine
-from segue.report.run_warnings import hardly, unfitted
+from segue.report.run_warnings import SHORT, hardly, unfitted
 from segue.training.devices import fabric_of
 from segue.training.loop import Loop, Watcher
 from segue.training.run import Run
@@ -75,6 +75,8 @@ def train(
 
 def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
     """Everything found out and written down; from here on the folder is all that training needs."""
+    demand_one_length(asked)
+    demand_start(asked.init)
     material = gather(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
     inherited = seen.inherited(asked.init, asked.network.weights, asked.painter)
     for source in material.sources:
@@ -110,6 +112,12 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
         say(line)
     if not told and (often := hardly(passes(run.config, about), int(settings.loop.steps))):
         say(f"! each image with a mask will be seen {often}: hardly any training for a network from nothing")
+    if settings.method == "semi" and settings.semi.fitted and int(settings.loop.steps) < SHORT and not told:
+        enough = round(2 * SHORT * found.cost.looks / int(settings.loop.steps), -3)
+        say(
+            f"! semi: images are followed once the masks are fitted to a Dice of {settings.semi.fitted:g}, which from nothing "
+            f"takes some {SHORT} steps; in these nothing may be followed at all: --looks {enough:.0f}"
+        )
     return run
 
 

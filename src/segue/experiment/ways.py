@@ -103,6 +103,15 @@ def doubts(sides: Mapping[str, Sequence[Known]]) -> Iterator[str]:
             yield f"{side}: {which} never followed an image without a mask, for want of steps: that is masks alone."
 
 
+def caveats(sides: Mapping[str, Sequence[Known]]) -> dict[str, str]:
+    """Of sides that are not what they are called: what has to stand in each sentence on them."""
+    return {
+        side: f"But {short(side)} never followed an image without a mask: this says nothing of following."
+        for side, runs in sides.items()
+        if all(one.never_followed for one in runs)
+    }
+
+
 def _unequal(sides: Mapping[str, Sequence[Known]]) -> Iterator[str]:
     """A step of one method is not a step of another: work is counted in looks."""
     looks, steps = _most(sides, "looks", "looks_before"), _most(sides, "steps")

@@ -230,7 +230,10 @@ def _behind(
     section.heading(f"{short(loser)} behind {short(winner)}", short(group.set) if _several(story) else "")
     # Once, in however many classes it is behind.
     pictures = {lost.case: lost.picture for lost in losses if lost.picture}
-    tiles = [Tile(((picture, f"{case}, with outlines"),), short(case)) for case, picture in pictures.items()]
+    tiles = [
+        Tile(((picture, f"{case}, with outlines"),), f"{short(case)}\nas {short(loser)} has it")
+        for case, picture in pictures.items()
+    ]
     if tiles:
         section.legend([(Swatch(*colour), words) for colour, words in story.outlines]).pictures(tiles, large=True)
     several = len({lost.name for lost in losses}) > 1

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from segue.report.drawing import colour, drawing, legend_above, short_names
 from segue.report.figures import Bytes, jpeg
 from segue.report.page import Bar, Cell, Estimate, Figure, Noted, Page, Percent, Section, Tile
+from segue.report.run_warnings import SHORT
 from segue.words import count, percent, short, some
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class EmbeddingStory:
     title: str
     encoder: str  # which, and what it has learnt so far, in words
     dimensions: int
+    steps: int = 0  # that it has learnt for; 0: not told
     datasets: Sequence[str]  # this and the next four: one entry an image
     sites: Sequence[str]  # empty: not told
     units: Sequence[str]  # patients
@@ -110,10 +112,7 @@ def principal_layout(places: npt.NDArray[np.floating], shares: Sequence[float]) 
 
 def embedding_page(story: EmbeddingStory) -> Page:
     page = Page(story.title, _lead(story))
-    if story.collapsed:
-        told = f"{story.collapsed[0].upper()}{story.collapsed[1:]}."
-        todo = "Look at its training first: the other numbers and the pictures of this page mean little."
-        page.section("What to mind", "1 warning").warnings([(told, todo)])
+    page.section("What to mind").warnings(_warnings(story))
     _embedded(page.section("What was embedded", count(len(story.datasets), "image")), story)
     _measures(page.section("Measures"), story)
     for layout in story.layouts:
@@ -121,6 +120,17 @@ def embedding_page(story: EmbeddingStory) -> Page:
     _guesses(page.section("Guessed from neighbours"), story)
     _nearest(page.section("Nearest images", count(len(story.queries), "example")), story)
     return page
+
+
+def _warnings(story: EmbeddingStory) -> Iterator[tuple[str, str]]:
+    if story.collapsed:
+        told = f"{story.collapsed[0].upper()}{story.collapsed[1:]}."
+        yield told, "Look at its training first: the other numbers and the pictures of this page mean little."
+    if 0 < story.steps < SHORT:
+        yield (
+            f"It has learnt for {count(story.steps, 'step')}.",
+            "That is hardly any training: this is how a network sees that knows next to nothing.",
+        )
 
 
 def _lead(story: EmbeddingStory) -> str:
@@ -151,7 +161,8 @@ def _measures(section: Section, story: EmbeddingStory) -> None:
         (
             "effective rank", f"{story.effective_rank:.1f}",
             f"How many directions are made use of, of {most:,} that there are. 1: all images lie on a line. Higher is better, "
-            "but only beside a spread above 0: of a point it says nothing.",
+            "but only beside a spread above 0: of a point it says nothing. (A pre-training tells that of its projection, "
+            "which has fewer.)",
         ),
         (
             "uniformity", f"{round(story.uniformity, 2) + 0.0:.2f}",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segue.report.page import Cell, Noted, Page, Section, Tile
+from segue.report.page import Cell, Page, Section, Tile
 from segue.words import count, short
 
 SEEN_THROUGH = 0.95  # of the area under the curve: who does not see through a mean colour sees through nothing
@@ -62,6 +62,8 @@ def painter_page(story: PainterStory) -> Page:
 
 def _lead(story: PainterStory) -> str:
     best = story.fills[-1]
+    if story.fills[0].told < SEEN_THROUGH:
+        return f"A painter of {story.what}, from {story.made}. How real it looks cannot be said: see below."
     how = (
         "hardly told from real ones by a network that is trained to"
         if best.told <= _TOLD
@@ -93,12 +95,13 @@ def _numbers(section: Section, story: PainterStory) -> None:
     section.text(
         "In the same holes of images that the painter has not learnt from. Off is the mean distance to the colour that was "
         "there, as a share of all colours: only one of those that could have been there, so that the nearest is not the most "
-        "real. Told apart is how well a network, trained for it on other images, tells filled windows from real ones."
+        "real. Told apart is how well a network, trained for it on other images, tells filled windows from real ones: .5 is "
+        "never, 1 always."
     )
     rows: list[list[Cell]] = [
         [
             one.name, f"{one.off:.3f}", _share(one.lesions), _share(one.healthy), f"{one.ssim:.3f}",
-            Noted(f"{one.told:.2f}", ".5: never, 1: always", number=True),
+            f"{one.told:.2f}",
         ]
         for one in story.fills
     ]  # fmt: skip

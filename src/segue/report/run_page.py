@@ -103,6 +103,7 @@ def _glance(page: Page, story: RunStory) -> None:
         ("Parameters", f"{story.parameters / 1e6:.1f} million" if story.parameters else ""),
         ("Method", story.method),
         ("Steps", story.done or ""),
+        ("Looks at images", story.looks or ""),
         ("Best epoch", f"{best.number} of {len(story.epochs)}" if best and best.scores else ""),
         ("Networks that predict together", len(story.members) or ""),
         ("Classes", ", ".join(map(short, story.classes))),

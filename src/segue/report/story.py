@@ -233,6 +233,7 @@ class RunStory:
     started_from: str = ""
     classes: tuple[str, ...] = ()  # that are scored
     steps: int = 0  # that were to be done
+    looks: int = 0  # at images, each view one, in the steps that were done
     passes: float = 0.0  # over the training images, in all steps
     best: int | None = None  # number of the epoch that was kept
     select: str = "Dice"  # what it was chosen by, as in the epochs' scores

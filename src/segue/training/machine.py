@@ -22,6 +22,7 @@ from torch import nn
 
 from segue.config import Auto, Settings
 from segue.executors.local import cores
+from segue.words import count
 
 Precision = Literal["32-true", "bf16-mixed"]
 Layout = Literal["channels-first", "channels-last"]
@@ -58,7 +59,7 @@ def resolve(settings: MachineSettings, network: nn.Module, *, channels: int, siz
     settings = settings.resolve(device=best_device())
     on_cpu = settings.device == "cpu"
     settings = settings.resolve(
-        threads=(_told_threads() or max(1, cores() // settings.devices)) if on_cpu else 1,
+        threads=(_told_threads() or max(1, _free() // settings.devices)) if on_cpu else 1,
         # The network takes nearly all the time of a CPU, and making batches beside it would only get in its way.
         workers=0 if on_cpu else max(1, min(8, cores() - 1)),
     )
@@ -67,6 +68,12 @@ def resolve(settings: MachineSettings, network: nn.Module, *, channels: int, siz
         precision, layout = _fastest(settings, network, channels=channels, size=size)
         settings = settings.resolve(precision=precision, layout=layout)
     return settings
+
+
+def _free() -> int:
+    """Cores that others leave: a step waits for its slowest thread, and one that shares its core is many times as slow."""
+    busy = math.floor(load()) if load() > _CROWDED * cores() else 0
+    return max(1, cores() - busy)
 
 
 def _told_threads() -> int:
@@ -90,12 +97,17 @@ def channels_last(network: nn.Module) -> nn.Module:
 
 def crowd() -> str:
     """A sentence where others keep this machine busy: threads that wait for each other then wait for strangers."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    if load <= _CROWDED * cores():
+    if load() <= _CROWDED * cores():
         return ""
     return (
-        f"other programs keep this machine busy (load {load:.1f} on {cores()} cores): slow, and times are a rough guess"
+        f"other programs keep this machine busy (load {load():.1f} on {cores()} cores): slow, on {count(_free(), 'thread')}, "
+        "and times are a rough guess"
     )
+
+
+def load() -> float:
+    """Programs that want a core, over the last minute."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
 def sensible_batch(size: tuple[int, ...]) -> int:

@@ -273,7 +273,10 @@ def _warnings(
             sides.setdefault(units[case.case], set()).add(parts[case.case] + str(folds.get(case.case, "")))
     crossing = sum(len(parts_of) > 1 for parts_of in sides.values())
     if crossing:
-        yield f"{crossing:,} patients or groups of copies stand on more than one side: this split leaks."
+        yield (
+            f"{crossing:,} patients or groups of copies stand on more than one side: this split leaks. segue data split "
+            f"{dataset.folder} --by-patient --name clean makes one that does not."
+        )
     left = sum(part == LEFT_OUT for part in parts.values())
     if left:
         yield f"{left:,} cases are left out: they belong to no part, or with the test."
@@ -281,7 +284,7 @@ def _warnings(
     tests = len({units[case] for case in labelled if parts[case] == "test"})
     if folds:
         return
-    if not tests:
+    if not tests and labelled:
         yield "There is no test part: what is chosen on validation cannot be reported as a result."
     elif tests < _HONEST:
         needed = round(_HONEST * annotated / tests) - annotated

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from segue.evaluation.judging.metrics import METRICS
@@ -78,6 +78,17 @@ class Group:
     patients: int
     models: tuple[Model, ...]
     differences: tuple[Difference, ...]
+
+
+def qualified(found: Comparison, caveats: Mapping[str, str]) -> Comparison:
+    """With what must not be left out of a sentence on these sides."""
+
+    def told(one: Difference) -> Difference:
+        said = [caveats[side] for side in (one.side, one.reference) if side in caveats]
+        return replace(one, sentence=" ".join([one.sentence, *said])) if said else one
+
+    groups = (replace(group, differences=tuple(map(told, group.differences))) for group in found.groups)
+    return replace(found, groups=tuple(groups))
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,8 @@ def _lasting(advice: Advice) -> list[str]:
     lines = [f"{one.what:<9}{duration(one.seconds):<12}{one.told}" for one in advice.times]
     if long := [one.what for one in advice.times if _long(one)]:
         lines.append(
-            f"The commands ask for some {_LONG} minutes of {' and of '.join(long)}: enough to see whether it works."
+            f"The commands ask for so many looks of {' and of '.join(long)} that each run takes some {_LONG} minutes: enough "
+            "to see whether it works."
         )
     whence = f"A guess from a few steps on {advice.machine}."
     notes = [note.removeprefix("! ") for note in advice.notes]
@@ -213,7 +214,8 @@ def _how_to_know(facts: Facts, runs: Sequence[Path]) -> str:
     budgets = sorted({max(1, round(most / 16)), max(2, round(most / 4)), most})
     if most < FEWEST:
         return f"{there}: with {count(most, facts.unit)} to learn from there are no {FEWEST} budgets to draw a curve through."
-    first, *others = ["all" if budget == most else str(budget) for budget in budgets]
+    whole = "all" if facts.labels == "all" else str(most)
+    first, *others = [whole if budget == most else str(budget) for budget in budgets]
     train = _line(["train", "--data", str(facts.dataset.folder), "--labels", first])
     return (
         f"{there}: {train}, and the same with {' and '.join(others)}, each judged by segue evaluate, would tell: "

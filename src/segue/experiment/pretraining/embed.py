@@ -25,9 +25,10 @@ from segue.evaluation.showing.embedding import (
     spread,
     uniformity,
 )
+from segue.executors.progress import Progress
 from segue.experiment.load import load
 from segue.experiment.pretraining.pool import Pool, gather
-from segue.experiment.pretraining.represent import Floats, collapse, known, representations, sample
+from segue.experiment.pretraining.represent import Floats, at_once, collapse, known, representations, sample
 from segue.experiment.settings import PretrainSettings
 from segue.files import atomic
 from segue.networks import NetworkSettings, SegmentationNetwork
@@ -72,9 +73,10 @@ def embed(
     examples, of = [pool.examples[number] for number in chosen], known(pool, chosen)
     size = tuple(found.config["size"])
     network.to(best_device())
-    (z,) = representations(network, examples, size, CONSTANT)
     views = [variations.parse("pretext")] * 2
-    pair = representations(network, examples, size, CONSTANT, views=views)
+    with Progress("looking", 2 * at_once(len(examples)), shown=progress) as shown:
+        (z,) = representations(network, examples, size, CONSTANT, tick=shown.advance)
+        pair = representations(network, examples, size, CONSTANT, views=views, tick=shown.advance)
     pictures = _pictures(pool, chosen, size)
     story = _story(found, z, (pair[0], pair[1]), of, pictures)
     path = Path(out) if out is not None else found.folder / PAGE
@@ -155,7 +157,8 @@ def _story(
     return EmbeddingStory(
         title=f"How {run.name} sees images",
         encoder=f"{network['encoder']}, {method}, {run.about.get('steps', 0):,} steps",
-        dimensions=z.shape[1], datasets=of.datasets, sites=of.sites, units=of.units, partitions=of.partitions,
+        dimensions=z.shape[1], steps=int(run.about.get("steps", 0)),
+        datasets=of.datasets, sites=of.sites, units=of.units, partitions=of.partitions,
         volumes=of.volumes, spread=spread(z), effective_rank=effective_rank(z), uniformity=uniformity(z),
         alignment=alignment(*pair), collapsed=collapse(z, of), layouts=tuple(layouts),
         guesses=tuple(

@@ -21,6 +21,7 @@ from segue.experiment.length import (
     TRYING,
     Cost,
     demand_one_length,
+    demand_start,
     endless,
     looks_before,
     nowhere,
@@ -102,6 +103,7 @@ def pretrain(
 
 def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -> Run:
     demand_one_length(asked)
+    demand_start(asked.init)
     variations.parse(asked.variation)
     if asked.network.architecture == networks.VOLUMES:
         raise BadInput(

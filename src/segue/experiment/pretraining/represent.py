@@ -23,6 +23,11 @@ Floats = npt.NDArray[np.float32]
 _AT_ONCE = 32  # images
 
 
+def at_once(count: int) -> int:
+    """Batches of so many images."""
+    return -(-count // _AT_ONCE)
+
+
 def representations(
     network: SegmentationNetwork,
     examples: Sequence[Example],
@@ -41,7 +46,7 @@ def representations(
     found: list[list[Floats]] = [[] for _ in seen]
     network.eval()
     with torch.inference_mode(), half:
-        for step in range(-(-len(examples) // _AT_ONCE)):
+        for step in range(at_once(len(examples))):
             batch = on_device(batches[step], device)
             for place, view in enumerate(batch.views):
                 maps = network(view.images, features=True, decode=False).features

@@ -29,19 +29,19 @@ from tests.experiment.conftest import SMALL
 def three(there: Path) -> list[Path]:
     """Runs of two seeds and of another architecture."""
     runs = [
-        train("datasets/north", f"runs/e{seed}", **{**SMALL, "loop": {**SMALL["loop"], "seed": seed}}).run
+        train("datasets/north", f"runs/en-{seed}", **{**SMALL, "loop": {**SMALL["loop"], "seed": seed}}).run
         for seed in (1, 2)
     ]
     network = {**SMALL["network"], "architecture": "unet++"}
     return [
         *(run.folder for run in runs),
-        train("datasets/north", "runs/e3", **{**SMALL, "network": network}).run.folder,
+        train("datasets/north", "runs/en-e3", **{**SMALL, "network": network}).run.folder,
     ]
 
 
 @pytest.fixture
 def joined(three: list[Path]) -> Path:
-    folder = Path("runs/joined")
+    folder = Path("runs/en-joined")
     return folder if folder.exists() else ensemble(three, folder)
 
 
@@ -69,8 +69,8 @@ def test_it_is_judged_compared_and_asked_where_members_disagree(three: list[Path
 
 
 def test_networks_that_are_one_do_not_disagree(there: Path, three: list[Path]) -> None:
-    twin = train("datasets/north", "runs/twin", **{**SMALL, "loop": {**SMALL["loop"], "seed": 1}}).run.folder
-    same = ensemble([three[0], twin], "runs/same")
+    twin = train("datasets/north", "runs/en-twin", **{**SMALL, "loop": {**SMALL["loop"], "seed": 1}}).run.folder
+    same = ensemble([three[0], twin], "runs/en-same")
     (told,) = evaluate(same, "datasets/north", settings=EvaluateSettings(part="all", disagree=True)).sets[0].disagreeing
     assert told.disagreement == 0 or np.isnan(told.disagreement)
 
@@ -86,34 +86,34 @@ def test_a_picture_shows_where_they_disagree(three: list[Path], joined: Path) ->
 
 
 def test_folds_and_ensembles_are_joined_by_their_members(three: list[Path], joined: Path) -> None:
-    extra = train("datasets/north", "runs/e4", **{**SMALL, "loop": {**SMALL["loop"], "seed": 4}}).run.folder
-    assert len(members_of(ensemble([joined, extra], "runs/four"))) == 4
+    extra = train("datasets/north", "runs/en-e4", **{**SMALL, "loop": {**SMALL["loop"], "seed": 4}}).run.folder
+    assert len(members_of(ensemble([joined, extra], "runs/en-four"))) == 4
 
 
 def test_what_cannot_be_joined_is_refused(three: list[Path]) -> None:
     with pytest.raises(BadInput, match="one run is no ensemble"):
-        ensemble(three[:1], "runs/no")
-    with pytest.raises(BadInput, match="e1: is given twice"):
-        ensemble([three[0], three[0]], "runs/no")
-    larger = train("datasets/north", "runs/larger", **{**SMALL, "size": (96, 96)}).run.folder
+        ensemble(three[:1], "runs/en-no")
+    with pytest.raises(BadInput, match="en-1: is given twice"):
+        ensemble([three[0], three[0]], "runs/en-no")
+    larger = train("datasets/north", "runs/en-larger", **{**SMALL, "size": (96, 96)}).run.folder
     with pytest.raises(BadInput, match="has other classes or another canvas"):
-        ensemble([three[0], larger], "runs/no")
-    with pytest.raises(BadInput, match="e1: is there already"):
+        ensemble([three[0], larger], "runs/en-no")
+    with pytest.raises(BadInput, match="en-1: is there already"):
         ensemble(three, three[0])
     with pytest.raises(BadInput, match="is one network, which agrees with itself"):
         segue.evaluate(three[0], "datasets/north", settings=EvaluateSettings(disagree=True))
     with pytest.raises(BadInput, match="is one network, which agrees with itself"):
         predict(three[0], "north", "drawn-no", disagree=True)
-    assert not Path("runs/no").exists()
+    assert not Path("runs/en-no").exists()
 
 
 def test_from_the_command_line(three: list[Path]) -> None:
     runner = CliRunner()
-    shown = runner.invoke(app, ["ensemble", *map(str, three), "--out", "runs/said"])
+    shown = runner.invoke(app, ["ensemble", *map(str, three), "--out", "runs/en-said"])
     assert shown.exit_code == 0, shown.output
-    assert "segue evaluate runs/said --on DATASET --disagree" in shown.output
-    told = runner.invoke(app, ["evaluate", "runs/said", "--on", "datasets/south", "--disagree"])
+    assert "segue evaluate runs/en-said --on DATASET --disagree" in shown.output
+    told = runner.invoke(app, ["evaluate", "runs/en-said", "--on", "datasets/south", "--disagree"])
     assert told.exit_code == 0, told.output
     assert "3 members disagree on" in told.output
-    told = runner.invoke(app, ["ensemble", str(three[0]), str(three[1]), "--out", "runs/pair", "--json"])
+    told = runner.invoke(app, ["ensemble", str(three[0]), str(three[1]), "--out", "runs/en-pair", "--json"])
     assert len(json.loads(told.stdout)["members"]) == 2

@@ -115,7 +115,7 @@ def test_what_is_wrong_is_told_before_anything_is_prepared(there: Path, monkeypa
 
     monkeypatch.setattr("segue.experiment.material.store_of", opened)
     for told, said in (
-        ({"init": "runs/nowhere"}, "runs/nowhere: there is no such run to begin from"),
+        ({"init": "runs/nowhere"}, "init: there is no file or run called 'runs/nowhere'"),
         ({"looks": 100, "minutes": 3}, "looks and minutes are both given"),
         ({"labels": "0"}, "write a number of patients, a percentage like 10%, or all"),
     ):

@@ -82,10 +82,14 @@ def test_threads_are_what_the_environment_says(monkeypatch: pytest.MonkeyPatch) 
         return resolve(settings, nn.Conv2d(3, 1, 1), channels=3, size=(8, 8)).threads
 
     before = torch.get_num_threads()
+    monkeypatch.setattr("segue.training.machine.load", lambda: 0.0)
     try:
         assert threads("3") == 3
         assert threads("3,1") == 3
         assert threads("3", threads=2) == 2
         assert threads("") == threads("many") == threads("0") == cores()
+        # Where others want all cores and more, one is left to us; what somebody says is stronger.
+        monkeypatch.setattr("segue.training.machine.load", lambda: 10.0 * cores())
+        assert (threads(""), threads("3")) == (1, 3)
     finally:
         torch.set_num_threads(before)

@@ -118,7 +118,7 @@ def test_a_bend_after_a_matrix_is_both_at_once() -> None:
 def test_each_part_followed_by_nothing_or_after_nothing_stays_itself() -> None:
     names = (
         "flips + affine + elastic + colour + equalise + gamma + bias + highlights + blur + motion_blur + sharpen"
-        " + ghost + coarse + noise + jpeg + erase + cutmix"
+        " + ghost + coarse + noise + jpeg + erase + cutmix + paint"
     )
     drawn = parse(names).draw(SIZE, key(4))
     of_pictures = set(PARTS) - {"turn"}

@@ -65,7 +65,7 @@ def demand_one_length(settings: Lasting) -> None:
 def demand_start(init: str) -> None:
     """What one begins from is there; what it holds is found out later."""
     if init and not Path(init).exists():
-        raise BadInput(f"{init}: there is no such run to begin from", hint="--init RUN, or a .safetensors file.")
+        raise BadInput(f"init: there is no file or run called {init!r}")
 
 
 def looks_before(init: str) -> int:

@@ -69,8 +69,8 @@ def refuse(seen: Sequence[Mapping[str, str]], dataset: Dataset, tests: Iterable[
             f"{dataset.name}: {strange[0]!r}"
             + (f" and {len(strange) - 1} more" if len(strange) > 1 else "")
             + f" for its test or validation, or a copy, was looked at when {init} was trained; its weights know the answer",
-            hint=f"Pre-train with it among the others, split: --data OTHERS,{dataset.folder}. What it is judged by, and "
-            "copies of that elsewhere, are left out then.",
+            hint=f"Pre-train with it among the others, split (segue data split): --data OTHERS,{dataset.folder}. What it is "
+            "judged by, and copies of that elsewhere, are left out then.",
         )
 
 

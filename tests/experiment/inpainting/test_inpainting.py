@@ -41,7 +41,7 @@ def read(path: Path | str) -> npt.NDArray[Any]:
 @pytest.fixture
 def painter(there: Path) -> Ended:
     """Learnt once in a session's folder; found again by its words."""
-    return fit("datasets/north", "runs/painter", **PAINTER)
+    return fit("datasets/north", "runs/brush-painter", **PAINTER)
 
 
 def test_a_painter_learns_and_is_found_again(there: Path, painter: Ended) -> None:
@@ -49,9 +49,9 @@ def test_a_painter_learns_and_is_found_again(there: Path, painter: Ended) -> Non
     assert (about["kind"], about["steps"], about["looks"]) == ("painter", 4, 16)
     assert set(about["held"]) == {"off", "off by a mean colour"}
     assert {"off", "apart", "critic"} <= set(painter.run.metrics()[0])
-    again = fit("datasets/north", "runs/painter", **PAINTER)
+    again = fit("datasets/north", "runs/brush-painter", **PAINTER)
     assert again.already
-    other = fit("datasets/north", "runs/other", **{**PAINTER, "inpainting": {"critic": 1.0}}).run
+    other = fit("datasets/north", "runs/brush-other", **{**PAINTER, "inpainting": {"critic": 1.0}}).run
     first, second = (run.weights.joinpath("last.safetensors").read_bytes() for run in (painter.run, other))
     assert first != second
 
@@ -80,18 +80,18 @@ def test_its_page_tells_how_real_it_looks(there: Path, painter: Ended, monkeypat
 
 
 def test_cases_are_written_with_their_source_and_can_be_learnt_from(there: Path, painter: Ended) -> None:
-    done = apply(painter.run.folder, "datasets/north", "made", count=9, seed=1)
+    done = apply(painter.run.folder, "datasets/north", "brushed", count=9, seed=1)
     assert (done.count, sum(done.edits.values())) == (9, 9)
-    with open("made/manifest.csv", newline="") as file:
+    with open("brushed/manifest.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     parts = Split.open(segue.Dataset.open("datasets/north"))
     assert {row["source"] for row in rows} <= set(parts.cases("train"))
     assert all(len(json.loads(row["numbers"])) == 14 for row in rows)
-    found = segue.scan("made", "datasets/made", name="made", labels="0=background,1=foreground")
+    found = segue.scan("brushed", "datasets/brushed", name="brushed", labels="0=background,1=foreground")
     assert (found.labelled, len(found.bad)) == (9, 0)
-    split("datasets/made")
-    run = train(["datasets/north", "datasets/made"], "runs/more", **SMALL).run
-    assert sum(row["dataset"] == "made" for row in run.cases() if row["part"] == "train") == 9
+    split("datasets/brushed")
+    run = train(["datasets/north", "datasets/brushed"], "runs/brush-more", **SMALL).run
+    assert sum(row["dataset"] == "brushed" for row in run.cases() if row["part"] == "train") == 9
 
 
 def test_written_pixels_differ_from_the_source_in_the_hole_alone(there: Path, painter: Ended) -> None:
@@ -134,17 +134,24 @@ def test_to_images_without_masks_something_is_added(there: Path, painter: Ended)
 def test_painting_changes_what_is_learnt(there: Path, painter: Ended, method: str) -> None:
     given = {**SMALL, "method": method}
     folder = str(painter.run.folder)
-    plain = train("datasets/north", f"runs/plain-{method}", variation="flips", **given).run
-    painted = train("datasets/north", f"runs/painted-{method}", variation="paint + flips", painter=folder, **given).run
+    plain = train("datasets/north", f"runs/brush-plain-{method}", variation="flips", **given).run
+    painted = train(
+        "datasets/north", f"runs/brush-painted-{method}", variation="paint + flips", painter=folder, **given
+    ).run
     first, second = (run.weights.joinpath("last.safetensors").read_bytes() for run in (plain, painted))
     assert first != second
 
 
 def test_a_network_is_not_judged_by_what_its_painter_has_seen(there: Path, painter: Ended) -> None:
     split("datasets/north", name="turned", settings=segue_split(0.2, seed=9))
-    with pytest.raises(BadInput, match=r"was looked at when .*painter was trained"):
+    with pytest.raises(BadInput, match=r"was looked at when .*brush-painter was trained"):
         train(
-            "datasets/north", "runs/leak", split="turned", variation="paint", painter=str(painter.run.folder), **SMALL
+            "datasets/north",
+            "runs/brush-leak",
+            split="turned",
+            variation="paint",
+            painter=str(painter.run.folder),
+            **SMALL,
         )
 
 
@@ -157,20 +164,20 @@ def segue_split(share: float, seed: int) -> Any:
 def test_what_does_not_go_together_is_refused_in_a_sentence(there: Path, painter: Ended) -> None:
     folder = str(painter.run.folder)
     with pytest.raises(BadInput, match="paint needs a painter"):
-        train("datasets/north", "runs/no", variation="paint", **SMALL)
+        train("datasets/north", "runs/brush-no", variation="paint", **SMALL)
     with pytest.raises(BadInput, match="no view is painted by the variation 'flips'"):
-        train("datasets/north", "runs/no", variation="flips", painter=folder, **SMALL)
-    plain = train("datasets/north", "runs/plain", **SMALL).run
+        train("datasets/north", "runs/brush-no", variation="flips", painter=folder, **SMALL)
+    plain = train("datasets/north", "runs/brush-plain", **SMALL).run
     with pytest.raises(BadInput, match="is no painter"):
-        train("datasets/north", "runs/no", variation="paint", painter=str(plain.folder), **SMALL)
+        train("datasets/north", "runs/brush-no", variation="paint", painter=str(plain.folder), **SMALL)
     with pytest.raises(BadInput, match="is a painter, and segments nothing by itself"):
         segue.evaluate(painter.run.folder, on=["datasets/north"])
     with pytest.raises(BadInput, match=r"no class is called 'forground' \(did you mean foreground"):
-        fit("datasets/north", "runs/no", what="forground", **PAINTER)
+        fit("datasets/north", "runs/brush-no", what="forground", **PAINTER)
     Path("there").mkdir()
     with pytest.raises(BadInput, match="there: is there already"):
         apply(folder, "datasets/north", "there")
     with pytest.raises(BadInput, match="none of these edits changes anything"):
         apply(folder, "datasets/north", "nothing", edit=Paint(add=0, alter=0, repaint=0))
     assert not Path("nothing").exists()
-    assert not Path("runs/no").exists()
+    assert not Path("runs/brush-no").exists()

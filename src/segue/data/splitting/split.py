@@ -282,9 +282,9 @@ def _warnings(
         yield f"{left:,} cases are left out: they belong to no part, or with the test."
     annotated = len({units[case] for case in labelled})
     tests = len({units[case] for case in labelled if parts[case] == "test"})
-    if folds:
+    if folds or not labelled:
         return
-    if not tests and labelled:
+    if not tests:
         yield "There is no test part: what is chosen on validation cannot be reported as a result."
     elif tests < _HONEST:
         needed = round(_HONEST * annotated / tests) - annotated

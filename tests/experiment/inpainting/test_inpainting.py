@@ -12,8 +12,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+from typer.testing import CliRunner
 
 import segue
+from segue.cli import app
 from segue.data.case import read_table
 from segue.data.splitting.split import Split, split
 from segue.errors import BadInput
@@ -159,6 +161,45 @@ def segue_split(share: float, seed: int) -> Any:
     from segue.data.splitting.split import SplitSettings
 
     return SplitSettings(test=share, validation=share, seed=seed)
+
+
+def test_from_the_command_line(there: Path, painter: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("_TRAINED", 16), ("_TESTED", 8), ("STEPS", 4)):
+        monkeypatch.setattr(judged, name, value)
+    runner = CliRunner()
+    told = ["width=4", "side=32", "size=64x64", *(f"machine.{key}={value}" for key, value in SMALL["machine"].items())]
+    settings = [word for pair in told for word in ("--set", pair)]
+    fitted = runner.invoke(
+        app,
+        [
+            "inpaint",
+            "fit",
+            "--data",
+            "datasets/north",
+            "--looks",
+            "16",
+            "--batch",
+            "4",
+            "--out",
+            "runs/brush-said",
+            *settings,
+        ],
+    )
+    assert fitted.exit_code == 0, fitted.output
+    assert "segue inpaint look runs/brush-said" in fitted.output
+    shown = runner.invoke(app, ["inpaint", "look", "runs/brush-said"])
+    assert shown.exit_code == 0, shown.output
+    assert "what is around, drawn in" in shown.output
+    done = runner.invoke(
+        app,
+        ["inpaint", "apply", "runs/brush-said", "--on", "datasets/north", "--out", "said", "--count", "2", "--edit",
+         "paint(add=1, alter=0, repaint=0)", "--json"],
+    )  # fmt: skip
+    assert json.loads(done.stdout) == {"folder": "said", "count": 2, "edits": {"add": 2}}
+    wrong = runner.invoke(
+        app, ["inpaint", "apply", "runs/brush-said", "--on", "datasets/north", "--out", "no", "--edit", "flips"]
+    )
+    assert wrong.exit_code == 2
 
 
 def test_what_does_not_go_together_is_refused_in_a_sentence(there: Path, painter: Ended) -> None:

@@ -49,8 +49,9 @@ class Learnt:
     """What a painting is learnt from, and for what."""
 
     material: Material
-    canvas: tuple[int, int]
-    channel: int
+    canvas: tuple[int, int]  # of the images that windows are cut from
+    channel: int  # of a mask: what is painted
+    side: int  # of the windows
 
     @property
     def examples(self) -> list[HoleExample]:
@@ -63,8 +64,6 @@ class Learnt:
 
     def _holes(self, examples: Sequence[Any]) -> list[HoleExample]:
         return [HoleExample(one, self.canvas, self.channel, self.side) for one in examples]
-
-    side: int = 128
 
 
 def fit(

@@ -17,7 +17,7 @@ from segue.evaluation.showing.overlays import overlay
 from segue.executors.progress import Progress
 from segue.experiment.inpainting.fit import Learnt, opened
 from segue.experiment.inpainting.load import painting_of
-from segue.experiment.inpainting.quality import STEPS, Quality, quality
+from segue.experiment.inpainting.quality import Quality, quality, ticks
 from segue.experiment.settings import InpaintSettings
 from segue.experiment.telling import Say, silent
 from segue.files import atomic, write_json
@@ -61,8 +61,8 @@ def look(where: Path | str, *, progress: bool = False, say: Say = silent) -> Loo
     if not learnt.held:
         raise BadInput(f"{run.folder}: its split has no validation part, so there are no images that it has not seen")
     say("filling the same holes in three ways, and teaching a network to tell each from what is real ...")
-    with Progress("steps", 3 * STEPS, shown=progress) as shown:
-        found = quality(learnt, painting, lambda: shown.advance())
+    with Progress("windows and steps", ticks(), shown=progress) as shown:
+        found = quality(learnt, painting, shown.advance)
     story = PainterStory(
         title=f"{run.name}: a painter", what=run.target.names[run.about["channel"]],
         made=f"{count(run.about['train'], 'image')}, {count(run.about['steps'], 'step')}",

@@ -71,38 +71,47 @@ class Quality:
 
 def quality(learnt: Learnt, painting: Painting, tick: Callable[[], None] = lambda: None) -> Quality:
     """Of a painter, by the windows of training images that teach who tells apart, and held-back ones that are asked about."""
-    several = [holes(learnt.examples, _TRAINED, learnt.side), holes(learnt.held, _TESTED, learnt.side)]
+    several = [holes(learnt.examples, _TRAINED, learnt.side, tick), holes(learnt.held, _TESTED, learnt.side, tick)]
     fills = {
         "a mean colour": _mean_colour,
         **({"what is around, drawn in": _around} if several[0].images.dtype == np.uint8 else {}),
-        "the painter": lambda given: filled(painting, given, 0),
+        "the painter": lambda given: filled(painting, given, 0, tick),
     }
     found = []
     for name, fill in fills.items():
         taught, asked = map(fill, several)
         told = told_apart((several[0], taught), (several[1], asked), tick)
         found.append(_fill(name, several[1], asked, told))
-    both = (asked, filled(painting, several[1], 1))
+    both = (asked, filled(painting, several[1], 1, tick))
     apart = _in_holes(np.abs(_unit(both[0]) - _unit(both[1])).mean(3), several[1].hole)
     return Quality(tuple(found), float(apart.mean()), len(asked), several[1], both)
 
 
-def holes(examples: Sequence[HoleExample], count: int, side: int) -> Holes:
+def ticks() -> int:
+    """Of a measurement: windows cut and painted, and steps of those who tell apart."""
+    return 2 * _TRAINED + 3 * _TESTED + 3 * STEPS
+
+
+def holes(examples: Sequence[HoleExample], count: int, side: int, tick: Callable[[], None] = lambda: None) -> Holes:
     """So many windows, the images in turn; always the same ones."""
     order = InTurn(len(examples), _SEED)
     batches = Batches(examples, order, [parse("none")], size=(side, side), batch=1, padding=CONSTANT)
-    parcels = [batches[step] for step in range(count)]
+    parcels = []
+    for step in range(count):
+        parcels.append(batches[step])
+        tick()
     codes = np.concatenate([parcel.stored[0].target for parcel in parcels])
     images = np.concatenate([parcel.stored[0].images for parcel in parcels])
     return Holes(images, (codes & HOLE) > 0, (codes & INSIDE) > 0, tuple(parcel.cases[0] for parcel in parcels))
 
 
-def filled(painting: Painting, given: Holes, draw: int) -> Windows:
+def filled(painting: Painting, given: Holes, draw: int, tick: Callable[[], None] = lambda: None) -> Windows:
     """By the painter; another draw is another noise."""
-    return np.stack([
-        painting.window(image, hole, inside, draw * len(given.images) + number)
-        for number, (image, hole, inside) in enumerate(zip(given.images, given.hole, given.inside, strict=True))
-    ])  # fmt: skip
+    found = []
+    for number, (image, hole, inside) in enumerate(zip(given.images, given.hole, given.inside, strict=True)):
+        found.append(painting.window(image, hole, inside, draw * len(given.images) + number))
+        tick()
+    return np.stack(found)
 
 
 def _mean_colour(given: Holes) -> Windows:

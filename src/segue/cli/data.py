@@ -276,8 +276,8 @@ def _tell_split(made: Split, dataset: Path) -> None:
         sizes = [sum(fold == number for fold in made.folds.values()) for number in sorted(set(made.folds.values()))]
         tell.say("", f"  folds: {', '.join(map(str, sizes))} images")
     masked = bool(made.labelled)
-    budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in made.budgets]
     if masked:
+        budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in made.budgets]
         tell.say("", f"  label budgets (patients: labelled images), each inside the next: {', '.join(budgets)}")
     tell.say("")
     for warning in made.warnings:

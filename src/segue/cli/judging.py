@@ -12,8 +12,6 @@ import typer
 from segue.cli import tell
 from segue.cli.sets import tell_sets, tell_stress
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-
 
 def add_to(app: typer.Typer) -> None:
     for verb in (ensemble, evaluate, judge, compare):
@@ -43,7 +41,7 @@ def ensemble(
 
 
 def evaluate(
-    run: RunFolder,
+    run: tell.RunFolder,
     on: Annotated[list[Path], typer.Option(metavar="DATASET", help="Where to judge it; may be given often.")],
     part: Annotated[
         str | None,

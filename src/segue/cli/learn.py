@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from segue.experiment.predict import Predictions
     from segue.experiment.settings import TrainSettings
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
-
 
 def add_to(app: typer.Typer) -> None:
     for verb in (train, predict, networks):
@@ -125,7 +123,7 @@ def _train_folds(asked: TrainSettings, folds: int, out: Path | None, fresh: bool
 
 
 def predict(
-    run: RunFolder,
+    run: tell.RunFolder,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Files or folders.")],
     out: Annotated[Path, typer.Option(help="Where the masks go.")] = Path("predictions"),
     views: Annotated[list[str] | None, typer.Option(help="Average over test-time variations: flips, rot90.")] = None,

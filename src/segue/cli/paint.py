@@ -110,10 +110,7 @@ def apply(
             raise BadInput(
                 f"edit: {edit!r} is more than paint", hint="The other variations come when it is learnt from."
             )
-        done = paint(
-            run, on, out, count=number or 0, edit=drawn, seed=seed, progress=not json,
-            say=(lambda line: None) if json else tell.say,
-        )  # fmt: skip
+        done = paint(run, on, out, count=number or 0, edit=drawn, seed=seed, progress=not json)
         if json:
             tell.as_json(done.as_json())
             return

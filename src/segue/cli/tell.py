@@ -34,6 +34,8 @@ Set = Annotated[
 ]
 Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Settings from a YAML file.")]
 
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
+
 # Of what trains, with masks or without; each None where nobody says.
 Minutes = Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")]
 Looks = Annotated[

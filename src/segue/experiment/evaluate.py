@@ -94,8 +94,8 @@ def evaluate(
     settings = settings or EvaluateSettings()
     demand_known(settings.vary, settings.spoil)
     model = load(run, settings.weights).views(*settings.views)
-    if settings.disagree and len(model.members) < 2:
-        raise BadInput(f"{model.folder}: is one network, which agrees with itself", hint="segue ensemble RUN RUN RUN")
+    if settings.disagree:
+        model.demand_several()
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
     if not all(one.finished for one in model.runs):
         say(f"! {model.folder}: is not finished; this is its state so far")

@@ -58,6 +58,12 @@ class Model(nn.Module):
         slim = [lean(member, half=precision == "bf16-mixed") for member in self._each()]
         return Predictor(self._of(slim), self.target, chosen, precision)
 
+    def demand_several(self) -> None:
+        if len(self.members) < 2:
+            raise BadInput(
+                f"{self.folder}: is one network, which agrees with itself", hint="segue ensemble RUN RUN RUN"
+            )
+
     def apart(self) -> list[Predictor]:
         """Each member by itself."""
         return [self._of([member]).predictor() for member in self._each()]

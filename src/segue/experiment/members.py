@@ -36,8 +36,7 @@ def ensemble(runs: Sequence[Path | str], out: Path | str) -> Path:
         raise BadInput(told, hint="segue ensemble RUN RUN RUN --out FOLDER")
     for run in several:
         run.demand_segmenter()
-        if not run.finished:
-            raise BadInput(f"{run.folder}: is not finished", hint="The command that began it goes on with it.")
+        run.demand_finished()
     demand_alike(several)
     folder.mkdir(parents=True)
     write_json(folder / MEMBERS, {"members": [os.path.relpath(place, folder.resolve()) for place in places]})

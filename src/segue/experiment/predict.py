@@ -56,7 +56,7 @@ def predict(
     keep_memory()
     model = load(run).views(*views)
     if disagree:
-        _demand_several(model)
+        _demand_drawable(model)
     written = predict_folder(
         model.predictor(),
         images,
@@ -74,9 +74,8 @@ def predict(
     return Predictions(Path(out), done)
 
 
-def _demand_several(model: Model) -> None:
-    if len(model.members) < 2:
-        raise BadInput(f"{model.folder}: is one network, which agrees with itself", hint="segue ensemble RUN RUN RUN")
+def _demand_drawable(model: Model) -> None:
+    model.demand_several()
     if model.frame.volumes is not None:
         raise BadInput("--disagree draws pictures, and the network was trained on volumes")
 

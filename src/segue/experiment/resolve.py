@@ -13,7 +13,7 @@ from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.canvas import with_canvas
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.length import Cost, demand_one_length, endless, nowhere, step_cost, with_length
+from segue.experiment.length import Cost, endless, nowhere, step_cost, with_length
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.networks import SegmentationNetwork
@@ -39,7 +39,6 @@ class Resolved:
 
 
 def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
-    demand_one_length(settings)
     settings = _followed(settings, material)
     machine = settings.machine.resolve(device=best_device())
     settings, built = _fitting(settings.model_copy(update={"machine": machine}), material, say)

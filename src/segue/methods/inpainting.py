@@ -44,9 +44,7 @@ class Inpainting:
         yield Loss("critic", wrong, weight, {"critic": wrong.detach()})
 
         pleased = sum(_mean(-each, hole) for each in self._criticised(torch.cat([one, other]), hole, 2)) / 2
-        colours = slice(0, given.shape[1] - 2)
-        off = _mean((one - given)[:, colours].abs().mean(1, keepdim=True), hole)
-        apart = _mean((one - other)[:, colours].abs().mean(1, keepdim=True), hole)
+        off, apart = off_by(one, given, hole), off_by(one, other, hole)
         same = F.relu(1 - apart / _ENOUGH)
         total = off + self.told.critic * pleased + self.told.variety * same
         yield Loss("painter", total, weight, {"off": off.detach(), "apart": apart.detach()})
@@ -73,6 +71,11 @@ def laid(given: Tensor, hole: Tensor, painted: Tensor) -> Tensor:
     """The windows with what was painted in their holes."""
     colours = given.shape[1] - 2
     return torch.cat([torch.where(hole > 0, painted, given[:, :colours]), given[:, colours:]], 1)
+
+
+def off_by(one: Tensor, other: Tensor, hole: Tensor) -> Tensor:
+    """(n,): how far the colours of two windows are from each other in their holes."""
+    return _mean((one - other)[:, :-2].abs().mean(1, keepdim=True), hole)
 
 
 def _mean(values: Tensor, hole: Tensor) -> Tensor:

@@ -130,6 +130,10 @@ class Run:
                 hint=f"segue train --data DATASET {_USE[kind]} {self.folder}",
             )
 
+    def demand_finished(self) -> None:
+        if not self.finished:
+            raise BadInput(f"{self.folder}: is not finished", hint="The command that began it goes on with it.")
+
     @property
     def finished(self) -> bool:
         return bool(read_json(self.folder / ABOUT)["finished"])

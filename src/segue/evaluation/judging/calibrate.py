@@ -7,7 +7,6 @@ pixels, so that large images do not decide.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from segue.evaluation.predicting.decision import true_masks
 from segue.evaluation.predicting.frame import Frame
 from segue.evaluation.predicting.predict import Predictor
 from segue.evaluation.predicting.probabilities import Maps
+from segue.evaluation.statistics import addressed
 from segue.executors.progress import Progress
 
 PIXELS = 4096  # of each case
@@ -166,7 +166,7 @@ def pixels_of(
             counts = counted(truth)
             where = np.arange(truth.size) if counts is None else np.flatnonzero(counts)
             if len(where) > PIXELS:
-                where = np.sort(_draws(cases[number].case).choice(where, PIXELS, replace=False))
+                where = np.sort(addressed(0, "calibrate", cases[number].case).choice(where, PIXELS, replace=False))
             maps, known = said.whole().reshape(len(target.names), -1), subjects[number].annotated(target)
             for name, mask in true_masks(truth, target).items() if len(where) else ():
                 if name in known:
@@ -192,10 +192,6 @@ def temperature_of(given: Pixels) -> float:
 def _logits(said: npt.NDArray[np.float32]) -> Floats:
     kept = special.expit(_FAR)
     return np.asarray(special.logit(np.clip(said.astype(np.float64), 1 - kept, kept)))
-
-
-def _draws(case: str) -> np.random.Generator:
-    return np.random.default_rng(int.from_bytes(hashlib.blake2b(case.encode(), digest_size=8).digest(), "little"))
 
 
 def _bins(said: Floats, true: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:

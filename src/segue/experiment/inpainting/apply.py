@@ -17,16 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.alone import alone
-from segue.data.case import Case, write_rows
+from segue.data.case import IGNORE, Case, write_rows
 from segue.data.dataset import Dataset
 from segue.data.preparing.prepare import prepare
 from segue.data.stores.frames import FrameStore
 from segue.data.target import BACKGROUND, Target
 from segue.errors import BadInput
+from segue.evaluation.predicting.folder import write_png
 from segue.executors.progress import Progress
 from segue.experiment.inpainting.load import painting_of
 from segue.experiment.opening import as_it_stands, images_of
-from segue.experiment.telling import Say, silent
 from segue.files import atomic
 from segue.training.painting import Painting
 from segue.training.run import Run
@@ -49,13 +49,6 @@ class Applied:
         return {"folder": str(self.folder), "count": self.count, "edits": self.edits}
 
 
-@dataclass(frozen=True)
-class _Source:
-    case: Case
-    image: npt.NDArray[Any]
-    labels: npt.NDArray[np.uint8]
-
-
 def apply(
     where: Path | str,
     on: Path | str,
@@ -65,7 +58,6 @@ def apply(
     edit: Paint | None = None,
     seed: int = 0,
     progress: bool = False,
-    say: Say = silent,
 ) -> Applied:
     """Paint into a dataset's images and write them with their masks and a table that `segue data scan` reads.
 
@@ -94,9 +86,9 @@ def apply(
     folder, drawn = Path(out), edit or Paint()
     if folder.exists():
         raise BadInput(f"{folder}: is there already", hint="Give another --out.")
-    lookup = np.zeros(256, np.uint8)
-    lookup[ids] = np.arange(len(ids))
-    back = np.array(ids, np.uint8)
+    lookup = target.table(classes, where=str(dataset.folder))
+    back = np.full(256, IGNORE, np.uint8)
+    back[: len(ids)] = ids
     wanted = count or len(cases)
     work = folder.with_name(f".{folder.name}.partial")
     rows: list[dict[str, str]] = []
@@ -157,10 +149,7 @@ def _written(work: Path, done: _Done, back: npt.NDArray[np.uint8]) -> dict[str, 
     image, mask = f"images/{done.name}.png", f"masks/{done.name}.png"
     colours = done.image[..., ::-1] if done.image.shape[2] == 3 else done.image
     for path, pixels in ((image, colours), (mask, back[done.labels])):
-        encoded, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
-        assert encoded
-        with atomic(work / path, "wb") as file:
-            file.write(data.tobytes())
+        write_png(work / path, np.ascontiguousarray(pixels))
     return {
         "case": done.name, "image": image, "mask": mask, "patient": done.case.patient, "site": done.case.site, "part": "train",
         "source": done.case.case, "edit": KINDS[int(done.numbers[0])],

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from segue import variations
 from segue.config import validate
@@ -23,7 +24,7 @@ from segue.experiment.length import TRYING, Cost, demand_one_length, endless, no
 from segue.experiment.material import Material, gather
 from segue.experiment.settings import InpaintSettings, TrainSettings
 from segue.experiment.telling import ProgressLine, Say, silent, told_machine
-from segue.methods.inpainting import Inpainting, laid, windows
+from segue.methods.inpainting import Inpainting, laid, off_by, windows
 from segue.networks import painter as networks
 from segue.networks.painter import Critic, Painter
 from segue.step import View
@@ -195,21 +196,24 @@ class Held:
     def __init__(self, found: Learnt) -> None:
         self.found = found
 
+    @cached_property
+    def views(self) -> Sequence[View]:
+        return held_windows(self.found, _JUDGED)
+
     def __call__(self, network: nn.Module, tick: Callable[[], None]) -> Judged:
         device = next(network.parameters()).device
         off, mean = 0.0, 0.0
-        several = list(held_windows(self.found, _JUDGED))
-        for view in several:
+        for view in self.views:
             tick()
             given, hole = windows(_on(view, device))
             colours = given.shape[1] - 2
             painted = laid(given, hole, torch.sigmoid(network(given).logits.float()))
             plain = (given * (1 - hole)).sum((2, 3)) / (1 - hole).sum((2, 3)).clamp(min=1)
             flat = laid(given, hole, plain[:, :colours, None, None].expand_as(given[:, :colours]))
-            off += _off(painted, given, hole)
-            mean += _off(flat, given, hole)
+            off += float(off_by(painted, given, hole).mean())
+            mean += float(off_by(flat, given, hole).mean())
         return Judged(
-            None, {"off": round(off / len(several), 4), "off by a mean colour": round(mean / len(several), 4)}
+            None, {"off": round(off / len(self.views), 4), "off by a mean colour": round(mean / len(self.views), 4)}
         )
 
 
@@ -226,13 +230,6 @@ def held_windows(found: Learnt, most: int) -> Sequence[View]:
 
 def _on(view: View, device: torch.device) -> View:
     return View(view.images.to(device), view.target.to(device), view.drawn, view.shown.to(device))
-
-
-def _off(one: Tensor, given: Tensor, hole: Tensor) -> float:
-    colours = given.shape[1] - 2
-    apart = (one - given)[:, :colours].abs().mean(1, keepdim=True)
-    each = (apart * hole).flatten(1).sum(1) / hole.flatten(1).sum(1).clamp(min=1)
-    return float(each.mean())
 
 
 def _told(numbers: dict[str, float]) -> str:

@@ -19,8 +19,7 @@ def painting_of(where: Path | str, target: Target, channels: int, dtype: str) ->
     run = Run.open(where)
     if run.about.get("kind") != INPAINTING:
         raise BadInput(f"{run.folder}: is no painter", hint="segue inpaint fit --data DATASET makes one.")
-    if not run.finished:
-        raise BadInput(f"{run.folder}: is not finished", hint="The command that began it goes on with it.")
+    run.demand_finished()
     if (run.about["channels"], run.about["dtype"]) != (channels, dtype):
         raise BadInput(
             f"{run.folder}: paints {run.about['dtype']} images of {run.about['channels']} channels, and these are {dtype} of "

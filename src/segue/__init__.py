@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from segue.data.stores.store import Store as Store
     from segue.demonstration import demo as demo
     from segue.experiment.advising.advise import advise as advise
+    from segue.experiment.auditing.audit import audit as audit
     from segue.experiment.compare import compare as compare
     from segue.experiment.evaluate import evaluate as evaluate
     from segue.experiment.judge import judge as judge
@@ -51,6 +52,7 @@ _HOME = {
     "Dataset": "segue.data.dataset",
     "Store": "segue.data.stores.store",
     "advise": "segue.experiment.advising.advise",
+    "audit": "segue.experiment.auditing.audit",
     "compare": "segue.experiment.compare",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",

@@ -36,7 +36,7 @@ class Fitted:
         if (kept := self._kept(DECISION)) is not None:
             return Decision.from_json(kept["decision"])
         found = choose(
-            self.predictor, self._cases, frame=self.model.frame, target=self.model.target, part=self._part
+            self.predictor, self.cases, frame=self.model.frame, target=self.model.target, part=self._part
         )  # fmt: skip
         self.say(found.told)
         self._keep(DECISION, found.as_json())
@@ -47,7 +47,7 @@ class Fitted:
         if (kept := self._kept(CALIBRATION)) is not None:
             return Calibration(kept["temperatures"], int(kept["cases"]))
         found = calibrate(
-            self.predictor, self._cases, frame=self.model.frame, target=self.model.target, part=self._part,
+            self.predictor, self.cases, frame=self.model.frame, target=self.model.target, part=self._part,
             progress=progress,
         )  # fmt: skip
         for line in found.told:
@@ -73,20 +73,26 @@ class Fitted:
         return "train" if self.model.runs[0].config["fold"] is not None else "validation"
 
     @cached_property
-    def _cases(self) -> list[Subject]:
+    def cases(self) -> list[Subject]:
+        """By which training was watched; of one that was not, the validation part of its split, which it has not seen."""
         run, cases = self.model.runs[0], list[Subject]()
         for place in run.about["data"]:
             dataset = Dataset.open(place["folder"])
-            rows = [row for row in run.cases() if row["dataset"] == dataset.name and row["part"] == "validation"]
-            if rows:
+            split = Split.open(dataset, place["split"])
+            plays = {row["case"]: row["part"] for row in run.cases() if row["dataset"] == dataset.name}
+            watched = [case for case, part in plays.items() if part == "validation"]
+            unused = [
+                case for case in split.cases("validation") if plays.get(case) == "unused" and case in split.labelled
+            ]
+            if watched or unused:
                 cases += subjects(
-                    dataset, self.model.target, names=[row["case"] for row in rows], store=store_at(place),
-                    same=run.config["same"], split=Split.open(dataset, place["split"]),
+                    dataset, self.model.target, names=watched or unused, store=store_at(place), same=run.config["same"],
+                    split=split,
                 )  # fmt: skip
         if not cases:
             raise BadInput(
-                f"{self.model.folder}: was trained without validation, and nothing may be found on a test",
-                hint="--set validation=all, or budget, when it is trained.",
+                f"{self.model.folder}: its split has no validation part, and nothing may be found on a test",
+                hint="segue data split DATASET --validation 0.1, before it is trained.",
             )
         return cases
 

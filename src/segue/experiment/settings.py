@@ -154,3 +154,14 @@ class EvaluateSettings(Settings):
     weights: Literal["best", "last"] = "best"
     same: dict[str, str] = Field(default_factory=dict)
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+
+class AuditSettings(Settings):
+    vary: str = "natural"  # how each image is varied, to see whether its prediction follows
+    known: tuple[str, ...] = ()  # datasets of other places with masks: what evidence was worth there
+    verify: Annotated[int, Field(ge=0)] = 0  # so many cases are drawn to be masked; 0: none
+    weights: Literal["best", "last"] = "best"
+    same: dict[str, str] = Field(default_factory=dict)  # of these datasets: a class -> its name in the run
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+
+    _several = field_validator("known", mode="before")(several)

@@ -139,6 +139,12 @@ def subjects(
     return found
 
 
+def images_alone(dataset: Dataset, cases: Iterable[Case], *, store: Store | None = None) -> list[Subject]:
+    """Cases whose masks, where there are some, are not read."""
+    nothing = np.full(IGNORE + 1, IGNORE, np.uint8)
+    return [Subject(case.with_(mask=""), dataset, nothing, store, case.part) for case in cases]
+
+
 class Truths:
     """The truths of many cases: packed and kept while they fit, else read anew each time."""
 

@@ -30,7 +30,8 @@ def overlays(
         subject = subjects[number]
         if isinstance(said, SegueError):
             raise BadInput(f"{subject.case.case}: {said.message}")
-        image, truth, labels = subject.dataset.image(subject.case), subject.truth(), said.decided(target, decision)
+        image, labels = subject.dataset.image(subject.case), said.decided(target, decision)
+        truth = subject.truth() if subject.case.labelled else None
         if subject.case.volume:
             yield subject, montage(image, truth, labels, target, steps=subject.case.steps)
         else:

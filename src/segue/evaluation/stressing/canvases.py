@@ -41,19 +41,22 @@ def opened(subject: Subject, name: str, frame: Frame, truths: Truths) -> tuple[P
 
 
 def canvases(
-    given: Picture | Stack, truth: Labels, frame: Frame
-) -> Iterator[tuple[Levels, Labels, warp.Floats | None]]:
-    """What is rendered: a picture, or the slices of a volume, with its labels and where it stands on the canvas."""
+    given: Picture | Stack, truth: Labels | None, frame: Frame
+) -> Iterator[tuple[Levels, Labels | None, warp.Floats | None]]:
+    """What is rendered: a picture, or the slices of a volume, with its labels, where they are known, and where it stands on
+    the canvas."""
     if isinstance(given, Picture):
         stored = given.levels[0].shape
-        yield frame.accept(given.levels), Fit(given.native, (stored[0], stored[1])).labels(truth), None
+        labelled = None if truth is None else Fit(given.native, (stored[0], stored[1])).labels(truth)
+        yield frame.accept(given.levels), labelled, None
         return
     assert frame.volumes is not None
-    labels = given.placement.labels(truth)
+    labels = None if truth is None else given.placement.labels(truth)
     size = (given.voxels.shape[1], given.voxels.shape[2])
     onto = warp.at_corner(frame.size, in_the_middle(size, frame.size))
     for number in range(len(given.voxels)):
-        yield [stacked(given.voxels, number, frame.volumes.neighbours)], labels[number], onto
+        one = None if labels is None else labels[number]
+        yield [stacked(given.voxels, number, frame.volumes.neighbours)], one, onto
 
 
 def decided(

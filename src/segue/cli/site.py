@@ -1,0 +1,103 @@
+"""Verbs for another hospital: `segue audit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from segue.cli import tell
+
+if TYPE_CHECKING:
+    from segue.experiment.auditing.audit import Audit
+
+
+def add_to(app: typer.Typer) -> None:
+    for verb in (audit,):
+        app.command()(verb)
+
+
+def audit(
+    run: tell.RunFolder,
+    on: Annotated[list[Path], typer.Option(metavar="DATASET", help="A place; masks are not read. May be given often.")],
+    known: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DATASET", help="Another place with masks, to learn from; may be given often."),
+    ] = None,
+    vary: Annotated[
+        str | None,
+        typer.Option(metavar="VARIATION", help="How images are varied, to see who follows.", show_default="natural"),
+    ] = None,
+    verify: Annotated[
+        int | None, typer.Option(metavar="N", help="Draw so many cases to mask; once masked, what they prove.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read.")] = False,
+    config: tell.Config = None,
+    settings: tell.Set = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """How good a run will be where there are no masks. With an interval, or why it cannot be known."""
+    with tell.errors_told(json, debug):
+        from segue.experiment.settings import AuditSettings
+
+        given = {"known": ",".join(known) if known else None, "vary": vary, "verify": verify}
+        asked = tell.asked(AuditSettings, config, given, settings)
+        from segue.experiment.auditing.audit import audit as look
+
+        done = look(
+            run, on, settings=asked, skip_bad=skip_bad, progress=not json, say=(lambda line: None) if json else tell.say
+        )
+        if json:
+            tell.as_json(done.as_json())
+            return
+        for one in done.audits:
+            _tell(one)
+        place = tell.quoted(on[-1])
+        if done.audits[-1].verified is None:
+            tell.next_command(f"segue audit {tell.quoted(run)} --on {place} --verify 20")
+        else:
+            tell.next_command(f"segue evaluate {tell.quoted(run)} --on {place}")
+
+
+def _tell(one: Audit) -> None:
+    tell.say("", f"{one.name}:")
+    for line in (*one.verdict.told, *one.verdict.notes):
+        tell.say(*tell.wrapped(line))
+    for each in one.truth:
+        tell.say(*tell.wrapped(each.told))
+    if one.verified is not None:
+        for proof in one.verified.proofs:
+            tell.say(*tell.wrapped(proof.told))
+        if one.verified.missing:
+            tell.say(
+                *tell.wrapped(
+                    f"{len(one.verified.missing)} of {len(one.verified.chosen)} drawn cases have no mask yet; which they are "
+                    f"stands in {one.verified.table}. Mask them, scan the folder again, and give the same command."
+                )
+            )
+    tell.say("")
+    names = list(one.trials)
+    rows = [
+        [
+            *([name] if len(names) > 1 else []),
+            way.name,
+            f"{way.off:.3f}",
+            f"{way.worst:.3f}",
+            _number(way.r),
+            f"{way.aurc:.3f}",
+        ]
+        for name in names
+        for way in one.trials[name].corruptions
+    ]
+    head = [*(["class"] if len(names) > 1 else []), "way", "off", "at worst", "r of cases", "risk"]
+    tell.table(head, rows, right=set(range(len(head) - 4, len(head))))
+    tell.say(
+        "", "  Spoilt copies of validation, each kind left out once. Off: from the true mean Dice; risk: 1 - Dice among those",
+        "  most trusted. The audit speaks only where it beats the constant.", "", f"Written: {one.page}",
+    )  # fmt: skip
+
+
+def _number(value: float) -> str:
+    return "-" if value != value else f"{value:.2f}"

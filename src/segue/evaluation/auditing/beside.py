@@ -1,0 +1,63 @@
+"""What was expected beside what is so, once masks of a place have become known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segue.evaluation.auditing.estimate import Case, Site
+from segue.evaluation.auditing.fit import of_patients
+from segue.evaluation.auditing.trial import AUDIT, Judged, judged
+from segue.evaluation.judging.table import Table
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Of one class, over the cases that have it and were audited and judged."""
+
+    class_name: str
+    cases: int
+    true: float  # mean Dice over patients
+    expected: float
+    inside: bool  # the true mean lies in the place's interval
+    covered: float  # share of cases whose Dice lies in their own
+    judged: Judged
+
+    @property
+    def told(self) -> str:
+        lies = "inside" if self.inside else "outside"
+        one = self.judged
+        return (
+            f"{self.class_name}: with masks it is {self.true:.3f} ({self.expected:.3f} was expected of these {self.cases:,}), "
+            f"{lies} the interval; of single cases r {one.r:.2f}, off by {one.of_cases:.3f}, {self.covered:.0%} in theirs."
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "class": self.class_name, "cases": self.cases, "true": self.true, "expected": self.expected,
+            "inside": self.inside, "covered": self.covered, **{f"case_{k}": v for k, v in self.judged.as_json().items()},
+        }  # fmt: skip
+
+
+def beside(sites: Sequence[Site], cases: Sequence[Case], table: Table) -> tuple[Beside, ...]:
+    rows = {(row.case, row.class_name): row for row in table if row.scores.present and row.seen != "masks"}
+    found = []
+    for site in sites:
+        own = [one for one in cases if (one.case, one.class_name) in rows and one.class_name == site.class_name]
+        if not own:
+            continue
+        true = np.array([rows[one.case, one.class_name].scores.dice for one in own])
+        said = np.array([one.dice for one in own])
+        share = of_patients([rows[one.case, one.class_name].who for one in own])
+        mean = float(share @ true)
+        covered = float(share @ np.array([one.low <= dice <= one.high for one, dice in zip(own, true, strict=True)]))
+        found.append(
+            Beside(
+                site.class_name, len(own), mean, float(share @ said), site.low <= mean <= site.high, covered,
+                judged(AUDIT, [(said, true, share)]),
+            )
+        )  # fmt: skip
+    return tuple(found)

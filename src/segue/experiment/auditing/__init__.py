@@ -1,0 +1,1 @@
+"""What may be expected of a run at a place without masks, and what a few masks there prove."""

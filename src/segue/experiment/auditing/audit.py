@@ -1,0 +1,227 @@
+"""`segue audit`: how good a run will be at a place where there are no masks, how far that may be off, and whether it can be
+known at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from segue import variations
+from segue.data.case import Case, write_rows
+from segue.data.dataset import Dataset
+from segue.errors import BadInput
+from segue.evaluation.auditing.beside import Beside, beside
+from segue.evaluation.auditing.estimate import Expected, expected
+from segue.evaluation.auditing.evidence import Observed
+from segue.evaluation.auditing.fit import Known
+from segue.evaluation.auditing.trial import Held, Judged, trial
+from segue.evaluation.auditing.verdict import Verdict, verdict
+from segue.evaluation.judging.subject import Subject, images_alone
+from segue.evaluation.judging.table import Table
+from segue.executors.progress import Progress
+from segue.experiment import seen
+from segue.experiment.auditing.story import story
+from segue.experiment.auditing.verify import Verified, demand_enough, verify
+from segue.experiment.auditing.worth import FOLDER, Eyes, Worth, worth
+from segue.experiment.fitted import Fitted, store_at
+from segue.experiment.load import Model, load
+from segue.experiment.settings import AuditSettings, EvaluateSettings
+from segue.experiment.telling import Say, silent
+from segue.files import atomic, write_json
+from segue.report.audit_page import audit_page
+from segue.words import count
+
+CASES, SUMMARY, PAGE = "cases.csv", "summary.json", "audit.html"
+_OF_CASES = ("found", "promised", "together", "steady", "members")  # of the evidence, in the table of cases
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Of one class: ways to estimate, judged where nothing was learnt for them."""
+
+    corruptions: tuple[Judged, ...]
+    held: tuple[Held, ...]
+    places: tuple[Judged, ...] = ()  # the same, of other places with masks, of which there must be two
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Of one place."""
+
+    name: str
+    folder: Path
+    expected: Expected
+    verdict: Verdict
+    trials: Mapping[str, Trials]  # by class
+    left_out: Mapping[str, str]  # case -> why
+    seen: int  # cases of which training has looked at the image
+    truth: tuple[Beside, ...] = ()  # by class, where the run was evaluated there
+    verified: Verified | None = None
+
+    @property
+    def page(self) -> Path:
+        return self.folder / PAGE
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "set": self.name, "folder": str(self.folder), **self.verdict.as_json(),
+            "classes": [one.as_json() for one in self.expected.sites], "left_out": dict(self.left_out),
+            "images_seen": self.seen, "truth": [one.as_json() for one in self.truth],
+            "verified": None if self.verified is None else self.verified.as_json(), "page": str(self.page),
+            "trials": {
+                name: {
+                    "corruptions": [one.as_json() for one in each.corruptions],
+                    "places": [one.as_json() for one in each.places],
+                    "held": [asdict(one) for one in each.held],
+                }
+                for name, each in self.trials.items()
+            },
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Audited:
+    run: Path
+    audits: tuple[Audit, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"run": str(self.run), "audits": [one.as_json() for one in self.audits]}
+
+
+def audit(
+    run: Path | str,
+    on: Sequence[Path | str] | Path | str,
+    *,
+    settings: AuditSettings | None = None,
+    skip_bad: bool = False,
+    progress: bool = False,
+    say: Say = silent,
+) -> Audited:
+    """Of each dataset by itself; its masks, where it has some, are not read."""
+    settings = settings or AuditSettings()
+    variation = variations.parse(settings.vary)
+    demand_enough(settings.verify)
+    model = load(run, settings.weights)
+    for one in model.runs:
+        one.demand_finished()
+    predictor = model.predictor(None if settings.device == "auto" else settings.device)
+    fitted = Fitted(model, predictor, EvaluateSettings(weights=settings.weights), say)
+    places = [_place(model, Dataset.open(one), fitted, say) for one in ([on] if isinstance(on, str | Path) else on)]
+    if not places:
+        raise BadInput("there is nothing to audit", hint="segue audit RUN --on DATASET")
+    eyes = Eyes.of(model, predictor, fitted, variation)
+    known = worth(eyes, fitted, settings, progress=progress)
+    others = [Dataset.open(folder).name for folder in settings.known]
+    trials = {name: _trials(own, others) for name, own in known.known.items()}
+    found = [_on(eyes, place, known, trials, settings, skip_bad, progress) for place in places]
+    return Audited(model.folder, tuple(found))
+
+
+@dataclass(frozen=True)
+class Place:
+    dataset: Dataset
+    cases: tuple[Case, ...]
+    seen: int  # of them, the image was looked at in training
+
+
+def _place(model: Model, dataset: Dataset, fitted: Fitted, say: Say) -> Place:
+    """Without what was learnt from: of it the answer is known by heart."""
+    rows = [row for run in model.runs for row in run.seen()]
+    known = seen.told(rows, dataset)
+    home = {one.case.case for one in fitted.cases if one.dataset.name == dataset.name}
+    learnt = [case for case, what in known.items() if what == seen.MASKS]
+    cases = tuple(case for case in dataset.cases if case.case not in home and known.get(case.case) != seen.MASKS)
+    if learnt:
+        say(
+            f"! {dataset.name}: {count(len(learnt), 'case')} of {len(dataset.cases)} or a copy of them was trained on, such "
+            f"as {learnt[0]!r}; they are left out"
+        )
+    if not cases:
+        raise BadInput(f"{dataset.name}: training has seen every case of it, so an audit would say nothing")
+    looked = sum(known.get(case.case) == seen.IMAGES for case in cases)
+    if looked:
+        say(f"! {dataset.name}: of {count(looked, 'case')} of {len(cases)} the image was looked at in training")
+    return Place(dataset, cases, looked)
+
+
+def _trials(known: Sequence[Known], places: Sequence[str]) -> Trials:
+    inside = [one for one in known if one.family not in places]
+    own, held = trial(inside)
+    theirs = trial(known, of=places)[0] if len(places) > 1 else ()
+    return Trials(own, held, theirs)
+
+
+def _on(
+    eyes: Eyes, place: Place, known: Worth, trials: Mapping[str, Trials], settings: AuditSettings, skip_bad: bool,
+    progress: bool,
+) -> Audit:  # fmt: skip
+    model, dataset = eyes.model, place.dataset
+    homes = [one for run in model.runs for one in run.about["data"] if one["name"] == dataset.name]
+    subjects = images_alone(dataset, place.cases, store=store_at(homes[0] if homes else None))
+    found, left_out = _observed(eyes, subjects, skip_bad, progress)
+    whose = {case.case: case.who for case in place.cases}
+    said = expected([(one.case, whose[one.case], one.evidence or {}) for one in found], known.known)
+    looks = {one.case: one.look for one in found if one.look is not None}
+    judgement = verdict(said, known.looks, looks, {name: each.corruptions for name, each in trials.items()})
+    where = model.folder / FOLDER / dataset.name
+    done = Audit(
+        dataset.name, where, said, judgement, trials, left_out, place.seen, _truth(model, dataset, said),
+        _verified(eyes, dataset, said, whose, settings, where),
+    )  # fmt: skip
+    _write(where / CASES, found, said, whose, judgement.distances)
+    write_json(where / SUMMARY, done.as_json())
+    with atomic(done.page) as file:
+        file.write(audit_page(story(eyes, known, done, subjects, settings.vary)).html())
+    return done
+
+
+def _truth(model: Model, dataset: Dataset, said: Expected) -> tuple[Beside, ...]:
+    """Where the run was evaluated on this place: what its masks say."""
+    for name in (dataset.name, f"{dataset.name}-test"):
+        path = model.folder / "evaluation" / name / CASES
+        if path.is_file():
+            return beside(said.sites, said.cases, Table.read(path))
+    return ()
+
+
+def _verified(
+    eyes: Eyes, dataset: Dataset, said: Expected, whose: Mapping[str, str], settings: AuditSettings, where: Path
+) -> Verified | None:
+    if not settings.verify:
+        return None
+    return verify(eyes.model, eyes.predictor, dataset, said, whose, settings.verify, settings.same, where)
+
+
+def _observed(
+    eyes: Eyes, subjects: Sequence[Subject], skip_bad: bool, progress: bool
+) -> tuple[list[Observed], dict[str, str]]:
+    found, left_out = list[Observed](), dict[str, str]()
+    with Progress("auditing", len(subjects), shown=progress) as shown:
+        for one in eyes.observe(subjects):
+            shown.advance(failed=bool(one.error))
+            if not one.error:
+                found.append(one)
+            elif skip_bad:
+                left_out[one.case] = one.error
+            else:
+                raise BadInput(f"{one.case}: {one.error}", hint="--skip-bad audits the others.")
+    if not found:
+        raise BadInput(f"none of the {len(subjects)} images can be read, so nothing can be audited")
+    return found, left_out
+
+
+def _write(
+    path: Path, found: Sequence[Observed], said: Expected, whose: Mapping[str, str], distances: Mapping[str, float]
+) -> None:
+    evidence = {(one.case, name): each for one in found for name, each in (one.evidence or {}).items()}
+    heads = ["case", "patient", "class", "expected", "low", "high", "there", *_OF_CASES, "distance"]
+    rows = []
+    for one in said.cases:
+        numbers = [one.dice, one.low, one.high, one.there]
+        numbers += [getattr(evidence[one.case, one.class_name], name) for name in _OF_CASES]
+        told = [f"{value:.4f}" if value == value else "" for value in (*numbers, distances[one.case])]
+        rows.append([one.case, whose[one.case], one.class_name, *told])
+    with atomic(path) as file:
+        write_rows(file, [heads, *rows])

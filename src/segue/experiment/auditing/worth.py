@@ -1,0 +1,179 @@
+"""What evidence was worth where masks are known: validation as it is, its copies spoilt in many ways, and other places.
+
+It takes many passes, so it is kept in the run's folder; interrupted, it goes on with the group where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segue.data.dataset import Dataset
+from segue.errors import BadInput
+from segue.evaluation.auditing.evidence import Evidence, Observed, observe
+from segue.evaluation.auditing.fit import HOME, Known
+from segue.evaluation.auditing.looks import Look
+from segue.evaluation.judging.calibrate import Calibration
+from segue.evaluation.judging.judge import judge
+from segue.evaluation.judging.subject import Subject, subjects, unique_names
+from segue.evaluation.judging.table import Row
+from segue.evaluation.statistics import addressed
+from segue.evaluation.stressing.corruption import Spoilt
+from segue.executors.local import Ledger, Outcome
+from segue.executors.progress import Progress
+from segue.experiment.fitted import Fitted
+from segue.experiment.load import Model
+from segue.experiment.predictor import Predictor
+from segue.experiment.settings import AuditSettings
+from segue.variations.corruptions import CORRUPTIONS, corruption
+from segue.variations.variation import Variation
+
+LEVELS = (1, 3, 5)  # of each corruption
+MOST = 200  # cases of validation, and of each other place, of which as many copies are made
+FEWEST = 10  # below them nothing is learnt
+FOLDER = "audit"  # in the run's
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    family: str
+    cases: Sequence[Subject]
+
+
+@dataclass(frozen=True)
+class Worth:
+    known: Mapping[str, tuple[Known, ...]]  # by class
+    looks: Mapping[str, tuple[Look, ...]]  # by group
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """How a run sees a case: all that evidence hangs on."""
+
+    model: Model
+    predictor: Predictor
+    members: Sequence[Predictor]
+    calibration: Calibration
+    variation: Variation
+
+    @classmethod
+    def of(cls, model: Model, predictor: Predictor, fitted: Fitted, variation: Variation) -> Eyes:
+        several = model.apart() if len(model.members) > 1 else []
+        return cls(model, predictor, several, fitted.calibration(), variation)
+
+    def observe(self, cases: Sequence[Subject], tick: Callable[[], None] = lambda: None) -> Iterator[Observed]:
+        names = [case.case for case in unique_names(cases)]
+        return observe(
+            self.predictor, cases, names, frame=self.model.frame, target=self.model.target, variation=self.variation,
+            worth=self.calibration, members=self.members, tick=tick,
+        )  # fmt: skip
+
+
+def worth(eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool = False) -> Worth:
+    home = _some(fitted.cases, "home")
+    trained = {
+        (row["dataset"], row["case"]) for run in eyes.model.runs for row in run.cases() if row["part"] == "train"
+    }
+    if any((one.dataset.name, one.case.case) in trained for one in home):
+        raise BadInput(
+            f"{eyes.model.folder}: what one of its runs was watched by another has learnt from, so nothing shows what its "
+            "evidence is worth",
+            hint="Audit one of them, or an ensemble of runs of one split.",
+        )
+    if len(home) < FEWEST:
+        raise BadInput(
+            f"{eyes.model.folder}: has {len(home)} validation cases with masks; from fewer than {FEWEST} nobody learns what "
+            "evidence is worth",
+            hint="A larger validation part, before it is trained: segue data split DATASET --validation 0.2",
+        )
+    groups = _groups(home, eyes.model, settings)
+    found: dict[str, list[Known]] = {name: [] for name in eyes.model.target.foreground}
+    looks: dict[str, tuple[Look, ...]] = {}
+    book = eyes.model.folder / FOLDER / f"known-{_of_what(eyes, home, settings)}.jsonl"
+    with Ledger.open(book) as ledger, Progress("what evidence is worth", len(groups), shown=progress) as shown:
+        for group in groups:
+            key = f"{group.name} {_names(group.cases)}"  # another place of that name, or more cases, are asked anew
+            kept = ledger.finished.get(key)
+            if kept is None:
+                kept = _seen(eyes, group)
+                ledger.write(Outcome(key, kept))
+            looks[group.name] = tuple(map(Look.from_json, kept["looks"]))
+            for name, rows in kept["known"].items():
+                found[name] += map(Known.from_json, rows)
+            shown.advance()
+    return Worth({name: tuple(own) for name, own in found.items()}, looks)
+
+
+def _groups(home: Sequence[Subject], model: Model, settings: AuditSettings) -> list[Group]:
+    grey = model.frame.voxel == 1
+    found = [Group(HOME, HOME, home)]
+    for name in CORRUPTIONS:
+        if grey and name == "colour-cast":
+            continue
+        for level in LEVELS:
+            spoilt = [Spoilt.of(one, corruption(name, level)) for one in home]
+            found.append(Group(f"{name} {level}", name, spoilt))
+    for folder in settings.known:
+        dataset = Dataset.open(folder)
+        same = {**model.runs[0].config["same"], **settings.same}
+        cases = subjects(dataset, model.target, same=same)
+        found.append(Group(dataset.name, dataset.name, _some(cases, dataset.name)))
+    return found
+
+
+def _some(cases: Sequence[Subject], purpose: str) -> list[Subject]:
+    """No more than enough, always the same."""
+    if len(cases) <= MOST:
+        return list(cases)
+    chosen = addressed(0, "audit", purpose).choice(len(cases), MOST, replace=False)
+    return [cases[number] for number in sorted(chosen)]
+
+
+def _seen(eyes: Eyes, group: Group) -> dict[str, Any]:
+    """Evidence, and what was so, as JSON."""
+    model = eyes.model
+    table = judge(eyes.predictor, group.cases, frame=model.frame, target=model.target, quick=True).table
+    rows = {(row.case, row.class_name): row for row in table}
+    known: dict[str, list[Any]] = {name: [] for name in model.target.foreground}
+    looks = []
+    for one in eyes.observe(group.cases):
+        if one.look is None or one.evidence is None:
+            raise BadInput(f"{one.case}: {one.error}")
+        looks.append(one.look.as_json())
+        for name, evidence in one.evidence.items():
+            row = rows.get((one.case, name))
+            if row is not None and row.scores.counted_pixels:
+                known[name].append(_known(row, group, evidence).as_json())
+    return {"known": known, "looks": looks}
+
+
+def _known(row: Row, group: Group, evidence: Evidence) -> Known:
+    scores = row.scores
+    there, found, every = scores.truth_pixels, scores.predicted_pixels, scores.counted_pixels
+    both = scores.dice * (there + found) / 2 if there and found else 0.0
+    return Known(
+        row.case, row.who, group.name, group.family, evidence, scores.present,
+        scores.dice if scores.present else math.nan, (found - both) / max(1, found), (there - both) / max(1, every - found),
+    )  # fmt: skip
+
+
+def _of_what(eyes: Eyes, home: Sequence[Subject], settings: AuditSettings) -> str:
+    """What it all hangs on, in short: other weights, another variation or other cases are asked anew."""
+    files = [path.stat() for run in eyes.model.runs for path in sorted(run.weights.glob("*.safetensors"))]
+    weights = [(found.st_size, found.st_mtime_ns) for found in files]
+    asked = settings.model_dump(mode="json", exclude={"known", "same", "verify"})
+    said = json.dumps([weights, asked, LEVELS, MOST, dict(eyes.calibration.temperatures), _names(home)])
+    return _short(said)
+
+
+def _names(cases: Sequence[Subject]) -> str:
+    return _short(json.dumps([(one.dataset.name, one.case.case, one.case.digest, one.case.mask) for one in cases]))
+
+
+def _short(said: str) -> str:
+    return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()

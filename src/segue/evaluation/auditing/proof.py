@@ -75,9 +75,9 @@ def prove(
     said, held = weight * there * expected, weight * there
     best = _estimated(y, here, said, held, where, every, freely=True)
     plain = _estimated(y, here, said, held, where, every, freely=False)
-    reach = _reach(n, every, best.spread)
+    reach = float(_reach(n, every, best.spread))
     low, high = max(0.0, best.mean - reach), min(1.0, best.mean + reach)
-    around = _reach(n, every, plain.spread)
+    around = float(_reach(n, every, plain.spread))
     alone = (plain.mean, max(0.0, plain.mean - around), min(1.0, plain.mean + around))
     return Proof(class_name, n, every, best.mean, low, high, best.weight, alone, _more(best.spread, n, every))
 
@@ -111,14 +111,15 @@ def _estimated(
     )
 
 
-def _reach(n: int, every: int, spread: float) -> float:
+def _reach(n: npt.ArrayLike, every: int, spread: float) -> Floats:
     """Half of the interval; what was masked is known and not guessed."""
-    left = max(0.0, 1 - n / every)
-    return float(special.stdtrit(max(1, n - 2), 1 - ALPHA / 2)) * spread * math.sqrt(left / n)
+    masks = np.asarray(n, np.float64)
+    left = np.maximum(0.0, 1 - masks / every)
+    return np.asarray(special.stdtrit(np.maximum(1, masks - 2), 1 - ALPHA / 2) * spread * np.sqrt(left / masks))
 
 
 def _more(spread: float, n: int, every: int) -> int:
     if math.isnan(spread):
         return 0
-    wanted = next((m for m in range(n, every) if _reach(m, every, spread) <= WITHIN), every)
-    return wanted - n
+    several = np.arange(n, every + 1)
+    return int(several[np.argmax(_reach(several, every, spread) <= WITHIN)]) - n

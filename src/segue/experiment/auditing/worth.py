@@ -91,7 +91,7 @@ def worth(eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool
             "evidence is worth",
             hint="A larger validation part, before it is trained: segue data split DATASET --validation 0.2",
         )
-    groups = _groups(home, eyes.model, settings)
+    groups = groups_of(home, eyes.model, settings)
     found: dict[str, list[Known]] = {name: [] for name in eyes.model.target.foreground}
     looks: dict[str, tuple[Look, ...]] = {}
     book = eyes.model.folder / FOLDER / f"known-{_of_what(eyes, home, settings)}.jsonl"
@@ -100,7 +100,7 @@ def worth(eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool
             key = f"{group.name} {_names(group.cases)}"  # another place of that name, or more cases, are asked anew
             kept = ledger.finished.get(key)
             if kept is None:
-                kept = _seen(eyes, group)
+                kept = learnt(eyes, group)
                 ledger.write(Outcome(key, kept))
             looks[group.name] = tuple(map(Look.from_json, kept["looks"]))
             for name, rows in kept["known"].items():
@@ -109,7 +109,7 @@ def worth(eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool
     return Worth({name: tuple(own) for name, own in found.items()}, looks)
 
 
-def _groups(home: Sequence[Subject], model: Model, settings: AuditSettings) -> list[Group]:
+def groups_of(home: Sequence[Subject], model: Model, settings: AuditSettings) -> list[Group]:
     grey = model.frame.voxel == 1
     found = [Group(HOME, HOME, home)]
     for name in CORRUPTIONS:
@@ -134,7 +134,7 @@ def _some(cases: Sequence[Subject], purpose: str) -> list[Subject]:
     return [cases[number] for number in sorted(chosen)]
 
 
-def _seen(eyes: Eyes, group: Group) -> dict[str, Any]:
+def learnt(eyes: Eyes, group: Group) -> dict[str, Any]:
     """Evidence, and what was so, as JSON."""
     model = eyes.model
     table = judge(eyes.predictor, group.cases, frame=model.frame, target=model.target, quick=True).table

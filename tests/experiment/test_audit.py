@@ -1,0 +1,190 @@
+"""`segue audit`: a run at a place whose masks it does not read, against the masks afterwards."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import segue
+from segue.cli import app
+from segue.data.phantoms import PHANTOMS
+from segue.data.scanning.scan import scan
+from segue.data.splitting.split import Split, SplitSettings, split
+from segue.errors import BadInput
+from segue.experiment.auditing import worth
+from segue.experiment.auditing.audit import Audit, Trials
+from segue.experiment.settings import AuditSettings
+from segue.experiment.train import Trained
+from tests.experiment.conftest import SMALL, working_in
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of which validation has enough masks, and another hospital, with masks and, elsewhere, without."""
+    folder = tmp_path_factory.mktemp("audited")
+    for site, kind, patients, masks in (
+        ("home", "north", 12, 48), ("away", "south", 4, 12), ("bare", "south", 4, 0), ("whole", "south", 3, 15),
+    ):  # fmt: skip
+        PHANTOMS["colon"].make(folder / site, patients=patients, sites=[kind], labelled=masks, seed=3)
+        scan(folder / site, folder / "datasets" / site, name=site)
+    split(folder / "datasets" / "home", settings=SplitSettings(test=0.2, validation=0.3))
+    with working_in(folder):
+        told = {**SMALL, "loop": {"steps": 60, "epoch_steps": 60, "batch": 8, "rate": 0.003}, "validation": "none"}
+        segue.train("datasets/home", "runs/seen", **told)
+    return folder
+
+
+@pytest.fixture
+def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(place)
+    monkeypatch.setattr(worth, "LEVELS", (3,))
+    return place
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _of(one: Audit) -> Trials:
+    (found,) = one.trials.values()
+    return found
+
+
+def test_a_place_without_masks(here: Path) -> None:
+    done = segue.audit("runs/seen", "datasets/bare")
+    (one,) = done.audits
+    (site,) = one.expected.sites
+    assert 0 <= site.low <= site.dice <= site.high <= 1
+    assert one.truth == ()
+    table = rows(one.folder / "cases.csv")
+    assert len(table) == site.cases == len(segue.Dataset.open("datasets/bare").cases)
+    assert all(0 <= float(row["low"]) <= float(row["expected"]) <= float(row["high"]) <= 1 for row in table)
+    assert {way.name for way in _of(one).corruptions} == {
+        "audit", "constant", "confidence", "soft Dice", "DoC", "ATC", "ATC by class",
+    }  # fmt: skip
+    page = one.page.read_text()
+    for part in (
+        "What is expected there",
+        "What is different there",
+        "Whom to trust least",
+        "How far such words have held",
+    ):
+        assert part in page
+    assert json.loads((one.folder / "summary.json").read_text())["set"] == "bare"
+
+
+def test_masks_of_the_place_change_nothing(here: Path) -> None:
+    """The same images, once with masks and once without."""
+    bare = segue.audit("runs/seen", "datasets/bare").audits[0]
+    away = segue.audit("runs/seen", "datasets/away").audits[0]
+    assert [one.dice for one in away.expected.cases] == pytest.approx([one.dice for one in bare.expected.cases])
+    for mask in (here / "away").rglob("masks/*"):
+        mask.rename(mask.with_suffix(".gone"))
+    try:
+        again = segue.audit("runs/seen", "datasets/away").audits[0]
+    finally:
+        for mask in (here / "away").rglob("masks/*.gone"):
+            mask.rename(mask.with_suffix(".png"))
+    assert again.expected == away.expected
+
+
+def test_what_was_learnt_is_kept_and_an_interrupted_one_goes_on(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = segue.audit("runs/seen", "datasets/bare").audits[0]
+    books = sorted((here / "runs/seen/audit").glob("known-*.jsonl"))
+    lines = books[0].read_text().splitlines(keepends=True)
+    asked = []
+    plain = worth.learnt
+    monkeypatch.setattr(worth, "learnt", lambda eyes, group: asked.append(group.name) or plain(eyes, group))
+    assert segue.audit("runs/seen", "datasets/bare").audits[0].expected == first.expected
+    assert asked == []
+    books[0].write_text("".join(lines[:3]) + lines[3][:40])  # torn
+    assert segue.audit("runs/seen", "datasets/bare").audits[0].expected == first.expected
+    assert len(asked) == len(lines) - 3
+
+
+def test_other_places_with_masks_teach_too(here: Path) -> None:
+    plain = segue.audit("runs/seen", "datasets/bare").audits[0]
+    taught = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(known=("datasets/away",))).audits[0]
+    assert taught.expected.sites != plain.expected.sites
+    assert {one.group for one in _of(taught).held} == {one.group for one in _of(plain).held}
+
+
+def test_the_truth_stands_beside_once_it_was_judged(here: Path) -> None:
+    segue.evaluate("runs/seen", "datasets/away")
+    (one,) = segue.audit("runs/seen", "datasets/away").audits
+    (truth,) = one.truth
+    judged = [
+        float(row["dice"]) for row in rows(here / "runs/seen/evaluation/away/cases.csv") if int(row["truth_pixels"])
+    ]
+    assert truth.cases == len(judged)
+    assert truth.judged.name == "audit"
+    assert "with masks it is" in truth.told
+    assert truth.told.split(": ", 1)[1][:20] in one.page.read_text()
+
+
+def test_some_masks_prove(here: Path) -> None:
+    asked = AuditSettings(verify=8)
+    (bare,) = segue.audit("runs/seen", "datasets/bare", settings=asked).audits
+    assert bare.verified is not None
+    assert len(bare.verified.missing) == len(bare.verified.chosen) == 8
+    assert [row["masked"] for row in rows(bare.verified.table)] == ["no"] * 8
+    (one,) = segue.audit("runs/seen", "datasets/whole", settings=asked).audits
+    assert one.verified is not None
+    (proof,) = one.verified.proofs
+    segue.evaluate("runs/seen", "datasets/whole")
+    table = {row["case"]: float(row["dice"]) for row in rows(here / "runs/seen/evaluation/whole/cases.csv")}
+    assert proof.masks == 8
+    assert proof.low <= proof.dice <= proof.high
+    assert set(one.verified.chosen) <= set(table)
+    assert np.isfinite(proof.alone).all()
+
+
+# What cannot be
+
+
+def test_few_masks_at_home_are_refused(there: Path, trained: Trained) -> None:
+    with pytest.raises(BadInput, match="validation cases with masks; from fewer than 10"):
+        segue.audit(trained.run.folder, "datasets/south")
+
+
+def test_what_was_learnt_from_is_left_out_and_named(here: Path) -> None:
+    said: list[str] = []
+    (one,) = segue.audit("runs/seen", "datasets/home", say=said.append).audits
+    assert any("trained on, such as" in line for line in said)
+    parts = Split.open(segue.Dataset.open("datasets/home"), "split")
+    audited = {each.case for each in one.expected.cases}
+    assert audited
+    assert not audited & {*parts.cases("train"), *parts.cases("validation")} & parts.labelled
+
+
+def test_volumes_are_no_pictures(here: Path, tmp_path: Path) -> None:
+    PHANTOMS["heart"].make(tmp_path / "hearts", patients=2)
+    segue.scan(tmp_path / "hearts", tmp_path / "set", name="hearts")
+    with pytest.raises(BadInput, match="is a volume, and the network was trained on pictures"):
+        segue.audit("runs/seen", tmp_path / "set")
+
+
+def test_too_few_masks_to_verify(here: Path) -> None:
+    with pytest.raises(BadInput, match="--verify 3"):
+        segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(verify=3))
+    with pytest.raises(BadInput, match="--verify 500: bare has"):
+        segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(verify=500))
+
+
+def test_the_command_line(here: Path) -> None:
+    done = CliRunner().invoke(app, ["audit", "runs/seen", "--on", "datasets/bare", "--verify", "6"])
+    assert done.exit_code == 0, done.output
+    assert "way" in done.output
+    assert "Mask them, scan the folder again" in " ".join(done.output.split())
+    shown: dict[str, Any] = json.loads(
+        CliRunner().invoke(app, ["audit", "runs/seen", "--on", "datasets/bare", "--json"]).stdout
+    )
+    assert shown["audits"][0]["set"] == "bare"
+    assert (here / shown["audits"][0]["page"]).exists()

@@ -27,7 +27,7 @@ def audit(
     ] = None,
     vary: Annotated[
         str | None,
-        typer.Option(metavar="VARIATION", help="How images are varied, to see who follows.", show_default="natural"),
+        typer.Option(metavar="VARIATION", help="How images are varied, to see who follows.", show_default="everyday"),
     ] = None,
     verify: Annotated[
         int | None, typer.Option(metavar="N", help="Draw so many cases to mask; once masked, what they prove.")

@@ -157,7 +157,7 @@ class EvaluateSettings(Settings):
 
 
 class AuditSettings(Settings):
-    vary: str = "natural"  # how each image is varied, to see whether its prediction follows
+    vary: str = "everyday"  # how each image is varied, to see whether its prediction follows
     known: tuple[str, ...] = ()  # datasets of other places with masks: what evidence was worth there
     verify: Annotated[int, Field(ge=0)] = 0  # so many cases are drawn to be masked; 0: none
     weights: Literal["best", "last"] = "best"

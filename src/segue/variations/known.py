@@ -69,6 +69,7 @@ PRESETS: dict[str, Callable[..., Variation]] = {
     "strong": presets.strong,
     "pretext": presets.pretext,
     "natural": presets.natural,
+    "everyday": presets.everyday,
     "vanilla": presets.vanilla,
     "dermoscopy": presets.dermoscopy,
     "mr": presets.mr,

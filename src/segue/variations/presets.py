@@ -64,6 +64,20 @@ def natural(severity: float = 1.0, ramp: int = 0) -> Chain:
     return Chain(members=_natural(), name="natural", severity=severity, ramp=ramp, rarer=True)
 
 
+def everyday(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """What differs from one image to the next at any place, and no lens: geometry is a matrix, so that predictions are turned
+    back at once. For asking how a network follows, not for training it."""
+    members = (
+        Flips(),
+        QuarterTurns(),
+        Affine(rotate=15, scale=0.15, shift=0.03),
+        Colour(brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05),
+        Noise(strength=0.06),
+        Jpeg(loss=80, least=50),
+    )
+    return Chain(members=members, name="everyday", severity=severity, ramp=ramp)
+
+
 def vanilla(severity: float = 1.0, ramp: int = 0, p: float = 0.5) -> Chain:
     """The polyp system's plain augmentation: the chain of `natural`, on half of the samples."""
     return Chain(members=_natural(), name="vanilla", p=p, severity=severity, ramp=ramp, rarer=True)

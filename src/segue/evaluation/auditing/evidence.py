@@ -21,12 +21,13 @@ from segue.evaluation.auditing.looks import Look, Looking
 from segue.evaluation.judging.calibrate import Calibration
 from segue.evaluation.judging.subject import Subject
 from segue.evaluation.predicting.decision import masks, plain_decision
-from segue.evaluation.predicting.frame import Frame
-from segue.evaluation.predicting.predict import Predictor, ahead
+from segue.evaluation.predicting.frame import Frame, Levels
+from segue.evaluation.predicting.predict import Predictor, ahead, at_once
 from segue.evaluation.stressing.canvases import Masks, canvases, demand_canvases
+from segue.variations import warp
 from segue.variations.address import Address
 from segue.variations.drawn import Drawn
-from segue.variations.opencv import render
+from segue.variations.opencv import Rendered, render
 from segue.variations.variation import Variation
 
 VIEWS = 4  # varied ones of each case
@@ -94,18 +95,26 @@ def observe(
         except SegueError as error:
             return error
 
+    together = max(1, round(at_once(frame.size) / (1 + VIEWS)))
+    waiting, asked = list[_Case | Observed](), list[_Canvas]()
     for name, given in zip(names, ahead(read, subjects, count=frame.ahead), strict=True):
         tick()
         if isinstance(given, SegueError):
-            yield Observed(name, error=given.message)
+            waiting.append(Observed(name, error=given.message))
             continue
         drawn = variation.draw(frame.size, [Address(0, "audit", 0, 0, name, view) for view in range(VIEWS)])
         _demand_undone(drawn)
-        sums = {each: _Sums(len(members)) for each in target.foreground}
-        looking = Looking()
+        case = _Case(name, {each: _Sums(len(members)) for each in target.foreground})
+        waiting.append(case)
         for levels, _, onto in canvases(given, None, frame):
-            _add(sums, looking, predictor, levels, onto, drawn, frame, target, worth, members)
-        yield Observed(name, looking.found(), {each: one.found() for each, one in sums.items()})
+            asked.append(_Canvas.of(case, levels, onto, drawn, frame))
+            if len(asked) >= together:
+                _answer(asked, predictor, target, worth, members)
+        if not asked:
+            yield from map(_found, waiting)
+            waiting.clear()
+    _answer(asked, predictor, target, worth, members)
+    yield from map(_found, waiting)
 
 
 def _demand_undone(drawn: Drawn) -> None:
@@ -115,34 +124,76 @@ def _demand_undone(drawn: Drawn) -> None:
             raise BadInput(f"--vary with {told}: what is said of such a view cannot be turned back")
 
 
+class _Case:
+    """On its way, canvas by canvas."""
+
+    def __init__(self, name: str, sums: Mapping[str, _Sums]) -> None:
+        self.name, self.sums, self.looking = name, sums, Looking()
+
+
+@dataclass(frozen=True)
+class _Canvas:
+    case: _Case
+    drawn: Drawn
+    clean: Rendered
+    varied: Sequence[Rendered]
+
+    @classmethod
+    def of(cls, case: _Case, levels: Levels, onto: warp.Floats | None, drawn: Drawn, frame: Frame) -> Self:
+        nothing = Drawn.identity(1, frame.size)
+        clean = render(nothing, 0, levels, None, frame.size, frame.padding, onto=onto)
+        varied = [render(drawn, view, levels, None, frame.size, frame.padding, onto=onto) for view in range(drawn.n)]
+        return cls(case, drawn, clean, varied)
+
+    @property
+    def images(self) -> list[npt.NDArray[Any]]:
+        return [self.clean.image, *(one.image for one in self.varied)]
+
+
+def _answer(
+    asked: list[_Canvas], predictor: Predictor, target: Target, worth: Calibration, members: Sequence[Predictor]
+) -> None:
+    """All at once, and none is left."""
+    if not asked:
+        return
+    said = predictor(np.stack([image for one in asked for image in one.images]))
+    cleans = np.stack([one.clean.image for one in asked])
+    others = [member(cleans) for member in members]
+    for number, one in enumerate(asked):
+        mine = said[number * (1 + VIEWS) : (number + 1) * (1 + VIEWS)]
+        _add(one, mine, [each[number] for each in others], target, worth)
+    asked.clear()
+
+
 def _add(
-    sums: Mapping[str, _Sums], looking: Looking, predictor: Predictor, levels: Any, onto: Any, drawn: Drawn, frame: Frame,
-    target: Target, worth: Calibration, members: Sequence[Predictor],
+    canvas: _Canvas, raw: npt.NDArray[np.float32], others: Sequence[npt.NDArray[np.float32]], target: Target,
+    worth: Calibration,
 ) -> None:  # fmt: skip
-    """One canvas."""
-    clean = render(Drawn.identity(1, frame.size), 0, levels, None, frame.size, frame.padding, onto=onto)
-    varied = [render(drawn, view, levels, None, frame.size, frame.padding, onto=onto) for view in range(drawn.n)]
-    raw = predictor(np.stack([clean.image, *(one.image for one in varied)]))
-    mended = np.stack([worth.mended(one, target) for one in raw])
-    back, known = drawn.undo(mended[1:], valid=np.stack([one.valid for one in varied]))
-    known &= clean.valid
-    counts = 1 + known.sum(axis=0)
-    mean = (mended[0] + np.where(known[:, None], back, 0).sum(axis=0)) / counts
-    said = _found(raw[0], target)
-    views = [_found(one, target) for one in back]
-    others = [_found(member(clean.image[None])[0], target) for member in members]
-    looking.add(clean.image, clean.valid, np.logical_or.reduce(list(said.values())))
-    for name, one in sums.items():
+    valid = canvas.clean.valid
+    back, known = canvas.drawn.undo(raw[1:], valid=np.stack([one.valid for one in canvas.varied]))
+    known &= valid
+    mended = np.stack([worth.mended(one, target) for one in (raw[0], *back)])
+    mean = (mended[0] + np.where(known[:, None], mended[1:], 0).sum(axis=0)) / (1 + known.sum(axis=0))
+    found = _decided(raw[0], target)
+    views = [_decided(one, target) for one in back]
+    members = [_decided(one, target) for one in others]
+    canvas.case.looking.add(canvas.clean.image, valid, np.logical_or.reduce(list(found.values())))
+    for name, sums in canvas.case.sums.items():
         channel = target.names.index(name)
-        here = [mine[name] for mine in views]
-        one.add(said[name], clean.valid, raw[0, channel], mended[0, channel], mean[channel])
-        one.follow(said[name], here, known)
-        one.compare([each[name] & clean.valid for each in others])
+        sums.add(found[name], valid, raw[0, channel], mended[0, channel], mean[channel])
+        sums.follow(found[name], [each[name] for each in views], known)
+        sums.compare([each[name] & valid for each in members])
 
 
-def _found(maps: npt.NDArray[np.float32], target: Target) -> Mapping[str, Masks]:
+def _decided(maps: npt.NDArray[np.float32], target: Target) -> Mapping[str, Masks]:
     """By class (height, width)."""
     return masks(plain_decision(maps, target, 0.5), target)
+
+
+def _found(case: _Case | Observed) -> Observed:
+    if isinstance(case, Observed):
+        return case
+    return Observed(case.name, case.looking.found(), {name: one.found() for name, one in case.sums.items()})
 
 
 class _Sums:

@@ -84,7 +84,7 @@ def predict_tagged(
         waiting.append((tag, job))
         if job is not None:
             windows = alike.setdefault(job.tile, [])
-            most = batch or _at_once(job.tile)
+            most = batch or at_once(job.tile)
             for number, window in enumerate(job.windows()):
                 windows.append((job, number, window))
                 if len(windows) >= most:
@@ -111,7 +111,7 @@ def _finished(waiting: deque[tuple[T, _Job | None]]) -> Iterator[tuple[T, Probab
         yield tag, None if job is None else job.found()
 
 
-def _at_once(tile: tuple[int, ...]) -> int:
+def at_once(tile: tuple[int, ...]) -> int:
     """Windows of a batch: of small ones more, so that a network has something to do; of large patches of volumes fewer."""
     fitting = _PIXELS // math.prod(tile)
     return max(BATCH, min(fitting, _MOST)) if len(tile) == 2 else max(1, min(fitting, BATCH))

@@ -180,6 +180,7 @@ def _trainings(story: _Story, home: Dataset) -> dict[str, Path]:
 def _judged(
     story: _Story, runs: dict[str, Path], home: Dataset, away: Dataset, pages: dict[str, Path]
 ) -> dict[str, dict[str, float]]:
+    from segue.experiment.auditing.audit import audit
     from segue.experiment.compare import compare
     from segue.experiment.evaluate import evaluate
 
@@ -196,6 +197,13 @@ def _judged(
         for sentence in done.gaps:  # of the network that learnt from all masks
             for line in textwrap.wrap(sentence, 100, subsequent_indent="  "):
                 story.say(f"  {line}")
+    with story.chapter("And if nobody had masks at the next hospital?"):
+        (audited,) = audit(run, away.folder).audits  # of the network that learnt from all masks
+        pages["audit"] = audited.page
+        lines = ["From images alone:", *audited.verdict.told, "And now the truth beside it:"]
+        for line in (*lines, *(one.told for one in audited.truth)):
+            for part in textwrap.wrap(line, 100, subsequent_indent="  "):
+                story.say(f"  {part}")
     with story.chapter("Is that more than luck?"):
         pages["comparison"] = story.folder / "comparison.html"
         found = compare(*runs.values(), out=pages["comparison"])

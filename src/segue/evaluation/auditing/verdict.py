@@ -20,6 +20,7 @@ FEWEST = 6  # images, below which a place cannot be spoken of
 _FURTHEST = 0.99  # of all images of which something is known: beyond, an image is a stranger
 _STRANGERS = 0.5  # share of a place's images from which on nothing can be said
 _SWAPPED = 0.5  # of the distance, if red and blue taken for each other bring it down to less, they probably are
+_MOSTLY = 0.5  # of images: if it is found in fewer, they may have none
 _FAR = 1.5  # usual distances, below which nobody asks about channels
 
 
@@ -67,7 +68,13 @@ def verdict(
     for name, judged in trials.items():
         cannot += _not_earned(name if len(trials) > 1 else "", judged)
     sentences = [_sentence(one) for one in found.sites]
-    notes = [f"There {words}, beside home." for words in [told(differs)] if words]
+    notes = [f"What is different there: {words}." for words in [told(differs)] if words]
+    notes += [
+        f"In {1 - one.found:.0%} of images no {one.class_name} is found. Where there is none that is right: what is expected "
+        "speaks of images that have one."
+        for one in found.sites
+        if math.isnan(one.there) and one.found < _MOSTLY
+    ]
     return Verdict(
         tuple(cannot), tuple(sentences), differs, strangers, float(distances.mean()),
         dict(zip(looks, map(float, distances), strict=True)), tuple(notes),

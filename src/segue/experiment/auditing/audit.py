@@ -53,6 +53,7 @@ class Audit:
     name: str
     folder: Path
     expected: Expected
+    whose: Mapping[str, str]  # case -> patient
     verdict: Verdict
     trials: Mapping[str, Trials]  # by class
     left_out: Mapping[str, str]  # case -> why
@@ -167,7 +168,7 @@ def _on(
     judgement = verdict(said, known.looks, looks, {name: each.corruptions for name, each in trials.items()})
     where = model.folder / FOLDER / dataset.name
     done = Audit(
-        dataset.name, where, said, judgement, trials, left_out, place.seen, _truth(model, dataset, said),
+        dataset.name, where, said, whose, judgement, trials, left_out, place.seen, _truth(model, dataset, said),
         _verified(eyes, dataset, said, whose, settings, where),
     )  # fmt: skip
     _write(where / CASES, found, said, whose, judgement.distances)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from segue.evaluation.auditing.estimate import LEVEL, Case
@@ -26,7 +26,7 @@ _SHOWN = 8  # pictures of those trusted least, and half as many of those trusted
 def story(eyes: Eyes, known: Worth, done: Audit, subjects: Sequence[Subject], vary: str) -> AuditStory:
     verdict, run = done.verdict, eyes.model.folder
     pictures = dict(_pictures(eyes, done, subjects))
-    least, most = _ends(done.expected.cases)
+    least, most = _ends(done)
     return AuditStory(
         run=eyes.model.name, place=done.name, images=len({one.case for one in done.expected.cases}), told=verdict.told,
         known=verdict.known, cautions=tuple(_cautions(done)), classes=tuple(_classes(known, done)),
@@ -80,19 +80,27 @@ def _ways(judged: Sequence[Judged]) -> tuple[Way, ...]:
     return tuple(Way(one.name, one.off, one.worst, one.bias, one.of_cases, one.r, one.aurc) for one in judged)
 
 
-def _ends(cases: Sequence[Case]) -> tuple[list[Case], list[Case]]:
-    """Of each case the class that is trusted least; the least trusted cases first, and the most trusted."""
+def _ends(done: Audit) -> tuple[list[Case], list[Case]]:
+    """Of each case the class that is trusted least; the least trusted cases first, and the most trusted: no patient twice
+    among either, and of those in which nothing is found, which all look alike, no more than half."""
     lowest: dict[str, Case] = {}
-    for one in cases:
+    for one in done.expected.cases:
         if one.case not in lowest or one.dice < lowest[one.case].dice:
             lowest[one.case] = one
     rising = sorted(lowest.values(), key=lambda one: (one.dice, one.case))
-    few = min(_SHOWN, len(rising))
-    return rising[:few], rising[few:][::-1][: _SHOWN // 2]
+    nothing, some = ([one for one in rising if one.found is found] for found in (False, True))
+    least = [*_of_each(nothing, done.whose, _SHOWN // 2), *_of_each(some, done.whose, _SHOWN)][:_SHOWN]
+    most = _of_each([one for one in some[::-1] if one not in least], done.whose, _SHOWN // 2)
+    return least, most
+
+
+def _of_each(cases: Sequence[Case], whose: Mapping[str, str], most: int) -> list[Case]:
+    first = {whose[one.case]: one for one in reversed(cases)}
+    return [one for one in cases if first[whose[one.case]] is one][:most]
 
 
 def _pictures(eyes: Eyes, done: Audit, subjects: Sequence[Subject]) -> Iterator[tuple[str, str]]:
-    least, most = _ends(done.expected.cases)
+    least, most = _ends(done)
     shown = {one.case for one in (*least, *most)}
     some = [one for one in subjects if one.case.case in shown]
     for subject, picture in overlays(eyes.predictor, some, frame=eyes.model.frame, target=eyes.model.target):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from segue.demonstration import demo as demo
     from segue.experiment.advising.advise import advise as advise
     from segue.experiment.compare import compare as compare
+    from segue.experiment.covering.cover import cover as cover
     from segue.experiment.evaluate import evaluate as evaluate
     from segue.experiment.judge import judge as judge
     from segue.experiment.load import load as load
@@ -52,6 +53,7 @@ _HOME = {
     "Store": "segue.data.stores.store",
     "advise": "segue.experiment.advising.advise",
     "compare": "segue.experiment.compare",
+    "cover": "segue.experiment.covering.cover",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",
     "embed": "segue.experiment.pretraining.embed",

@@ -34,6 +34,7 @@ def test_points_on_a_line() -> None:
     assert found.distances == pytest.approx([1.8 / 1.9, 1, 2 / 1.9, 1 / 1.9, 3 / 1.9])
     assert found.coverage.middle == pytest.approx(1)
     assert found.coverage.reference == 0.95
+    assert found.coverage.low < 0.6 < found.coverage.high
 
 
 def test_nearest_is_what_a_loop_finds() -> None:

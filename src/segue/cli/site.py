@@ -37,11 +37,11 @@ def cover(
                     one.bank,
                     f"{100 * one.share:.0f} %",
                     f"{100 * one.low:.0f} to {100 * one.high:.0f} %",
-                    f"{one.middle:.2f}",
+                    f"{one.farther:.2f}",
                 ]
                 for one in site.coverages
             ]
-            tell.table(["varied by", "covered", "", "median distance"], rows, right={1, 2, 3})
+            tell.table(["varied by", "covered", "", "farther than home"], rows, right={1, 2, 3})
             tell.say("", *tell.wrapped(site.sentence))
         tell.say("", *(f"Written: {site.folder}" for site in done.sites), f"Written: {done.page}")
         tell.next_command(

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from segue.errors import BadInput
-from segue.evaluation.statistics import ALPHA
+from segue.evaluation.statistics import ALPHA, separation
 from segue.words import of_all
 
 Floats = npt.NDArray[np.float64]
@@ -106,9 +106,10 @@ class Coverage:
     bank: str
     images: int
     covered: int
-    low: float  # Wilson's interval; images of one patient count as one for its width
+    low: float  # its interval; images of one patient count as one for its width
     high: float
     middle: float  # the median image's distance, in radii
+    farther: float  # the chance that an image lies farther than one that is held back; .5: like home
     reference: float
     luck: tuple[float, float]
 
@@ -120,6 +121,7 @@ class Coverage:
         return {
             "bank": self.bank, "images": self.images, "covered": self.covered, "share": self.share, "low": self.low,
             "high": self.high, "median_distance": self.middle if math.isfinite(self.middle) else None,
+            "farther": self.farther,
             "reference": self.reference, "by_luck": list(self.luck),
         }  # fmt: skip
 
@@ -137,17 +139,31 @@ def measured(name: str, site: Floats, held: Floats, bank: Floats, patients: int)
     """`patients`: of the site."""
     if len(site) < FEWEST:
         raise BadInput(f"{of_all(len(site), FEWEST, 'image')}: of a single one no share can be told")
-    ruler = Ruler.of(nearest(held, bank)[0])
+    ruler = Ruler.of(back := nearest(held, bank)[0])
     far, which = nearest(site, bank)
     inside = far <= ruler.radius
     with np.errstate(divide="ignore", invalid="ignore"):
         radii = np.where(inside & (ruler.radius == 0), 0.0, far / ruler.radius)
     covered = int(inside.sum())
-    low, high = wilson(covered / len(site), patients)
     told = Coverage(
-        name, len(site), covered, low, high, float(np.median(radii)), ruler.reference, ruler.by_luck(len(site))
-    )
+        name, len(site), covered, *interval(far, back, ruler, patients), float(np.median(radii)), separation(far, back),
+        ruler.reference, ruler.by_luck(len(site)),
+    )  # fmt: skip
     return Measured(told, radii, which)
+
+
+def interval(site: Floats, held: Floats, ruler: Ruler, patients: int) -> tuple[float, float]:
+    """Of the share covered: as few images of the site tell it, and as few held-back ones tell the radius. Two doubts that have
+    nothing to do with each other, put together by the squares of what each alone would leave open (Zou and Donner, 2008)."""
+    share = float((site <= ruler.radius).mean())
+    low, high = wilson(share, patients)
+    places = stats.binom(len(held), LEVEL).ppf((ALPHA / 2, 1 - ALPHA / 2)).astype(int)
+    radii = np.sort(held)[np.clip(places, 1, len(held)) - 1]
+    less, more = (float((site <= radius).mean()) for radius in radii)
+    return (
+        max(0.0, share - math.hypot(share - low, share - min(less, share))),
+        min(1.0, share + math.hypot(high - share, max(more, share) - share)),
+    )
 
 
 def wilson(share: float, count: int) -> tuple[float, float]:

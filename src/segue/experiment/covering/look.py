@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
+from torch.nn.functional import adaptive_avg_pool2d, normalize
 
 from segue.data.pixels import to_channels
 from segue.errors import BadInput
@@ -90,13 +90,16 @@ class Eye:
 
 
 def _described(maps: Sequence[Tensor], view: View) -> Tensor:
-    """Of each level of the encoder the mean over the picture's places, and how far places differ."""
+    """Of each level of the encoder the mean over the picture's places, and how far places differ, brought to length one: levels
+    write numbers of any size, and what a site's colours or grain change stands in the first ones, what it shows in the last."""
     told = []
     for level in maps:
+        if level.shape[1:] == view.images.shape[1:]:
+            continue  # the image itself, which some encoders tell first
         height, width = level.shape[2:]
         weight = adaptive_avg_pool2d(view.shown.float().unsqueeze(1), (height, width))
         weight = weight / weight.sum((2, 3), keepdim=True).clamp_min(_LEAST)
         mean = (level * weight).sum((2, 3), keepdim=True)
         spread = ((level - mean).square() * weight).sum((2, 3)).sqrt()
-        told += [mean.flatten(1), spread]
-    return torch.cat(told, dim=1).float()
+        told.append(normalize(torch.cat([mean.flatten(1), spread], dim=1).float(), dim=1))
+    return torch.cat(told, dim=1)

@@ -15,7 +15,7 @@ from segue.report.coverage_page import Beside, CoverageStory, Share, SiteStory
 from segue.report.figures import jpeg
 from segue.report.page import Estimate
 from segue.training.run import Run
-from segue.words import percent, short
+from segue.words import short
 
 if TYPE_CHECKING:
     from segue.experiment.covering.cover import Bank, SiteCovered
@@ -27,29 +27,32 @@ _MORE = 0.02  # of a share, below which a family adds nothing worth a word
 
 
 def in_words(site: str, variation: str, found: Mapping[str, Measured], families: Sequence[str]) -> str:
-    """What is covered, what of it without the variation, which family brings most, and whether home would be covered more."""
+    """What is covered, what of it without the variation, which family brings most, and whether home would be covered more.
+    Where a gain is one that so few images leave open, that is said, and no family is praised."""
     whole, plain = found[WHOLE].coverage, found[PLAIN].coverage
     told = (
-        f"{short(variation)} covers {percent(whole.share)} of {site} ({percent(whole.low)} to {percent(whole.high)}), and "
-        f"{percent(plain.share)} are covered without variation"
+        f"{short(variation)} covers {_whole(whole.share)} of {site} ({_whole(whole.low)} to {_whole(whole.high)}); "
+        f"{_whole(plain.share)} are covered without variation"
     )
-    best = max((found[name].coverage for name in families), key=lambda one: one.share)
-    if len(families) > 1:
-        gains = best.share - plain.share
-        told += (
-            f"; of its families {best.bank} alone covers most, {percent(best.share)}"
-            if gains > _MORE
-            else ("; none of its families alone covers more than that")
-        )
+    if plain.low <= whole.share <= plain.high:
+        told += ", which so few images do not tell apart"
+    elif whole.share > plain.share and len(families) > 1:
+        best = max((found[name].coverage for name in families), key=lambda one: one.share)
+        if best.share > max(plain.share, found[CONTROL].coverage.share) + _MORE:
+            told += f"; {best.bank} alone adds most ({_whole(best.share)})"
     return f"{told}. {_against_home(whole)}"
 
 
 def _against_home(whole: Coverage) -> str:
     low, high = whole.luck
-    usual = f"of images like home's {percent(low)} to {percent(high)} would be"
+    usual = f"of images like home's {_whole(low)} to {_whole(high)} would be"
     if whole.share >= low:
-        return f"That is no less than at home, where {usual}: as far as this network sees, the variation is enough."
-    return f"{percent(1 - whole.share)} lie outside; {usual} covered."
+        return f"As far as this network sees, that is enough: {usual} covered."
+    return f"{_whole(1 - whole.share)} lie outside; {usual} covered."
+
+
+def _whole(share: float) -> str:
+    return f"{100 * share:.0f}\N{NO-BREAK SPACE}%"
 
 
 def page_of(
@@ -94,7 +97,13 @@ def _site(eye: Eye, home: Home, bank: Bank, one: SiteCovered, families: Sequence
 
 
 def _share(one: Coverage, severity: float = float("nan")) -> Share:
-    return Share(name=one.bank, estimate=Estimate(one.share, one.low, one.high), middle=one.middle, severity=severity)
+    return Share(
+        name=one.bank,
+        estimate=Estimate(one.share, one.low, one.high),
+        middle=one.middle,
+        farther=one.farther,
+        severity=severity,
+    )
 
 
 def _beside(eye: Eye, home: Home, bank: Bank, one: SiteCovered, places: Sequence[int]) -> Iterator[Beside]:

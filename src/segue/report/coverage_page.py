@@ -146,9 +146,9 @@ def _shares(section: Section, site: SiteStory, story: CoverageStory) -> None:
     rows += [_row(one.name, "alone, at severity 1", one, 1) for one in site.families]
     section.table(["varied by", "", "covered", "median distance", "farther than home"], rows)
     section.text(
-        "The median distance is told in radii: up to 1 an image is covered. Farther than home is how often an image of the site "
-        "lies farther than a held-back one of home: .5 is like home, 1 always. Each row has a radius of its own, from the same "
-        "held-back images, so that more copies do not cover more by being many."
+        "The median distance is told in radii: up to 1 an image is covered. Farther than home is how often an image of the "
+        "site lies farther than a held-back one of home: .5 is like home, 1 always. Each row has a radius of its own, from "
+        "the same held-back images, so that more copies do not cover more by being many."
     )
     section.figures(_figures(site))
 
@@ -212,8 +212,8 @@ def _measured(section: Section, story: CoverageStory) -> None:
     ])  # fmt: skip
     section.text(
         "Each image becomes a row of numbers: of every level of the encoder the mean of each channel over the picture, and "
-        "how far its places differ, all levels counting alike. Directions are scaled by how far the source's own images spread along them. A bank is the "
-        "source and its varied copies; an image's distance is that to the nearest of them. The radius of a bank is the "
-        "distance that 95 % of the held-back images do not exceed.",
+        "how far its places differ, all levels counting alike. Directions are scaled by how far the source's own images "
+        "spread along them. A bank is the source and its varied copies; an image's distance is that to the nearest of them. "
+        "The radius of a bank is the distance that 95 % of the held-back images do not exceed.",
         "Where a site or the source has more images than are counted here, these are a sample that is always the same.",
     )

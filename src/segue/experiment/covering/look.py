@@ -90,8 +90,8 @@ class Eye:
 
 
 def _described(maps: Sequence[Tensor], view: View) -> Tensor:
-    """Of each level of the encoder the mean over the picture's places, and how far places differ, brought to length one: levels
-    write numbers of any size, and what a site's colours or grain change stands in the first ones, what it shows in the last."""
+    """Of each level of the encoder the mean over the picture's places, and how far places differ, brought to length one:
+    levels write numbers of any size, and what colours or grain change stands in the first ones, what is shown in the last."""
     told = []
     for level in maps:
         if level.shape[1:] == view.images.shape[1:]:

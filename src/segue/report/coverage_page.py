@@ -15,7 +15,7 @@ from segue.report.page import Bar, Cell, Estimate, Figure, Page, Percent, Sectio
 from segue.words import count, of_all, percent, short
 
 _FEW = 19  # held-back images, below which 95 % of them cannot be told
-_BINS, _FARTHEST = 24, 4.0  # of the distances' histogram; what lies farther stands in its last bin
+_BINS, _FARTHEST = 32, 2.0  # of the distances' histogram; what lies farther stands in its last bin
 
 Picture = tuple[str, str]  # a data URI and what it shows
 

@@ -27,7 +27,8 @@ def story(whole: float = 0.7, site: str = "south", held: int = 50) -> CoverageSt
         plain=share("as it is", 0.4), control=share("flips", 0.45),
         severities=(share("severity 0.5", 0.5, 0.5), share("severity 1", whole, 1.0)), families=(share("focus", 0.61),),
         without=(0.5, 1.2, 3.0, 9.0), distances=(0.5, 0.8, 1.5, 9.0),
-        outside=(Beside("far\nnearest: b, varied", ((URI, "a"), (URI, "b")), "9.00"),), inside=(Beside("near", ((URI, "c"),)),),
+        outside=(Beside("far\nnearest: b, varied", ((URI, "a"), (URI, "b")), "9.00"),),
+        inside=(Beside("near", ((URI, "c"),)),),
     )  # fmt: skip
     return CoverageStory(
         title="run: is natural enough?", variation="natural", encoder="resnet18", source=30, held=held, how="not learnt from",

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from segue.experiment.advising.advise import advise as advise
     from segue.experiment.auditing.audit import audit as audit
     from segue.experiment.compare import compare as compare
+    from segue.experiment.covering.cover import cover as cover
     from segue.experiment.evaluate import evaluate as evaluate
     from segue.experiment.judge import judge as judge
     from segue.experiment.load import load as load
@@ -54,6 +55,7 @@ _HOME = {
     "advise": "segue.experiment.advising.advise",
     "audit": "segue.experiment.auditing.audit",
     "compare": "segue.experiment.compare",
+    "cover": "segue.experiment.covering.cover",
     "demo": "segue.demonstration",
     "doctor": "segue.checkup",
     "embed": "segue.experiment.pretraining.embed",

@@ -135,6 +135,31 @@ def spoilt(levels: Values, series: Mapping[str, Values], *, y: str) -> str:
     return drawing(draw, height=4.0)
 
 
+def covered(
+    severities: Values,
+    shares: Sequence[tuple[float, float, float]],
+    *,
+    reference: float,
+    luck: tuple[float, float],
+    control: float,
+) -> str:
+    """A share with its interval over severity; grey is where it would lie if there were nothing to cover."""
+
+    def draw(axes: Axes) -> None:
+        values, low, high = zip(*shares, strict=True)
+        axes.axhspan(*luck, color=INK, alpha=0.1, linewidth=0)
+        axes.axhline(reference, color=INK, linewidth=0.9, alpha=0.6)
+        axes.axhline(control, color=INK, linewidth=1.1, linestyle=DOTTED, alpha=0.8)
+        axes.fill_between(list(severities), low, high, color=colour(0), alpha=0.18, linewidth=0)
+        _line(axes, severities, values, number=0)
+        axes.set_xticks(list(severities))
+        axes.set_xlabel("severity")
+        axes.set_ylabel("share covered", rotation_mode="anchor")
+        axes.set_ylim(0, 1.02)
+
+    return drawing(draw, height=3.3)
+
+
 def reliability(series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
     """What is so over what is said; on the diagonal they are equal."""
 

@@ -20,8 +20,8 @@ def audits() -> Iterator[str]:
     if not found:
         return
     yield (
-        "## Audits, where the truth is known\n\n`audit_sites`: runs of `next_hospital` that learnt from kvasir-seg, audited in "
-        "three collections (200 images of each at most, always the same), whose masks then say how far that was off. `alone`: "
+        "## Audits, where the truth is known\n\n`audit_sites`: runs of `next_hospital`, which learnt from kvasir-seg, audited "
+        "in three collections (200 images of each at most, always the same), whose masks then say how far that was off. `alone`: "
         "by what validation and its spoilt copies teach; `others known`: by the other two places too. In brackets: the "
         "interval of 9 in 10.\n"
     )

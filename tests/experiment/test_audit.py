@@ -99,9 +99,14 @@ def test_what_was_learnt_is_kept_and_an_interrupted_one_goes_on(here: Path, monk
     first = segue.audit("runs/seen", "datasets/bare").audits[0]
     books = sorted((here / "runs/seen/audit").glob("known-*.jsonl"))
     lines = books[0].read_text().splitlines(keepends=True)
-    asked = []
+    asked: list[str] = []
     plain = worth.learnt
-    monkeypatch.setattr(worth, "learnt", lambda eyes, group: asked.append(group.name) or plain(eyes, group))
+
+    def noted(eyes: worth.Eyes, group: worth.Group) -> dict[str, Any]:
+        asked.append(group.name)
+        return plain(eyes, group)
+
+    monkeypatch.setattr(worth, "learnt", noted)
     assert segue.audit("runs/seen", "datasets/bare").audits[0].expected == first.expected
     assert asked == []
     books[0].write_text("".join(lines[:3]) + lines[3][:40])  # torn

@@ -20,10 +20,10 @@ def audits() -> Iterator[str]:
     if not found:
         return
     yield (
-        "## Audits, where the truth is known\n\n`audit_sites`: runs of `next_hospital`, which learnt from kvasir-seg, audited "
-        "in three collections (200 images of each at most, always the same), whose masks then say how far that was off. `alone`: "
-        "by what validation and its spoilt copies teach; `others known`: by the other two places too. In brackets: the "
-        "interval of 9 in 10.\n"
+        "## Audits, where the truth is known\n\n`audit_sites`: runs of `next_hospital`, which learnt from kvasir-seg, "
+        "audited in three collections (200 images of each at most, always the same), whose masks then say how far that was "
+        "off. `alone`: by what validation and its spoilt copies teach; `others known`: by the other two places too. In "
+        "brackets: the interval of 9 in 10.\n"
     )
     for row in found:
         yield from _run(row)

@@ -48,8 +48,8 @@ def test_every_group_counts_alike() -> None:
 
 
 def test_members_are_evidence_where_there_are_some() -> None:
-    assert features([PLAIN]).shape == (1, 4)
-    assert features([replace(PLAIN, members=0.7)]).shape == (1, 5)
+    assert features([PLAIN]).shape == (1, 5)
+    assert features([replace(PLAIN, members=0.7)]).shape == (1, 6)
 
 
 def test_who_lacks_the_class_is_learnt_only_from_enough_of_them() -> None:

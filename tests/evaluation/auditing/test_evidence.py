@@ -77,6 +77,18 @@ def test_what_probabilities_promise(tmp_path: Path) -> None:
     assert np.count_nonzero(found.sure) == np.count_nonzero(found.rest) == 1
     assert sum(found.sure) + sum(found.rest) == 64 * 64
     assert len(found.sure) == BINS
+    assert found.certain == 0  # at .8 and .9 nobody is surer than .9
+
+
+def test_who_is_certain(tmp_path: Path) -> None:
+    """Found: 1,024 pixels, of which a quarter is not certain; of the others 512 are not."""
+
+    def sure(images: Array) -> np.ndarray[Any, Any]:
+        said = np.full(images.shape[:3], 0.01)
+        said[:, :32, :32], said[:, :16, :16], said[:, 48:, :32] = 0.99, 0.7, 0.2
+        return two(said)
+
+    assert of(seen(sure, tmp_path, "none")["c1"]).certain == pytest.approx(2 * 768 / (2 * 768 + 256 + 512))
 
 
 def test_a_temperature_changes_what_is_promised_and_nothing_else(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from segue.variations.variation import Variation
 VIEWS = 4  # varied ones of each case
 BINS = 64  # of how sure a pixel is, from .5 to 1, fine near 1
 _FAR = 10.0  # of its logit: surer pixels share a bin
+_CERTAIN = round(math.log(9) * BINS / _FAR)  # the bin of .9
 _UNSEEN = ("mix", "edit")  # of a Drawn: another image pasted, a lesion painted; neither can be turned back
 
 Floats = npt.NDArray[np.float64]
@@ -53,6 +54,12 @@ class Evidence:
     confidence: float  # how sure pixels are on average, as they are
     sure: Counts  # pixels that are found, by how sure they are; as they are
     rest: Counts  # those that are not
+
+    @property
+    def certain(self) -> float:
+        """The Dice if pixels that are surer than .9 are right, and all others wrong."""
+        right, wrong, missed = sum(self.sure[_CERTAIN:]), sum(self.sure[:_CERTAIN]), sum(self.rest[:_CERTAIN])
+        return 2 * right / (2 * right + wrong + missed) if right else 0.0
 
     def as_json(self) -> dict[str, Any]:
         return {name: None if value != value else value for name, value in asdict(self).items()}

@@ -56,7 +56,7 @@ class Known:
 
 def features(several: Sequence[Evidence]) -> Floats:
     """(n, some): the numbers that a Dice is expected from; each a Dice of its own, as a logit."""
-    names = ["promised", "together", "steady", "least"]
+    names = ["promised", "together", "certain", "steady", "least"]
     if several and not any(math.isnan(one.members) for one in several):
         names.append("members")
     rows = np.array([[getattr(one, name) for name in names] for one in several], np.float64).reshape(-1, len(names))

@@ -34,7 +34,7 @@ from segue.report.audit_page import audit_page
 from segue.words import count
 
 CASES, SUMMARY, PAGE = "cases.csv", "summary.json", "audit.html"
-_OF_CASES = ("found", "promised", "together", "steady", "members")  # of the evidence, in the table of cases
+_OF_CASES = ("found", "promised", "together", "certain", "steady", "members")  # of the evidence, in the table of cases
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,18 @@ def test_every_group_counts_alike() -> None:
     assert np.allclose(Fit.of(known).dices(some), Fit.of([*known, *more]).dices(some), atol=1e-4)
 
 
+def test_another_place_counts_as_much_as_home_with_all_that_was_made_of_it() -> None:
+    """Evidence promises .2 too much there; with as much of home on the other side, half of that is learnt, of two places more."""
+    known, here = world(0.1), group("here", 0.5, 0.1, off=0.2, count=300)
+    alone = off(known, here)
+    one = off([*known, *group("a", 0.5, 0.1, off=0.2)], here)
+    two = off([*known, *group("a", 0.5, 0.1, off=0.2), *group("b", 0.5, 0.1, off=0.2)], here)
+    assert alone > 0.1
+    assert two < one < 0.7 * alone
+    more = [replace(each, group=f"blur {number}") for number in range(5, 9) for each in group("blur 1", 0.7, 0.1)]
+    assert off([*known, *more, *group("a", 0.5, 0.1, off=0.2)], here) == pytest.approx(one, abs=0.02)
+
+
 def test_members_are_evidence_where_there_are_some() -> None:
     assert features([PLAIN]).shape == (1, 5)
     assert features([replace(PLAIN, members=0.7)]).shape == (1, 6)

@@ -1,8 +1,9 @@
 """From evidence to an expected Dice: what evidence was worth where there were masks.
 
 Where that was are groups of cases: validation as it is, its copies spoilt in many ways, other places with masks. A logistic
-curve of a few numbers is enough, and does not run wild where evidence is worse than any that was seen. Every group counts
-alike. What is learnt of how far it may be off comes from groups that were left out, a whole family at a time.
+curve of a few numbers is enough, and does not run wild where evidence is worse than any that was seen. Home, with all that
+was made of it, counts as one place. What is learnt of how far it may be off comes from groups that were left out, a whole
+family at a time.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ class Known:
     dice: float  # where it is present
     wrong: float = 0.0  # share of what is found that is not so
     missed: float = 0.0  # share of the rest that is of the class
+
+    @property
+    def made(self) -> bool:
+        """Of home, as it is or spoilt: not of another place."""
+        return self.family == HOME or self.group != self.family
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -139,11 +145,14 @@ def _dices(known: Sequence[Known]) -> Floats:
 
 
 def _alike(known: Sequence[Known]) -> Floats:
-    """Weights by which every group counts alike."""
-    return _inverse_counts([one.group for one in known])
+    """Weights by which every group that was made of home counts alike, all of them together as one place, and each other
+    place as one."""
+    given = _inverse_counts([one.group for one in known])
+    made = np.array([one.made for one in known])
+    return np.where(made, given / max(1.0, float(given[made].sum())), given)
 
 
-def _inverse_counts(groups: Sequence[str]) -> Floats:
+def _inverse_counts(groups: Sequence[str] | npt.NDArray[Any]) -> Floats:
     _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return np.asarray(1.0 / counts[inverse])
 
@@ -194,22 +203,21 @@ class Margins:
 
     @classmethod
     def of(cls, several: Sequence[LeftOut], level: float) -> Self:
+        """As wide for a case as the hardest kind needed: another place is seldom easier than what was made of home."""
         tail = (1 - level) / 2
-        off = np.concatenate([(one.truth - one.expected) / spread(one.expected) for one in several])
-        weight = _inverse_counts([each.group for one in several for each in one.known])
-        low, high = _quantiles(off, weight, (tail, 1 - tail))
-        plain = np.concatenate([one.truth - one.expected for one in several])
-        families = []
+        bounds, gaps, squares = [], [], []
         for one in several:
+            off = one.truth - one.expected
             groups, whose = (np.array([getattr(each, name) for each in one.known]) for name in ("group", "who"))
-            gaps = [
-                _beyond(one.truth[groups == group] - one.expected[groups == group], whose[groups == group])
-                for group in dict.fromkeys(groups)
-            ]
-            families.append(float(np.mean(gaps)))
+            bounds.append(_quantiles(off / spread(one.expected), _inverse_counts(groups), (tail, 1 - tail)))
+            inside = [groups == group for group in np.unique(groups)]
+            gaps.append(float(np.mean([_beyond(off[where], whose[where]) for where in inside])))
+            squares.append(float(np.average(off**2, weights=_inverse_counts(groups))))
+        weight = _inverse_counts(["made" if one.known[0].made else one.family for one in several])
+        low, high = np.min(bounds, axis=0)[0], np.max(bounds, axis=0)[1]
         return cls(
-            min(low, 0.0), max(high, 0.0), math.sqrt(max(0.0, float(np.mean(families)))), max(1, len(families) - 1),
-            math.sqrt(float(np.average(plain**2, weights=weight))),
+            min(float(low), 0.0), max(float(high), 0.0), math.sqrt(max(0.0, float(np.average(gaps, weights=weight)))),
+            max(1, len(several) - 1), math.sqrt(float(np.average(squares, weights=weight))),
         )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from segue.data.splitting.split import split as split
     from segue.data.stores.store import Store as Store
     from segue.demonstration import demo as demo
+    from segue.experiment.adapting.adapt import adapt as adapt
     from segue.experiment.advising.advise import advise as advise
     from segue.experiment.compare import compare as compare
     from segue.experiment.evaluate import evaluate as evaluate
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Dataset": "segue.data.dataset",
     "Store": "segue.data.stores.store",
+    "adapt": "segue.experiment.adapting.adapt",
     "advise": "segue.experiment.advising.advise",
     "compare": "segue.experiment.compare",
     "demo": "segue.demonstration",

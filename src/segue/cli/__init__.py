@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from segue.cli import data, ground, images, judging, learn, paint
+from segue.cli import data, ground, images, judging, learn, paint, site
 from segue.cli.tell import INTERRUPTED, stopped
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(paint.app, name="inpaint")
 images.add_to(app)
 learn.add_to(app)
+site.add_to(app)
 judging.add_to(app)
 ground.add_to(app)
 

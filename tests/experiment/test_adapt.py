@@ -25,13 +25,15 @@ from segue.data.splitting.split import Split, SplitSettings, split
 from segue.errors import BadInput
 from segue.experiment.adapting.adapt import Adapted, adapt
 from segue.experiment.evaluate import evaluate
-from segue.experiment.train import Trained, train
+from segue.experiment.report import report
+from segue.experiment.train import train
 from segue.networks.weights import read
 from segue.training.loop import Loop
 from segue.training.run import Run
+from tests.data.volumes import made as volumes
 from tests.experiment.conftest import SMALL, working_in
 
-RUN, NORTH, SOUTH, EAST = "runs/adapt-home", "datasets/north", "datasets/south", "datasets/east"
+RUN, NORTH, SOUTH, HARBOUR = "runs/adapt-home", "datasets/north", "datasets/south", "datasets/harbour"
 SHORT: dict[str, Any] = {"loop": {"steps": 3, "epoch_steps": 3, "batch": 4}, "machine": SMALL["machine"]}
 FEW: dict[str, Any] = {"views": 1, "dropout": 0.0, "confidence": 0.5}
 FORMS: dict[str, dict[str, Any]] = {
@@ -43,33 +45,26 @@ FORMS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Working where north was learnt from; south and east are other hospitals, east's patients in three parts."""
+    """Working where north was learnt from; south and harbour are other hospitals, harbour's patients in three parts."""
     folder = tmp_path_factory.mktemp("adapt")
-    for seed, (site, patients) in enumerate((("north", 6), ("south", 3), ("east", 5))):
+    for seed, (site, patients) in enumerate((("north", 6), ("south", 3), ("harbour", 5))):
         PHANTOMS["colon"].make(folder / site, patients=patients, seed=seed, sites=[site], labelled=2 * patients)
         assert scan(folder / site, folder / "datasets" / site, name=site, workers=0).dataset is not None
-    for site in ("north", "east"):
+    for site in ("north", "harbour"):
         split(folder / "datasets" / site, settings=SplitSettings(test=0.2, validation=0.2))
     with working_in(folder):
         train(NORTH, RUN, **SMALL)
         yield folder
 
 
-@pytest.fixture
-def run(home: Path) -> Trained:
-    with working_in(home):
-        return train(NORTH, RUN, **SMALL)
-
-
-def adapted(form: str, out: str, to: str = SOUTH, **changes: Any) -> Adapted:
-    return adapt(RUN, to, f"runs/adapt-{out}", **{**FORMS[form], **changes})
+def adapted(form: str, out: str = "", to: str = SOUTH, **changes: Any) -> Adapted:
+    """What several tests look at is made once."""
+    return adapt(RUN, to, f"runs/adapt-{out or form}", **{**FORMS[form], **changes})
 
 
 def kept(run: Run) -> dict[str, Tensor]:
-    (path,) = run.weights.glob("*.safetensors") if not (run.weights / "best.safetensors").exists() else (
-        run.weights / "best.safetensors",
-    )  # fmt: skip
-    return read(path)[0]
+    best = run.weights / "best.safetensors"
+    return read(best if best.exists() else run.weights / "last.safetensors")[0]
 
 
 def file(run: Run) -> bytes:
@@ -93,7 +88,7 @@ def seen(run: Run) -> dict[tuple[str, str], set[str]]:
 
 
 def test_with_its_source_masks_are_learnt_and_the_site_is_followed(home: Path) -> None:
-    done = adapted("source", "source")
+    done = adapted("source")
     (line,) = done.run.metrics()
     assert line["masks"] > 0
     assert line["followed"] > 0
@@ -113,9 +108,9 @@ def test_with_its_source_masks_are_learnt_and_the_site_is_followed(home: Path) -
 def test_the_sites_images_are_really_read(home: Path) -> None:
     """Another site, other weights; the same, the same bytes."""
     for form in FORMS:
-        south, again = adapted(form, f"{form}-one"), adapted(form, f"{form}-two")
+        south, again = adapted(form), adapted(form, f"{form}-two")
         assert file(south.run) == file(again.run), form
-        assert file(south.run) != file(adapted(form, f"{form}-east", EAST).run), form
+        assert file(south.run) != file(adapted(form, f"{form}-harbour", HARBOUR).run), form
 
 
 def test_source_free_never_opens_the_source(home: Path, tmp_path: Path) -> None:
@@ -124,7 +119,7 @@ def test_source_free_never_opens_the_source(home: Path, tmp_path: Path) -> None:
         shutil.copytree(home / what, tmp_path / what)
     with working_in(tmp_path):
         for form in ("free", "still"):
-            done = adapted(form, form)
+            done = adapted(form)
             assert done.run.finished
             assert done.run.about["data"] == Run.open(RUN).about["data"]
             assert not Path(NORTH).exists()
@@ -140,7 +135,7 @@ def test_source_free_never_opens_the_source(home: Path, tmp_path: Path) -> None:
 
 
 def test_only_statistics_changes_what_batch_norms_remember_and_nothing_else(home: Path) -> None:
-    done = adapted("still", "still")
+    done = adapted("still")
     names = changed(kept(Run.open(RUN)), kept(done.run))
     assert names
     assert all(name.endswith(("running_mean", "running_var", "num_batches_tracked")) for name in names)
@@ -151,7 +146,7 @@ def test_only_statistics_changes_what_batch_norms_remember_and_nothing_else(home
 def test_statistics_at_the_end_are_those_of_the_site(home: Path) -> None:
     """Whatever was learnt: learnt anew once more, nothing changes."""
     for form in ("source", "free"):
-        done = adapted(form, f"{form}-end")
+        done = adapted(form)
         again = adapt(done.run.folder, SOUTH, f"runs/adapt-{form}-end-again", only_statistics=True)
         assert changed(kept(done.run), kept(again.run)) == set()
 
@@ -166,9 +161,7 @@ def test_masks_of_the_site_are_never_read(home: Path) -> None:
         cv2.imwrite(str(path), np.where(np.indices(mask.shape)[1] > 20, 255, 0).astype(np.uint8))
     assert scan(raw, "datasets/bare", name="south", workers=0).dataset is not None
     for form in FORMS:
-        given = {"stores": "auto"} if form == "still" else {}
-        del given
-        one = adapted(form, f"{form}-masks")
+        one = adapted(form)
         store, aside = Path("stores/south"), Path(f"stores/aside-{form}")
         store.rename(aside)  # of the other folder, one is made in its place
         try:
@@ -179,22 +172,51 @@ def test_masks_of_the_site_are_never_read(home: Path) -> None:
         assert file(one.run) == file(other.run), form
 
 
+@pytest.mark.parametrize("seen_as", ["slices with their neighbours", "patches"])
+def test_of_volumes(home: Path, seen_as: str) -> None:
+    """Prepared as the run's own were, by what the run itself knows of that."""
+    if not Path("datasets/ward").exists():
+        raw, other = volumes.folder(Path("volumes"), 9), Path("others")
+        for kind in ("images", "labels"):
+            (other / kind).mkdir(parents=True)
+            for number in (6, 7, 8):
+                (raw / kind / f"{number}.nii.gz").rename(other / kind / f"{number}.nii.gz")
+        for path, name in ((raw, "clinic"), (other, "ward")):
+            assert scan(path, f"datasets/{name}", name=name, workers=0).dataset is not None
+    given = {**SMALL, "size": "auto", "neighbours": 1, "loop": {"steps": 2, "epoch_steps": 2, "batch": 2}}
+    if seen_as == "patches":
+        given |= {"neighbours": 0, "network": {"architecture": "unet-3d", "stages": {"width": 4}}}
+    begun = train("datasets/clinic", f"runs/adapt-{seen_as}", **given).run
+    with_source = adapt(begun.folder, "datasets/ward", f"runs/adapt-{seen_as}-source", **FORMS["source"])
+    aside = [Path(name).rename(f"{name}-aside") for name in ("datasets/clinic", "stores/clinic")]
+    try:
+        alone = adapt(begun.folder, "datasets/ward", f"runs/adapt-{seen_as}-free", **FORMS["free"])
+    finally:
+        for path in aside:
+            path.rename(str(path).removesuffix("-aside"))
+    for done in (with_source, alone):
+        assert segue.load(done.run.folder).frame == segue.load(begun.folder).frame
+        assert done.run.about["beside"] == with_source.run.about["beside"]
+        assert len({name for name in changed(kept(begun), kept(done.run)) if name.endswith("weight")}) > 3
+        assert evaluate(done.run.folder, "datasets/ward").sets[0].summaries
+
+
 # What is remembered
 
 
 def test_the_sites_images_are_remembered_and_put_apart(home: Path) -> None:
     for form in FORMS:
-        done = adapted(form, f"{form}-seen", EAST)
+        done = adapted(form, f"{form}-harbour", HARBOUR)
         found, before = seen(done.run), seen(Run.open(RUN))
-        parts = Split.open(Dataset.open(EAST), "split")
-        assert found["east", "images"] == set(parts.cases("train"))
-        assert ("east", "masks") not in found
+        parts = Split.open(Dataset.open(HARBOUR), "split")
+        assert found["harbour", "images"] == set(parts.cases("train"))
+        assert ("harbour", "masks") not in found
         assert before.items() <= found.items()
         lines: list[str] = []
-        (judged,) = evaluate(done.run.folder, EAST, say=lines.append).sets
-        put = {row.case: row.seen for row in judged.table}
-        assert {case for case, what in put.items() if what == "images"} == set(parts.cases("train"))
-        assert {case for case, what in put.items() if not what} == {*parts.cases("validation"), *parts.cases("test")}
+        (judged,) = evaluate(done.run.folder, HARBOUR, say=lines.append).sets
+        for row in judged.table:
+            assert row.seen == ("images" if row.case in parts.cases("train") else "")
+        assert {row.seen for row in judged.table} == {"images", ""}
         assert any("was looked at in training, without its mask; they are put apart" in line for line in lines)
 
 
@@ -205,27 +227,27 @@ def test_an_adapted_run_is_a_run_and_says_what_it_is(home: Path) -> None:
         "still": ("", ""),
     }
     for form, how in (("source", "with source"), ("free", "source-free"), ("still", "only statistics")):
-        done = adapted(form, f"{form}-page")
+        done = adapted(form)
         told = done.adapted
         assert (told["from"], told["how"], told["weak"], told["strong"]) == (RUN, how, *variations[form])
-        assert told["to"] == [{"name": "south", "folder": SOUTH, "images": 6}]
+        assert told["to"] == [{"name": "south", "folder": SOUTH, "images": 15}]
         assert segue.load(done.run.folder).frame == segue.load(RUN).frame
-        page = segue.report(done.run.folder).read_text(encoding="utf-8")
-        assert "adapt-home, adapted to south (6 images) without masks" in page
+        page = report(done.run.folder).read_text(encoding="utf-8")
+        assert "adapt-home, adapted to south (15 images) without masks" in page
         assert ("It was taught to agree with itself." in page) == (form != "still")
         assert evaluate(done.run.folder, NORTH).sets[0].about["part"] == "test"
-        assert adapted(form, f"{form}-page").already
+        assert adapted(form).already
     with pytest.raises(BadInput, match="is a run with other settings"):
-        adapted("source", "source-page", EAST)
+        adapted("source", "", HARBOUR)
 
 
 def test_adapted_again_to_a_third_hospital(home: Path) -> None:
     for form in ("source", "free"):
-        first = adapted(form, f"{form}-first")
-        again = adapt(first.run.folder, EAST, f"runs/adapt-{form}-third", **FORMS[form])
-        assert {("south", "images"), ("east", "images")} <= seen(again.run).keys()
+        first = adapted(form)
+        again = adapt(first.run.folder, HARBOUR, f"runs/adapt-{form}-third", **FORMS[form])
+        assert {("south", "images"), ("harbour", "images")} <= seen(again.run).keys()
         parts = {row["dataset"] for row in again.run.cases() if row["part"] == "images"}
-        assert {"south", "east"} <= parts
+        assert {"south", "harbour"} <= parts
 
 
 @pytest.mark.parametrize("form", ["source", "free"])
@@ -254,7 +276,7 @@ def test_how_long_where_nobody_says(home: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         adapt(RUN, SOUTH, "runs/adapt-long", say=lambda line: _until_the_outline(line, lines), **given)
     assert any(line.startswith("1,000 looks, since nobody has said how long") for line in lines)
-    assert any("6 images without masks" in line for line in lines)
+    assert any("15 images without masks" in line for line in lines)
 
 
 def _until_the_outline(line: str, lines: list[str]) -> None:
@@ -297,9 +319,7 @@ def test_a_site_that_is_none(home: Path) -> None:
         "",
         to="datasets/grey",
     )
-    from tests.data.volumes import made
-
-    assert scan(made.folder(Path("raw"), 3), "datasets/heads", name="heads", workers=0).dataset is not None
+    assert scan(volumes.folder(Path("raw"), 3), "datasets/heads", name="heads", workers=0).dataset is not None
     refused("datasets/heads: holds volumes, and runs/adapt-home has learnt to see pictures", "", to="datasets/heads")
 
 
@@ -360,7 +380,7 @@ def test_as_a_command(home: Path) -> None:
         "--to",
         SOUTH,
         "--to",
-        EAST,
+        HARBOUR,
         "--source-free",
         "--out",
         "runs/adapt-told",
@@ -371,8 +391,8 @@ def test_as_a_command(home: Path) -> None:
     ]
     done = runner.invoke(app, words)
     assert done.exit_code == 0, done.output
-    assert "adapting runs/adapt-home: following images of south and east alone" in done.output
-    assert "Next: segue evaluate runs/adapt-told --on datasets/south --on datasets/east" in done.output
+    assert "adapting runs/adapt-home: following images of south and harbour alone" in done.output
+    assert "Next: segue evaluate runs/adapt-told --on datasets/south --on datasets/harbour" in done.output
     assert "segue compare runs/adapt-home runs/adapt-told" in done.output
     assert Run.open("runs/adapt-told").config["loop"]["rate"] == 1e-4
     again = runner.invoke(app, [*words, "--json"])

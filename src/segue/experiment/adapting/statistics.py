@@ -38,8 +38,9 @@ def remember_site(
         images, Order(len(images), settings.loop.seed), (variations.parse("none"),), size=settings.size,
         batch=min(_BATCH, len(images)), padding=assemble.padding(settings, network),
     )  # fmt: skip
+    count = min(_MOST, len(images))
     with untouched_randomness():
-        return remember_anew(network, _seen(batches, min(_MOST, len(images)), next(network.parameters()).device))
+        return min(count, remember_anew(network, _seen(batches, count, next(network.parameters()).device)))
 
 
 def _seen(batches: Batches, count: int, device: torch.device) -> Iterator[Tensor]:

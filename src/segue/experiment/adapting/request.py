@@ -19,7 +19,7 @@ _RATE = 1 / 3  # likewise: who is nearly there goes in smaller steps
 _RAMP = 0.1  # of the training, until what follows counts whole; the network can say something from the first step on
 _LENGTHS = ("epochs", "looks", "minutes")
 # What may be said anew; all else is of the run, or there would be another network, or other cases to be judged by.
-_FREE = (*_LENGTHS, "semi", "site", "variation", "loss", "loop", "machine", "stores", "select", "validation")
+_FREE = (*_LENGTHS, "semi", "site", "variation", "painter", "loss", "loop", "machine", "stores", "select", "validation")
 
 
 def form(asked: AdaptSettings) -> str:

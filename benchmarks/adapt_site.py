@@ -54,7 +54,7 @@ def halves(name: str, folder: Path) -> Dataset:
 def adapted(form: str, run: Path, site: Dataset, asked: Asked) -> Path:
     if form == BEFORE:
         return run
-    length = {} if form == "only-statistics" else {"looks": max(1, asked.passes // SHARE)}
+    length: dict[str, Any] = {} if form == "only-statistics" else {"looks": max(1, asked.passes // SHARE)}
     with contextlib.chdir(asked.folder):  # where the site's store is made
         return segue.adapt(
             run, site.folder, asked.folder / "runs" / f"{run.name}-{form}-{site.name}", machine=MACHINE, say=print,

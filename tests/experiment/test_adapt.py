@@ -96,6 +96,8 @@ def test_with_its_source_masks_are_learnt_and_the_site_is_followed(home: Path) -
     config = done.run.config
     assert (config["method"], config["init"], config["unlabelled"]) == ("semi", RUN, [SOUTH])
     assert (config["semi"]["fitted"], config["semi"]["warm"], config["validation"]) == (0, 0, "none")
+    assert done.run.about["images"] == 15  # the site's, and not those whose masks are learnt
+    assert done.run.about["train"] > 0
     before = Run.open(RUN)
     assert config["loop"]["rate"] == pytest.approx(before.config["loop"]["rate"] / 3)
     for key in ("size", "split", "labels", "variation", "padding", "data", "loss"):

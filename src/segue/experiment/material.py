@@ -249,6 +249,8 @@ def gather(
         raise BadInput(
             f"unlabelled: {settings.method} learns from masks alone", hint="--method semi uses these images."
         )
+    if looks and not (settings.semi.own or settings.unlabelled):
+        raise BadInput("semi.own: nothing is followed without own images or others", hint="--unlabelled DATASET")
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
         store = store_of(settings, place, dataset, sources[0].store if sources else None, say, progress)
@@ -265,7 +267,7 @@ def gather(
                 f"{dataset.name}: {store.card.dtype} with channels {', '.join(store.card.channels)}, but "
                 f"{datasets[0].name} has {first.dtype} with {', '.join(first.channels)}"
             )
-        sources.append(_source(settings, dataset, store, say, looks))
+        sources.append(_source(settings, dataset, store, say, looks and settings.semi.own))
     judged = [(source.dataset, source.judging) for source in sources]
     for dataset in unlabelled:
         _demand_kind(dataset, datasets[0])

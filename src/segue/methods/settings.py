@@ -78,6 +78,7 @@ class SemiSettings(FollowSettings):
     teacher: bool = True  # the moving average of the weights is followed, not the weights themselves
     # The target has, on average, as much of each class as the masks have; not from scribbles, which do not tell.
     shares: bool = True
+    own: bool = True  # images of the datasets that have the masks are followed too, not only those of `unlabelled`
     weight: Annotated[float, Field(gt=0)] = 1.0  # of all that follows, against learning from masks
     batch: Annotated[float, Field(gt=0, le=16)] = 1.0  # images without masks for each one with
     warm: Share = 0.4  # of the training, from masks alone: a target that nobody has learnt yet is not worth following

@@ -43,7 +43,7 @@ def wanted(asked: AdaptSettings, run: Run) -> TrainSettings:
         given |= {"stores": "auto", "balance": None, "painter": ""}
     else:
         ours = config["semi"] if config["method"] == "semi" else {}
-        given["semi"] = {**ours, "warm": 0.0, "ramp": _RAMP, "fitted": 0.0}
+        given["semi"] = {**ours, "warm": 0.0, "ramp": _RAMP, "fitted": 0.0, "own": False}
     for key, value in more.items():
         given[key] = {**given.get(key, {}), **value} if isinstance(value, Mapping) else value
     if not any(name in more for name in _LENGTHS) and given["loop"]["steps"] == "auto":

@@ -157,11 +157,11 @@ def measured(arm: str, asked: Asked, names: list[str]) -> dict[str, Any]:
     return {
         "machine": machine(), "arm": arm, "told": ARMS[arm].told, "seed": asked.seed, "passes": asked.passes,
         "rate": asked.rate, "steps": ARMS[arm].steps(asked.passes), "minutes_of_this_call": round(seconds / 60, 1),
-        "sites": {name: _told(one) for name, one in zip(names, judged(run, names, asked.folder), strict=True)},
+        "sites": {name: told(one) for name, one in zip(names, judged(run, names, asked.folder), strict=True)},
     }  # fmt: skip
 
 
-def _told(one: Evaluation) -> dict[str, Any]:
+def told(one: Evaluation) -> dict[str, Any]:
     """Dice of images with a polyp, whose they are, and how often one was found where there is none."""
     present = [row for row in one.table if row.scores.present]
     absent = [row for row in one.table if not row.scores.present]

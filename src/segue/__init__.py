@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from segue.data.splitting.split import split as split
     from segue.data.stores.store import Store as Store
     from segue.demonstration import demo as demo
+    from segue.experiment.adapting.adapt import adapt as adapt
     from segue.experiment.advising.advise import advise as advise
     from segue.experiment.auditing.audit import audit as audit
     from segue.experiment.compare import compare as compare
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Dataset": "segue.data.dataset",
     "Store": "segue.data.stores.store",
+    "adapt": "segue.experiment.adapting.adapt",
     "advise": "segue.experiment.advising.advise",
     "audit": "segue.experiment.auditing.audit",
     "compare": "segue.experiment.compare",

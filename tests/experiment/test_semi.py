@@ -76,6 +76,11 @@ def test_of_pictures_of_two_hospitals(there: Path) -> None:
     assert len(masks) < len(looked["north"])  # images of other patients too
     assert not judged & looked["north"]
     assert looked["south"]
+    others = {**given, "semi": {**given["semi"], "own": False}}
+    strange = train("datasets/north", "runs/strange", unlabelled=("datasets/south",), **others).run
+    assert seen(strange) == {"north": masks, "south": looked["south"]}
+    with pytest.raises(BadInput, match="nothing is followed without own images or others"):
+        train("datasets/north", "runs/nothing", **others)
     alone = train("datasets/north", "runs/alone", **{**given, "method": "supervised"}).run
     assert set(seen(alone)) == {"north"}
     assert weights(run) != weights(alone)

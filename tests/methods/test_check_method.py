@@ -18,7 +18,7 @@ from segue.data.target import Target
 from segue.methods import METHODS, Given
 from segue.methods.contrast import Contrast, Local
 from segue.methods.masked import Masked
-from segue.methods.settings import ConsistencySettings, ContrastSettings, MaskedSettings, SemiSettings
+from segue.methods.settings import ConsistencySettings, ContrastSettings, MaskedSettings, SemiSettings, SiteSettings
 from segue.methods.supervised import Supervised
 from segue.networks import NetworkSettings, SegmentationNetwork, build
 from segue.networks.pretext import Pretext
@@ -46,9 +46,11 @@ def given(
     *,
     shares: tuple[float, ...] | None = None,
     consistency: ConsistencySettings | None = None,
+    site: dict[str, Any] | None = None,
     **told: Any,
 ) -> Given:
-    semi = SemiSettings(**{"strong": "affine + noise + cutmix(p=0.5)", "fitted": 0, "confidence": 0.5, **told})
+    follow = {"strong": "affine + noise + cutmix(p=0.5)", "confidence": 0.5}
+    semi = SemiSettings(**{**follow, "fitted": 0, **told})
     return Given(
         copy.deepcopy(built(target)),
         losses.parse("dice + bce" if target.logits == 1 else "dice", target),
@@ -56,6 +58,7 @@ def given(
         target,
         semi,
         consistency or ConsistencySettings(),
+        SiteSettings(**{**follow, **(site or {})}),
         shares,
     )
 
@@ -76,6 +79,11 @@ def test_methods_that_learn_from_masks(name: str, target: Target) -> None:
 )  # fmt: skip
 def test_semi_in_all_its_forms(told: dict[str, Any]) -> None:
     check_method(lambda: METHODS["semi"](given(**told)), size=SIZE)
+
+
+@pytest.mark.parametrize("told", [{"follow": "start"}, {"dropout": 0.0, "views": 1}, {"views": 0}], ids=str)
+def test_a_site_alone_in_all_its_forms(told: dict[str, Any]) -> None:
+    check_method(lambda: METHODS["site"](given(site=told)), size=SIZE)
 
 
 @pytest.mark.parametrize(

@@ -71,8 +71,8 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
     """What is misspelt is told before anything is prepared."""
     if settings.method not in METHODS:
         raise BadInput(f"no method is called {settings.method!r}: {nearest(settings.method, METHODS)}")
-    several = [settings.variation, settings.semi.weak, settings.semi.strong]
-    for text in several if settings.method == "semi" else several[:1]:
+    views = {"semi": settings.semi, "site": settings.site}.get(settings.method)
+    for text in [settings.variation, *([views.weak, views.strong] if views else [])]:
         if text != "auto":
             variations.parse(text)
     losses.parse(settings.loss, target)
@@ -86,7 +86,7 @@ def how(
     asked = settings.method == "semi" and settings.semi.shares
     wanted = shares(masks, target) if asked else None
     variation = variations.parse(settings.variation)
-    given = Given(built, loss, variation, target, settings.semi, settings.consistency, wanted)
+    given = Given(built, loss, variation, target, settings.semi, settings.consistency, settings.site, wanted)
     return METHODS[settings.method](given)
 
 
@@ -98,7 +98,7 @@ def parts(
     assert isinstance(settings.size, tuple)
     fills = padding(settings, built)
     batches = Batches(
-        material.train, order(settings, material), method.views,
+        material.learnt, order(settings, material), method.views,
         size=settings.size, batch=int(settings.loop.batch), padding=fills, regions=len(material.target.made_of),
         beside=_beside(settings, material, method, fills, rank, world), since=_since(settings),
         painting=_painting(settings, material, method), rank=rank, world=world,
@@ -155,7 +155,7 @@ def _since(settings: TrainSettings) -> int:
 
 
 def order(settings: TrainSettings, material: Material) -> Order:
-    examples, seed = material.train, settings.loop.seed
+    examples, seed = material.learnt, settings.loop.seed
     if settings.balance is None or material.patches:  # patches are balanced within their volumes
         return Order(len(examples), seed)
     has = tuple(number for number, example in enumerate(examples) if example.has_foreground())

@@ -15,14 +15,14 @@ from typing import Any, Protocol, TypeVar
 
 from segue.config import validate
 from segue.errors import BadInput, SegueError
-from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
+from segue.experiment.settings import AdaptSettings, InpaintSettings, PretrainSettings, TrainSettings
 from segue.experiment.telling import Say
 from segue.training import checkpoint
 from segue.training.devices import is_child, spawn
 from segue.training.machine import keep_memory
 from segue.training.run import Run
 
-Anything = TrainSettings | PretrainSettings | InpaintSettings
+Anything = TrainSettings | PretrainSettings | InpaintSettings | AdaptSettings
 Asked = TypeVar("Asked", TrainSettings, PretrainSettings, InpaintSettings)
 
 

@@ -5,7 +5,7 @@ Here the promises about test cases are kept: nothing that fits anything ever get
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -32,6 +32,7 @@ from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import Say, silent
 from segue.training.examples import Example, FrameExample, SliceExample
 from segue.training.patches import FOREGROUND, PatchExample
+from segue.training.run import Run
 from segue.words import some
 
 
@@ -63,6 +64,8 @@ class Beside:
 
 @dataclass(frozen=True)
 class Material:
+    """Without sources, of images alone, it is of an adaptation to another hospital that the first one's cannot travel to."""
+
     sources: tuple[Source, ...]
     beside: tuple[Beside, ...]
     target: Target
@@ -70,6 +73,7 @@ class Material:
     neighbours: int = 0  # of volumes: slices on either side that are seen as channels
     patches: bool = False  # volumes are seen in patches, not slice by slice
     foreground: float = FOREGROUND  # share of patches that stand on a voxel of some class
+    before: Run | None = None  # where there are no sources: the run that begins this one, whose they were
 
     @cached_property
     def train(self) -> list[Example]:
@@ -84,10 +88,25 @@ class Material:
     def images(self) -> list[Example]:
         """Of all datasets, without their masks."""
         several: tuple[Source | Beside, ...] = (*self.sources, *self.beside)
+        return [example for one in several for example in self._unmasked(one)]
+
+    @property
+    def learnt(self) -> list[Example]:
+        """What a batch is made of."""
+        return self.train if self.sources else self.images
+
+    def images_at(self, names: Collection[str]) -> list[Example]:
+        """Of these datasets among those beside."""
+        return [example for one in self.beside if one.dataset.name in names for example in self._unmasked(one)]
+
+    def _unmasked(self, one: Source | Beside) -> list[Example]:
         how: dict[str, Any] = {"patches": self.patches, "neighbours": self.neighbours}
-        return [
-            example for one in several for example in unmasked(one.store, one.images, partial(self.named, one), **how)
-        ]
+        return unmasked(one.store, one.images, partial(self.named, one), **how)
+
+    @property
+    def stores(self) -> list[Store]:
+        """Of what says how images are seen."""
+        return [one.store for one in self.sources or self.beside]
 
     @cached_property
     def sizes(self) -> list[tuple[int, ...]]:
@@ -104,11 +123,11 @@ class Material:
 
     @property
     def channels(self) -> int:
-        return len(self.sources[0].store.card.channels) * (1 + 2 * self.neighbours)
+        return len(self.stores[0].card.channels) * (1 + 2 * self.neighbours)
 
     def seen(self, size: tuple[int, ...]) -> Seen | None:
         """How volumes are seen on a canvas of this size; None: these are pictures."""
-        recipe = _joined([source.store for source in self.sources])
+        recipe = _joined(self.stores)
         if recipe is None:
             return None
         return Seen(recipe, self.neighbours, (size[0], size[1], size[2]) if self.patches else None)
@@ -116,19 +135,19 @@ class Material:
     @property
     def spacing(self) -> tuple[float, float, float]:
         """Of the volumes, as they usually are."""
-        stores = [source.store for source in self.sources if isinstance(source.store, VolumeStore)]
+        stores = [store for store in self.stores if isinstance(store, VolumeStore)]
         steps = [place.spacing for store in stores for place in store.places]
         one, two, three = (float(np.median([step[axis] for step in steps])) for axis in range(3))
         return one, two, three
 
     @property
     def dtype(self) -> str:
-        return self.sources[0].store.card.dtype
+        return self.stores[0].card.dtype
 
     @property
     def long_side(self) -> int:
         """Of the stored pictures; slices are of any size."""
-        return max(1, *(source.store.card.size for source in self.sources))
+        return max(1, *(store.card.size for store in self.stores))
 
     @property
     def validates(self) -> int:
@@ -177,7 +196,8 @@ class Material:
 
     def table(self) -> list[dict[str, str]]:
         """For cases.csv: every case of every dataset, with the part that it plays in this run."""
-        rows = []
+        there = {one.dataset.name for one in self.beside}
+        rows = [row for row in self.before.cases() if row["dataset"] not in there] if self.before else []
         for source in self.sources:
             plays = {case.case: "images" for case in source.images}
             plays |= {case.case: "train" for case in source.train}
@@ -196,6 +216,8 @@ class Material:
         return found + [row for one in self.beside for row in seen_rows(one.dataset, one.images, IMAGES)]
 
     def about(self) -> list[dict[str, str]]:
+        if self.before is not None:
+            return list(self.before.about["data"])
         return [
             {
                 **about(source), "split": source.split.name, "hash": source.split.hash, "how": source.split.how,
@@ -227,6 +249,8 @@ def gather(
         raise BadInput(
             f"unlabelled: {settings.method} learns from masks alone", hint="--method semi uses these images."
         )
+    if looks and not (settings.semi.own or settings.unlabelled):
+        raise BadInput("semi.own: nothing is followed without own images or others", hint="--unlabelled DATASET")
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
         store = store_of(settings, place, dataset, sources[0].store if sources else None, say, progress)
@@ -243,7 +267,7 @@ def gather(
                 f"{dataset.name}: {store.card.dtype} with channels {', '.join(store.card.channels)}, but "
                 f"{datasets[0].name} has {first.dtype} with {', '.join(first.channels)}"
             )
-        sources.append(_source(settings, dataset, store, say, looks))
+        sources.append(_source(settings, dataset, store, say, looks and settings.semi.own))
     judged = [(source.dataset, source.judging) for source in sources]
     for dataset in unlabelled:
         _demand_kind(dataset, datasets[0])

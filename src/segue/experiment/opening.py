@@ -14,6 +14,7 @@ from segue.data.splitting.split import Split
 from segue.data.stores.frames import FrameStore
 from segue.data.stores.store import CARD, Store
 from segue.data.stores.volumes import VolumeStore
+from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.experiment.settings import PretrainSettings, TrainSettings
 from segue.experiment.telling import Say
@@ -90,13 +91,18 @@ def as_it_stands(dataset: Dataset) -> Plan:
 
 def alike(dataset: Dataset, first: Store) -> Plan:
     """As the first dataset was prepared, whatever would be proposed for this one alone; beside a store that it has already."""
-    if first.card.recipe is None or not dataset.cases[0].volume:
+    return prepared_by(dataset, first.card.recipe, first.card.channels, first.card.dataset)
+
+
+def prepared_by(dataset: Dataset, recipe: Recipe | None, channels: tuple[str, ...], of: str) -> Plan:
+    """By a recipe, of volumes; `of` which dataset it was, where a store of this one is there already, prepared otherwise."""
+    if recipe is None or not dataset.cases[0].volume:
         return plan(dataset)
-    settings = settings_like(first.card.recipe, first.card.channels, dataset)
+    settings = settings_like(recipe, channels, dataset)
     found = plan(dataset, settings=settings)
     if not found.target.exists() or Store.open(found.target).card.made_from == found.made_from:
         return found
-    return plan(dataset, found.target.with_name(f"{dataset.name}-like-{first.card.dataset}"), settings=settings)
+    return plan(dataset, found.target.with_name(f"{dataset.name}-like-{of}"), settings=settings)
 
 
 # Images

@@ -21,13 +21,14 @@ from segue.files import atomic, read_json
 from segue.report.run_page import run_page
 from segue.report.story import DEFAULT, Dataset, Epoch, Member, Part, RunStory, Setting, Thresholds
 from segue.training.run import CONFIG, ENVIRONMENT, Run
+from segue.words import count, some
 
 PAGE = "report.html"
 FINDER = "rate-finder.csv"
 _WORDS = {"dice": "Dice", "iou": "IoU"}
 _PARTS = ("train", "train and validation in turns", "validation", "test", "unused", "left out")
 # Of a training that follows images without masks, and of one that asks for consistency.
-_SHARES = ("fitted", "sure", "shift", "agreement")
+_SHARES = ("fitted", "sure", "shift", "kept", "agreement")
 _NO_LOSS = ("epoch", "step", "rate", "images_per_second", "validation", "validation_seconds", *_SHARES)
 
 
@@ -63,6 +64,8 @@ def story(folder: Path) -> RunStory:
         what="volume" if about.get("frame", {}).get("volumes") else "image",
         parameters=int(about.get("parameters", 0)),
         started_from=str(about.get("weights_from", "")),
+        adapted=_adapted(about),
+        taught=tuple(dict.fromkeys(filter(None, (about.get("adapted", {}).get(key) for key in ("weak", "strong"))))),
         classes=first.target.foreground,
         steps=int(loop.get("steps", 0)),
         looks=sum(int(run.about.get("looks", 0)) for run in runs),
@@ -84,8 +87,19 @@ def story(folder: Path) -> RunStory:
         settings=tuple(_settings(about.get("asked", {}), config)),
         environment=_environment(first, config),
         commands=tuple(_commands(folder, runs)),
-        next=tuple(_next(folder, about.get("data", []), evaluated=bool(sets))),
+        next=tuple(
+            _next(folder, [*about.get("data", []), *about.get("adapted", {}).get("to", [])], evaluated=bool(sets))
+        ),
     )
+
+
+def _adapted(about: Mapping[str, Any]) -> str:
+    """Of a run that went on at another hospital."""
+    told = about.get("adapted")
+    if told is None:
+        return ""
+    sites = some([f"{one['name']} ({count(one['images'], 'image')})" for one in told["to"]])
+    return f"{Path(told['from']).name}, adapted to {sites} without masks, {told['how']},"
 
 
 def passes(config: Mapping[str, Any], about: Mapping[str, Any]) -> float:
@@ -200,6 +214,8 @@ def _settings(asked: Mapping[str, Any], config: Mapping[str, Any]) -> Iterable[S
             origin = "asked for" if wanted[key] == value else f"asked for: {_text(wanted[key])}"
         elif key in wanted and wanted[key] != value:
             origin = "found out"
+        elif key not in wanted and value != default.get(key):  # only an adaptation is not asked for all settings
+            origin = "as the run had it that was adapted, or found out"
         yield Setting(key=key, value=_text(value), origin=origin)
 
 
@@ -242,10 +258,12 @@ def _environment(run: Run, config: Mapping[str, Any]) -> dict[str, str]:
 
 def _commands(folder: Path, runs: Sequence[Run]) -> Iterable[str]:
     asked = results.keys(runs[0].folder / ENVIRONMENT).get("command", [])
-    if len(asked) > 1 and asked[1] == "train":
+    if len(asked) > 1 and asked[1] in ("train", "adapt"):
         yield "# as it was asked for"
         yield shlex.join(map(str, asked))
         yield ""
+    if "adapted" in runs[0].about:
+        return
     yield "# with all settings as they were resolved"
     for run in runs:
         again = folder.parent / f"{folder.name}-again" / (run.name if len(runs) > 1 else "")

@@ -56,7 +56,7 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
         say(f"learning rate {finder.proposal:g}, by trial")
     found = _rated(found, finder.proposal if finder else float(loop.rate), started)
     each, judge_seconds = _timed(found, material)
-    settled, cost = with_length(found, len(material.train), each, judge_seconds)
+    settled, cost = with_length(found, len(material.learnt), each, judge_seconds)
     return Resolved(settled, cost, finder)
 
 
@@ -101,7 +101,7 @@ def _batched(
     if loop.batch != "auto":
         return loop
     assert isinstance(settings.size, tuple)
-    batch = min(sensible_batch(settings.size), max(2, len(material.train)))
+    batch = min(sensible_batch(settings.size), max(2, len(material.learnt)))
     fitting = _fits(settings, material, built)
     if fitting >= batch:
         return loop.resolve(batch=batch)
@@ -116,21 +116,24 @@ def _batched(
 
 def _followed(settings: TrainSettings, material: Material) -> TrainSettings:
     """What is chosen by, what images without masks follow, and whether weights are averaged."""
-    semi = settings.semi.resolve(strong=_strong(material))
-    averages = not material.validates or settings.method == "semi"
+    strong = _strong(material)
+    semi, site = settings.semi.resolve(strong=strong), settings.site.resolve(strong=strong)
+    averages = not material.validates or settings.method in ("semi", "site")
     loop = settings.loop.resolve(average=_AVERAGE if averages else 0.0)
     if settings.method == "semi" and semi.teacher and not loop.average:
         raise BadInput(
             "loop.average: semi.teacher is the moving average of the weights, and 0 means that there is none",
             hint="--set semi.teacher=false follows the weights themselves.",
         )
+    if settings.method == "site" and not loop.average:
+        raise BadInput("loop.average: what is kept of a site is the moving average of the weights, and 0 means none")
     settings = settings.resolve(validation="none" if settings.labels != "all" else "all")
-    return settings.model_copy(update={"semi": semi, "loop": loop})
+    return settings.model_copy(update={"semi": semi, "site": site, "loop": loop})
 
 
 def _strong(material: Material) -> str:
     """Scanners have contrasts of their own; and there is no box of a patch."""
-    pictures = isinstance(material.sources[0].store, FrameStore)
+    pictures = isinstance(material.stores[0], FrameStore)
     members = ["strong", *([] if pictures else ["tone(strength=1, p=0.8)", "bias(p=0.5)"])]
     return " + ".join([*members, *([] if material.patches else ["cutmix(p=0.5)"])])
 

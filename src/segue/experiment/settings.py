@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -14,6 +14,7 @@ from segue.methods.settings import (
     InpaintingSettings,
     MaskedSettings,
     SemiSettings,
+    SiteSettings,
 )  # fmt: skip
 from segue.networks import NetworkSettings
 from segue.training.machine import MachineSettings
@@ -60,6 +61,7 @@ class TrainSettings(Settings):
 
     method: str = "supervised"
     semi: SemiSettings = SemiSettings()
+    site: SiteSettings = SiteSettings()
     consistency: ConsistencySettings = ConsistencySettings()
     variation: str = "weak"
     loss: str = "dice + ce"
@@ -86,6 +88,23 @@ class TrainSettings(Settings):
     _canvas = field_validator("size", mode="before")(canvas)
 
     _budget = field_validator("labels", mode="before")(budget)
+
+
+class AdaptSettings(Settings):
+    """Of `segue adapt`; all else is as it was in the run, or as the method has it (experiment/adapting/request.py)."""
+
+    run: str
+    to: tuple[str, ...] = ()  # datasets of the other hospital, whose masks nobody looks at
+    source_free: bool = False  # what the run learnt from is not opened
+    only_statistics: bool = False  # no step is taken: batch norms alone learn what images look like there
+    more: dict[str, Any] = Field(default_factory=dict)  # settings of the training, otherwise than in the run
+
+    _several = field_validator("to", mode="before")(several)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """What a run's name is made of."""
+        return self.run, *self.to
 
 
 class PretrainSettings(Settings):

@@ -48,7 +48,7 @@ class ProgressLine:
         self._write(f"step {step:,}/{steps:,}  loss {self._smooth:.3f}{left}", stays=False)
 
     def epoch(self, line: dict[str, Any]) -> None:
-        told = f"epoch {line['epoch']:>3}  step {line['step']:>6,}  loss {line['loss']:.3f} on average"
+        told = f"epoch {line['epoch']:>3}  step {line['step']:>6,}  loss {line.get('loss', math.nan):.3f} on average"
         if "validation" in line:
             told += f"  {self.told(line['validation'])}"
         now = time.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,16 @@ import torch
 
 from segue import networks
 from segue.config import validate
-from segue.errors import Failed
+from segue.errors import BadInput, Failed
 from segue.evaluation.judging.metrics import NOTHING
 from segue.evaluation.predicting.frame import Frame
 from segue.experiment import assemble, seen
+from segue.experiment.adapting.site import METHOD, opened
+from segue.experiment.adapting.statistics import remember_in_run, remember_site
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
 from segue.experiment.judging import Judges, frame_of
 from segue.experiment.length import TRYING, Cost, demand_one_length, demand_start, looks_before
-from segue.experiment.material import Material, gather
+from segue.experiment.material import Material
 from segue.experiment.pretraining.transfer import settle
 from segue.experiment.report import passes
 from segue.experiment.resolve import resolve
@@ -65,19 +67,31 @@ def train(
         say: is told in sentences what goes on.
     """
     asked = settings or asked_for(TrainSettings, data, given, "segue.train")
+    if asked.method == METHOD:
+        raise BadInput(
+            "method site: goes on with a run at another hospital", hint="segue adapt RUN --to DATASET --source-free"
+        )
     ended = to_its_end(
         asked, out, f"{asked.network.architecture}-{asked.network.encoder}",
-        prepared=lambda folder: _prepared(folder, asked, say, progress),
+        prepared=lambda folder: prepared(folder, asked, say, progress),
         carry_on=carry_on, module="segue.experiment.train", fresh=fresh, track=track, progress=progress, say=say,
     )  # fmt: skip
     return Trained(ended.run, ended.seconds, ended.already)
 
 
-def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> Run:
-    """Everything found out and written down; from here on the folder is all that training needs."""
+def _nothing(settings: TrainSettings, material: Material) -> dict[str, Any]:
+    return {}
+
+
+def prepared(
+    folder: Path, asked: TrainSettings, say: Say, progress: bool, *,
+    more: Callable[[TrainSettings, Material], dict[str, Any]] = _nothing,
+) -> Run:  # fmt: skip
+    """Everything found out and written down; from here on the folder is all that training needs. `more`: what it says beside
+    that, of the settings as they were found."""
     demand_one_length(asked)
     demand_start(asked.init)
-    material = gather(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
+    material = opened(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
     inherited = seen.inherited(asked.init, asked.network.weights, asked.painter)
     for source in material.sources:
         seen.refuse(inherited, source.dataset, source.judging, asked.init or asked.painter or asked.network.weights)
@@ -96,11 +110,11 @@ def _prepared(folder: Path, asked: TrainSettings, say: Say, progress: bool) -> R
         "asked": json.loads(asked.model_dump_json()),
         "data": material.about(), "beside": material.about_beside(),
         "target": material.target.as_json(),
-        "frame": frame_of(settings, material, built).as_json(),
+        "frame": material.before.about["frame"] if material.before else frame_of(settings, material, built).as_json(),
         "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()),
         "train": len(material.train), "images": len(material.images), "validation_cases": material.validates,
-        "weights_from": told, "looks_before": looks_before(asked.init),
+        "weights_from": told, "looks_before": looks_before(asked.init), **more(settings, material),
     }  # fmt: skip
     run = Run.create(
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table(),
@@ -135,6 +149,8 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, cost:
 
 
 def _counted(material: Material) -> str:
+    if not material.sources:
+        return f"{count(len(material.learnt), 'image')} without masks"
     volumes = sum(len(source.train) for source in material.sources)
     if material.seen((1, 1, 1)) is None:
         beside = f", {count(len(material.images), 'image')} beside them" if material.images else ""
@@ -149,12 +165,15 @@ def _counted(material: Material) -> str:
 def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = silent) -> None:
     """Train what the folder says, from where it is to the end. Several processes do this side by side."""
     settings = validate(TrainSettings, run.config, where=str(run.folder / "config.yaml"))
-    material = gather(settings)
+    material = opened(settings)
     demand_unchanged(run, material.about(), material.about_beside())
     fabric = fabric_of(settings.machine)
     built, _ = assemble.network(settings, material.target, material.channels)
+    adapted = run.about.get("adapted", {})
+    if settings.method == METHOD:  # before the method is made of it: that remembers what it began from
+        remember_site(built, settings, material, [place["name"] for place in adapted["to"]])
     parts = assemble.parts(settings, material, built, rank=fabric.global_rank, world=fabric.world_size)
-    if settings.init:
+    if settings.init and settings.method != METHOD:
         settle(built, parts.batches)
     judges = Judges.of(settings, material, Frame.from_json(run.about["frame"], where=str(run.folder)))
     watchers: list[Watcher] = []
@@ -165,6 +184,8 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
         judge=judges.quick if material.validates else None, keep=networks.save,  # type: ignore[arg-type]  # networks are ours
         watchers=watchers, warn=say,
     )  # fmt: skip
+    if adapted and loop.average is not None:
+        loop.average.grown()
     try:
         loop.fit(workers=int(settings.machine.workers))
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -181,6 +202,8 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
             followed = any("sure" in line for line in loop.lines)
             for head, told in unfitted(loop.lines[-1].get("fitted", 0.0), followed=followed):
                 say(f"! {head[0].lower()}{head[1:]} {told}")
+        if adapted:
+            remember_in_run(run, settings, material, fabric.device)
         run.finish(steps=loop.step, looks=loop.looks, best_epoch=best["epoch"], validation=best.get("validation", {}))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from segue.methods.consistency import Consistency
 from segue.methods.given import Given
 from segue.methods.semi import Semi
+from segue.methods.site import Site
 from segue.methods.supervised import Supervised
 from segue.methods.two_view import TwoView
 from segue.step import Loss, Method
@@ -14,6 +15,7 @@ METHODS: dict[str, type[Supervised]] = {
     "two-view": TwoView,
     "consistency": Consistency,
     "semi": Semi,
+    "site": Site,
 }
 
 __all__ = ["METHODS", "Given", "Loss", "Method"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from torch import Tensor, nn
 
 from segue.data.target import Target
-from segue.methods.settings import ConsistencySettings, SemiSettings
+from segue.methods.settings import ConsistencySettings, SemiSettings, SiteSettings
 from segue.variations.variation import Variation
 
 
@@ -20,4 +20,5 @@ class Given:
     target: Target
     semi: SemiSettings = field(default_factory=SemiSettings)
     consistency: ConsistencySettings = field(default_factory=ConsistencySettings)
+    site: SiteSettings = field(default_factory=SiteSettings)
     shares: tuple[float, ...] | None = None  # how much of a mask is of which channel, where a method asks for it

@@ -8,40 +8,30 @@ One more follower sees the weak image itself, with a part of the encoder's chann
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from segue import variations
-from segue.data.case import IGNORE
-from segue.errors import BadInput
 from segue.losses import probabilities
 from segue.methods.fit import Fit
+from segue.methods.following import Following
 from segue.methods.given import Given
-from segue.methods.laying import lay
 from segue.methods.levels import at_all_levels
 from segue.methods.shares import Shares
-from segue.methods.supervised import Supervised
-from segue.step import Batch, Loss, View, counted
-from segue.variations.drawn import Drawn
-from segue.variations.variation import Variation
+from segue.step import Batch, Loss, View
 
 
-class Semi(Supervised):
+class Semi(Following):
     def __init__(self, given: Given) -> None:
-        super().__init__(given)
-        self.target, self.told = given.target, given.semi
+        super().__init__(given, given.semi, "semi")
+        self.told = given.semi
+        self.beside = self.watched
         self.fit = Fit(len(self.target.names), exclusive=self.target.exclusive)
         self.remembers["fit"] = self.fit.areas
         self.shares = Shares(given.shares, exclusive=self.target.exclusive) if given.shares else None
         if self.shares:
             self.remembers["shift"] = self.shares.shift
-        strong = variations.parse(self.told.strong)
-        self.beside: Sequence[Variation] = (variations.parse(self.told.weak), *[strong] * self.told.views)
-        if not self.told.views and not self.told.dropout:
-            raise BadInput("semi: neither views nor dropout, so nothing follows", hint="--set semi.views=1")
 
     @property
     def at_once(self) -> int:
@@ -66,10 +56,7 @@ class Semi(Supervised):
         found = network(torch.cat([masked.images, *(view.images for view in strong)]))
         of_masked, *of_strong = found.split(counts)
         learnt = at_all_levels(self.loss, of_masked, masked.target)
-        followers = [(self.loss(one.logits, goal), counted(goal)) for one, goal in zip(of_strong, targets, strict=True)]
-        if self.told.dropout:
-            goal = self._sure(said, weak.shown)
-            followers.append((self.loss(self._dropped(weak, maps), goal), counted(goal)))
+        followers = self.followers(weak, said, of_strong, targets, maps)
         each = weight * counts[0] / (len(weak.images) * len(followers))
         # Of a scribble as of a mask: by its own few pixels it would be lost beside followers, of which nearly all count.
         losses, weights = [learnt], [masked.shown.float().flatten(1).mean(1) * (masked.counted > 0)]
@@ -103,9 +90,6 @@ class Semi(Supervised):
 
     # What is followed
 
-    def _maps(self, weak: View) -> tuple[Tensor, ...]:
-        return tuple(self.networks["segmenter"](weak.images, features=True, decode=False).features)
-
     @torch.no_grad()
     def followed(self, weak: View, maps: tuple[Tensor, ...] | None) -> Tensor:
         """(n, channels, ...): the probabilities of the weakly varied images."""
@@ -114,25 +98,3 @@ class Semi(Supervised):
             return probabilities(self.average(weak.images).logits, self.target)
         found = self.networks["segmenter"](weak.images, features=[each.detach() for each in maps])
         return probabilities(found.logits, self.target)
-
-    @torch.no_grad()
-    def target_for(self, view: View, weak: View, said: Tensor) -> Tensor:
-        """What was said of one view, as a mask of the other."""
-        back, known = lay(weak.drawn, Drawn.undo, said, weak.shown)
-        over, known = lay(view.drawn, Drawn.carry, back, known)
-        return self._sure(over, known & view.shown)
-
-    def _sure(self, said: Tensor, known: Tensor) -> Tensor:
-        """Probabilities as a mask: channels, or 0 and 1 of each region; IGNORE where it is not sure or not known."""
-        if not self.target.exclusive:
-            sure = torch.maximum(said, 1 - said) >= self.told.confidence
-            return torch.where(sure & known[:, None], (said > 0.5).to(torch.uint8), IGNORE)
-        best, channel = said.max(1)
-        return torch.where((best >= self.told.confidence) & known, channel.to(torch.uint8), IGNORE)
-
-    def _dropped(self, weak: View, maps: tuple[Tensor, ...] | None) -> Tensor:
-        """Logits of the weakly varied images, of a part of the encoder's channels."""
-        drop = F.dropout2d if weak.images.ndim == 4 else F.dropout3d
-        seen = [drop(each, self.told.dropout) for each in (self._maps(weak) if maps is None else maps)]
-        logits: Tensor = self.networks["segmenter"](weak.images, features=seen).logits
-        return logits

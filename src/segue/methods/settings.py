@@ -61,24 +61,40 @@ class ConsistencySettings(Settings):
     half: bool = False  # it is searched for at half size
 
 
-class SemiSettings(Settings):
-    """Of `--method semi`: what the network says of a weakly varied image is what it must say of a strongly varied one."""
+class FollowSettings(Settings):
+    """Of images without masks: what the network says of a weakly varied one is what it must say of a strongly varied one."""
 
     weak: str = "weak"  # the variation whose prediction is followed
     # Those that follow it; auto: strong, of volumes with tone and bias, but for patches with cutmix.
     strong: str | Auto = "auto"
     views: Annotated[int, Field(ge=0, le=4)] = 2  # strong ones of each image
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # of the encoder's channels, in one more that follows; 0: none
+    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.8  # a pixel that is less sure does not count
+
+
+class SemiSettings(FollowSettings):
+    """Of `--method semi`: such images are followed beside learning from masks."""
+
     teacher: bool = True  # the moving average of the weights is followed, not the weights themselves
     # The target has, on average, as much of each class as the masks have; not from scribbles, which do not tell.
     shares: bool = True
-    confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.8  # a pixel that is less sure does not count
+    own: bool = True  # images of the datasets that have the masks are followed too, not only those of `unlabelled`
     weight: Annotated[float, Field(gt=0)] = 1.0  # of all that follows, against learning from masks
     batch: Annotated[float, Field(gt=0, le=16)] = 1.0  # images without masks for each one with
     warm: Share = 0.4  # of the training, from masks alone: a target that nobody has learnt yet is not worth following
     ramp: Share = 0.1  # of the training after that, until the weight is whole
     # Dice of the worst class, on masks that are learnt from, at which the weight is whole; below half of it nothing follows.
     fitted: Share = 0.5
+
+
+class SiteSettings(FollowSettings):
+    """Of `segue adapt --source-free`: such images of another hospital are all that there is."""
+
+    # What is followed: the moving average of the weights, or the network that it began from, whatever has been learnt since.
+    follow: Literal["average", "start"] = "average"
+    # Of what the network found there that it began from, how much the adapted one may find; beyond that it is stopped.
+    least: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    most: Annotated[float, Field(gt=1)] = 5.0
 
 
 class InpaintingSettings(Settings):

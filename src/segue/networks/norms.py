@@ -1,7 +1,10 @@
-"""Normalisation layers exchanged for others, everywhere in a network."""
+"""Normalisation layers exchanged for others, everywhere in a network; and what batch norms remember, learnt anew."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -20,6 +23,27 @@ def keep_still(module: nn.Module, *, everything: bool) -> None:
     for each in module.modules():
         if everything or isinstance(each, _BatchNorm):
             each.training = False
+
+
+@torch.no_grad()
+def remember_anew(module: nn.Module, batches: Iterable[Tensor]) -> int:
+    """Batch norms forget the images whose statistics they keep, and learn those of these, each batch counting alike; nothing
+    else changes. How many images they saw: none where there are no batch norms, and nothing is read then."""
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.track_running_stats]
+    if not norms:
+        return 0
+    momenta, training, seen = [norm.momentum for norm in norms], module.training, 0
+    module.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum, norm.training = None, True  # the mean over all batches
+    for images in batches:
+        module(images)
+        seen += len(images)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    module.train(training)
+    return seen
 
 
 def to_group_norm(module: nn.Module) -> None:

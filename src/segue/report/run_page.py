@@ -37,6 +37,8 @@ def _trained(story: RunStory) -> str:
         of = f" of {story.steps:,}" if story.steps else ""
         return f"Being trained{on}{what}{who}; {story.done:,}{of} steps are done so far."
     steps = f" for {count(story.done, 'step')}" if story.done else ""
+    if story.adapted:
+        return f"{story.adapted}{steps}{what}{who}."
     if story.members:
         return f"{count(len(story.members), 'network')} that predict together, each trained{steps}{on} in turns{what}{who}."
     return f"Trained{steps}{on}{what}{who}."

@@ -45,7 +45,7 @@ def _curves(page: Page, story: RunStory) -> None:
         )
         words = f"On training {story.what}s, mean of each epoch: {told}."
         drawn.append(Figure(svg, words, words + " Below it the learning rate." * whole))
-    drawn += _followed(epochs) + _agreeing(epochs)
+    drawn += _followed(epochs) + _alone(epochs) + _agreeing(epochs)
     names = _names(epochs, "scores")
     if names:
         scores = {name: [epoch.scores.get(name, math.nan) for epoch in epochs] for name in names}
@@ -75,6 +75,20 @@ def _followed(epochs: Sequence[Epoch]) -> list[Figure]:
     shares = {"Dice of the worst class": fitted} | ({} if math.isnan(sure[-1]) else {"pixels followed": sure})
     steps = [one.step for one in known]
     return [Figure(curves.followed(steps, shares, () if math.isnan(shifts[-1]) else shifts), words, words)]
+
+
+def _alone(epochs: Sequence[Epoch]) -> list[Figure]:
+    """Of images of another hospital without any other: how much was followed, and whether it still finds as much."""
+    known = [epoch for epoch in epochs if epoch.kept is not None]
+    if not known:
+        return []
+    sure, kept = ([_or_gap(getattr(one, what)) for one in known] for what in ("sure", "kept"))
+    words = (
+        f"In the end {sure[-1]:.0%} of the pixels had a target sure enough to be followed, and {kept[-1]:.2f} times as much "
+        "was found as by the network that it began from: far from 1, it has left what it knew."
+    )
+    steps = [one.step for one in known]
+    return [Figure(curves.scores(steps, {"pixels followed": sure, "found": kept}, y="share"), words, words)]
 
 
 def _agreeing(epochs: Sequence[Epoch]) -> list[Figure]:

@@ -47,6 +47,12 @@ def _of_training(story: RunStory) -> Iterator[tuple[str, str]]:
     if story.finished and fitted:
         followed = any(epoch.sure is not None for epoch in story.epochs)
         yield from unfitted(fitted[-1], followed=followed)
+    if story.taught:
+        yield (
+            "It was taught to agree with itself.",
+            f"How steady it is under what it was adapted with ({some(list(story.taught))}) says nothing of how right it is: "
+            "ask with other variations, or judge it with masks.",
+        )
     blind = {part.dataset: part.unknown for part in story.parts if part.learnt and part.unknown}
     if blind:
         yield (

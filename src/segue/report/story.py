@@ -44,6 +44,7 @@ class Epoch:
     fitted: float | None = None  # Dice of the masks' worst class in training, where images without masks are followed
     sure: float | None = None  # share of the pixels without masks whose targets were followed
     shift: float | None = None  # of logits, until what is followed has as much of each class as the masks
+    kept: float | None = None  # of what was found in the beginning, where images alone are followed: how much still is
     agreement: float | None = None  # IoU of predictions on training images, where consistency is asked for
 
 
@@ -231,6 +232,8 @@ class RunStory:
     what: str = "image"  # that it learnt from: image or volume
     parameters: int = 0
     started_from: str = ""
+    adapted: str = ""  # from what to where and how, in words
+    taught: tuple[str, ...] = ()  # variations that it was taught to follow where nobody has drawn masks
     classes: tuple[str, ...] = ()  # that are scored
     steps: int = 0  # that were to be done
     looks: int = 0  # at images, each view one, in the steps that were done

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+_GROWN = 1 << 20  # updates, after which the decay is what it was told to be
+
 
 class Average:
     """Buffers (the statistics of batch normalisation) are averaged too; whole numbers are copied."""
@@ -17,6 +19,10 @@ class Average:
         self.decay = decay
         self.updates = 0
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    def grown(self) -> None:
+        """What it begins with is no random beginning: it is left no faster than anything later."""
+        self.updates = max(self.updates, _GROWN)
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:

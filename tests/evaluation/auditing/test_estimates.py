@@ -48,7 +48,7 @@ def test_every_group_counts_alike() -> None:
 
 
 def test_another_place_counts_as_much_as_home_with_all_that_was_made_of_it() -> None:
-    """Evidence promises .2 too much there; with as much of home on the other side, half of that is learnt, of two places more."""
+    """Evidence promises .2 too much there; half of that is learnt from one place, of two more."""
     known, here = world(0.1), group("here", 0.5, 0.1, off=0.2, count=300)
     alone = off(known, here)
     one = off([*known, *group("a", 0.5, 0.1, off=0.2)], here)

@@ -51,8 +51,8 @@ def measured(run: Path, folder: Path) -> dict[str, Any]:
     model = load(run)
     predictor = model.predictor()
     fitted = Fitted(model, predictor, EvaluateSettings(), print)
-    eyes = Eyes.of(model, predictor, fitted, variations.parse(AuditSettings(known=()).vary))
-    asked = AuditSettings(known=tuple(str(dataset(name, folder).folder) for name in AWAY))
+    eyes = Eyes.of(model, predictor, fitted, variations.parse("everyday"))
+    asked = AuditSettings(vary="everyday", known=tuple(str(dataset(name, folder).folder) for name in AWAY))
     (known,) = worth(eyes, fitted, asked, progress=True).known.values()
     inside = [one for one in known if one.family not in AWAY]
     of_corruptions, _ = trial(inside)
@@ -148,7 +148,7 @@ def speed(frames: int = 200, side: int = 256) -> dict[str, Any]:
             model,
             predictor,
             Fitted(model, predictor, EvaluateSettings(), print),
-            variations.parse(AuditSettings(known=()).vary),
+            variations.parse("everyday"),
         )
         cases = images_alone(found, found.cases[:frames])
         ratios = []

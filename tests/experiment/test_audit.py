@@ -151,6 +151,20 @@ def test_some_masks_prove(here: Path) -> None:
     assert np.isfinite(proof.alone).all()
 
 
+def test_an_adapted_run_is_asked_by_what_it_was_not_taught(here: Path) -> None:
+    said: list[str] = []
+    adapted = segue.adapt("runs/seen", "datasets/bare", "runs/still", only_statistics=True).run.folder
+    (one,) = segue.audit(adapted, "datasets/bare", say=said.append).audits
+    assert any("--vary apart" in line for line in said)
+    assert one.seen == len(one.expected.cases)
+    page = one.page.read_text()
+    assert "varied by <code>apart</code>" in page
+    assert "the image was looked at in training" in page
+    (before,) = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(vary="apart")).audits
+    assert before.seen == 0
+    assert before.expected != one.expected
+
+
 # What cannot be
 
 

@@ -63,6 +63,18 @@ def test_the_same_words_find_the_run_again(there: Path, trained: Trained) -> Non
         again("runs/first", loop={**SMALL["loop"], "steps": 8})
 
 
+def test_a_run_from_before_a_setting_was_there_is_found_again(there: Path, trained: Trained) -> None:
+    """A setting that it has not heard of was not asked for; another that differs is named all the same."""
+    folder = Path("runs/older")
+    shutil.copytree(trained.run.folder, folder)
+    about = json.loads((folder / "run.json").read_text())
+    del about["asked"]["semi"]["own"], about["asked"]["site"]
+    (folder / "run.json").write_text(json.dumps(about))
+    assert again(str(folder)).already
+    with pytest.raises(BadInput, match=r"semi.own: True there, False now"):
+        again(str(folder), semi={"own": False})
+
+
 def test_test_cases_are_never_drawn(there: Path, trained: Trained) -> None:
     """Whatever the loop reads, it is a training case."""
     from segue.experiment import assemble

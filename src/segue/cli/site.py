@@ -28,7 +28,11 @@ def audit(
     ] = None,
     vary: Annotated[
         str | None,
-        typer.Option(metavar="VARIATION", help="How images are varied, to see who follows.", show_default="everyday"),
+        typer.Option(
+            metavar="VARIATION",
+            help="How images are varied, to see who follows.",
+            show_default="everyday, or apart",
+        ),
     ] = None,
     verify: Annotated[
         int | None, typer.Option(metavar="N", help="Draw so many cases to mask; once masked, what they prove.")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from pydantic import ValidationError
+
 from segue.config import validate
 from segue.errors import BadInput, SegueError
 from segue.experiment.settings import AdaptSettings, InpaintSettings, PretrainSettings, TrainSettings
@@ -110,7 +112,7 @@ def known_run(folder: Path, asked: Anything) -> Run | None:
     if not (folder / "run.json").exists():
         raise BadInput(f"{folder}: is there and is not a run", hint="Give another --out.")
     run = Run.open(folder)
-    before, now = run.about["asked"], json.loads(asked.model_dump_json())
+    before, now = _filled(run.about["asked"], type(asked)), json.loads(asked.model_dump_json())
     if before == now:
         return run
     key, one, other = _first_difference(before, now)
@@ -118,6 +120,14 @@ def known_run(folder: Path, asked: Anything) -> Run | None:
         f"{folder}: is a run with other settings ({key}: {one!r} there, {other!r} now)",
         hint="Give another --out, or --fresh to replace it.",
     )
+
+
+def _filled(before: Mapping[str, Any], kind: type[Anything]) -> dict[str, Any]:
+    """A setting that is newer than the run was not asked for: it is at its default."""
+    try:
+        return dict(json.loads(kind.model_validate(before).model_dump_json()))
+    except ValidationError:
+        return dict(before)
 
 
 def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> tuple[str, Any, Any]:

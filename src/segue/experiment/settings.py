@@ -176,7 +176,9 @@ class EvaluateSettings(Settings):
 
 
 class AuditSettings(Settings):
-    vary: str = "everyday"  # how each image is varied, to see whether its prediction follows
+    # How each image is varied, to see whether its prediction follows. auto: everyday, or of an adapted run, which was taught
+    # to follow some of that, apart.
+    vary: str = "auto"
     known: tuple[str, ...] = ()  # datasets of other places with masks: what evidence was worth there
     verify: Annotated[int, Field(ge=0)] = 0  # so many cases are drawn to be masked; 0: none
     weights: Literal["best", "last"] = "best"

@@ -70,6 +70,7 @@ PRESETS: dict[str, Callable[..., Variation]] = {
     "pretext": presets.pretext,
     "natural": presets.natural,
     "everyday": presets.everyday,
+    "apart": presets.apart,
     "vanilla": presets.vanilla,
     "dermoscopy": presets.dermoscopy,
     "mr": presets.mr,

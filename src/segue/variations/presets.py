@@ -78,6 +78,18 @@ def everyday(severity: float = 1.0, ramp: int = 0) -> Chain:
     return Chain(members=members, name="everyday", severity=severity, ramp=ramp)
 
 
+def apart(severity: float = 1.0, ramp: int = 0) -> Chain:
+    """What the chains for training have nothing of. A network that was taught to follow a variation follows it whatever is
+    true, and is asked by another."""
+    members = (
+        Perspective(strength=0.15),
+        Bias(strength=0.5),
+        Equalise(amount=0.5, p=0.5),
+        OneOf(members=(Sharpen(amount=0.7), MotionBlur(length=0.012)), name="one_of_sharpness"),
+    )
+    return Chain(members=members, name="apart", severity=severity, ramp=ramp)
+
+
 def vanilla(severity: float = 1.0, ramp: int = 0, p: float = 0.5) -> Chain:
     """The polyp system's plain augmentation: the chain of `natural`, on half of the samples."""
     return Chain(members=_natural(), name="vanilla", p=p, severity=severity, ramp=ramp, rarer=True)

@@ -102,13 +102,14 @@ def audit(
 ) -> Audited:
     """Of each dataset by itself; its masks, where it has some, are not read."""
     settings = settings or AuditSettings()
-    variation = variations.parse(settings.vary)
     demand_enough(settings.verify)
     model = load(run, settings.weights)
     for one in model.runs:
         one.demand_finished()
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
     fitted = Fitted(model, predictor, EvaluateSettings(weights=settings.weights), say)
+    settings = settings.model_copy(update={"vary": _vary(model, settings.vary, say)})
+    variation = variations.parse(settings.vary)
     places = [_place(model, Dataset.open(one), fitted, say) for one in ([on] if isinstance(on, str | Path) else on)]
     if not places:
         raise BadInput("there is nothing to audit", hint="segue audit RUN --on DATASET")
@@ -118,6 +119,18 @@ def audit(
     trials = {name: _trials(own, others) for name, own in known.known.items()}
     found = [_on(eyes, place, known, trials, settings, skip_bad, progress) for place in places]
     return Audited(model.folder, tuple(found))
+
+
+def _vary(model: Model, asked: str, say: Say) -> str:
+    if asked != "auto":
+        variations.parse(asked)  # before anything is opened
+        return asked
+    if not any(run.about.get("adapted") for run in model.runs):
+        return "everyday"
+    say(
+        "an adapted run is asked by variations that it was not taught to follow: audit the one before by --vary apart too"
+    )
+    return "apart"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from segue.data.scanning.scan import scan
 from segue.data.splitting.split import Split, SplitSettings, split
 from segue.errors import BadInput
 from segue.experiment.auditing import worth
-from segue.experiment.auditing.audit import Audit, Trials
+from segue.experiment.auditing.audited import Audit, Trials
 from segue.experiment.settings import AuditSettings
 from segue.experiment.train import Trained
 from tests.experiment.conftest import SMALL, working_in

@@ -11,7 +11,7 @@ from segue.cli import tell
 from segue.words import count
 
 if TYPE_CHECKING:
-    from segue.experiment.auditing.audit import Audit
+    from segue.experiment.auditing.audited import Audit
 
 
 def add_to(app: typer.Typer) -> None:

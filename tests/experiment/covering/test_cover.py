@@ -20,7 +20,8 @@ from segue.data.phantoms import PHANTOMS
 from segue.data.scanning.scan import scan
 from segue.data.splitting.split import SplitSettings, split
 from segue.errors import BadInput
-from segue.experiment.covering.cover import DRAWS, SiteCovered, cover
+from segue.experiment.covering.cover import cover
+from segue.experiment.covering.covered import DRAWS, SiteCovered
 from segue.experiment.covering.images import home_of
 from segue.experiment.covering.look import Eye
 from segue.experiment.train import train

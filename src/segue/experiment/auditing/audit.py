@@ -4,9 +4,8 @@ known at all."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from segue import variations
 from segue.data.case import Case, write_rows
@@ -16,12 +15,13 @@ from segue.evaluation.auditing.beside import Beside, beside
 from segue.evaluation.auditing.estimate import Expected, expected
 from segue.evaluation.auditing.evidence import Observed
 from segue.evaluation.auditing.fit import Known
-from segue.evaluation.auditing.trial import Held, Judged, trial
-from segue.evaluation.auditing.verdict import Verdict, verdict
+from segue.evaluation.auditing.trial import trial
+from segue.evaluation.auditing.verdict import verdict
 from segue.evaluation.judging.subject import Subject, images_alone
 from segue.evaluation.judging.table import Table
 from segue.executors.progress import Progress
 from segue.experiment import seen
+from segue.experiment.auditing.audited import Audit, Audited, Trials
 from segue.experiment.auditing.story import story
 from segue.experiment.auditing.verify import Verified, demand_enough, verify
 from segue.experiment.auditing.worth import FOLDER, Eyes, Worth, worth
@@ -33,62 +33,8 @@ from segue.files import atomic, write_json
 from segue.report.audit_page import audit_page
 from segue.words import count
 
-CASES, SUMMARY, PAGE = "cases.csv", "summary.json", "audit.html"
+CASES, SUMMARY = "cases.csv", "summary.json"
 _OF_CASES = ("found", "promised", "together", "certain", "steady", "members")  # of the evidence, in the table of cases
-
-
-@dataclass(frozen=True)
-class Trials:
-    """Of one class: ways to estimate, judged where nothing was learnt for them."""
-
-    corruptions: tuple[Judged, ...]
-    held: tuple[Held, ...]
-    places: tuple[Judged, ...] = ()  # the same, of other places with masks, of which there must be two
-
-
-@dataclass(frozen=True)
-class Audit:
-    """Of one place."""
-
-    name: str
-    folder: Path
-    expected: Expected
-    whose: Mapping[str, str]  # case -> patient
-    verdict: Verdict
-    trials: Mapping[str, Trials]  # by class
-    left_out: Mapping[str, str]  # case -> why
-    seen: int  # cases of which training has looked at the image
-    truth: tuple[Beside, ...] = ()  # by class, where the run was evaluated there
-    verified: Verified | None = None
-
-    @property
-    def page(self) -> Path:
-        return self.folder / PAGE
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "set": self.name, "folder": str(self.folder), **self.verdict.as_json(),
-            "classes": [one.as_json() for one in self.expected.sites], "left_out": dict(self.left_out),
-            "images_seen": self.seen, "truth": [one.as_json() for one in self.truth],
-            "verified": None if self.verified is None else self.verified.as_json(), "page": str(self.page),
-            "trials": {
-                name: {
-                    "corruptions": [one.as_json() for one in each.corruptions],
-                    "places": [one.as_json() for one in each.places],
-                    "held": [asdict(one) for one in each.held],
-                }
-                for name, each in self.trials.items()
-            },
-        }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Audited:
-    run: Path
-    audits: tuple[Audit, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        return {"run": str(self.run), "audits": [one.as_json() for one in self.audits]}
 
 
 def audit(

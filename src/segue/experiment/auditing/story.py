@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from segue.evaluation.auditing.estimate import LEVEL, Case
 from segue.evaluation.auditing.fit import HOME
 from segue.evaluation.auditing.trial import AUDIT, Judged
 from segue.evaluation.judging.subject import Subject
 from segue.evaluation.showing.shown import overlays
+from segue.experiment.auditing.audited import Audit
 from segue.experiment.auditing.worth import Eyes, Worth
 from segue.report import figures
 from segue.report.audit_page import AuditStory, OfClass, Shown, Way
 from segue.report.page import Estimate
 from segue.words import count
-
-if TYPE_CHECKING:
-    from segue.experiment.auditing.audit import Audit
 
 _SHOWN = 8  # pictures of those trusted least, and half as many of those trusted most
 

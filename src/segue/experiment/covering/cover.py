@@ -4,7 +4,6 @@ and of varied copies of them, without a mask; by severity, by what is varied, an
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ import numpy as np
 from segue import variations
 from segue.data.case import write_rows
 from segue.errors import BadInput
-from segue.evaluation.stressing.coverage import Coverage, Floats, Measured, Space, measured
+from segue.evaluation.stressing.coverage import Floats, Space, measured
 from segue.executors.progress import Progress
+from segue.experiment.covering.covered import CONTROL, DRAWS, PLAIN, WHOLE, Bank, Covered, SiteCovered
 from segue.experiment.covering.images import Home, Images, Site, home_of, site_of
 from segue.experiment.covering.look import Eye
-from segue.experiment.covering.told import CONTROL, PLAIN, WHOLE, in_words, page_of
+from segue.experiment.covering.told import in_words, page_of
 from segue.experiment.members import members_of
 from segue.experiment.pretraining.represent import at_once
 from segue.experiment.telling import Say, silent
@@ -27,73 +27,10 @@ from segue.training.run import Run
 from segue.variations.families import Family, families_of
 from segue.variations.variation import Variation
 
-DRAWS = 3  # varied copies of each image of the source
 SEVERITIES = (0.25, 0.5, 0.75, 1.0)
 _SOURCE, _HELD, _SITE = 300, 300, 500  # images at most
 
 FOLDER, PAGE, CASES, SUMMARY = "coverage", "coverage.html", "cases.csv", "summary.json"
-
-
-@dataclass(frozen=True, eq=False)
-class Bank:
-    """What training sees: the source, and so many varied copies of each of its images after it."""
-
-    name: str
-    variation: Variation | None
-    places: Floats
-
-    def origin(self, number: int, source: int) -> tuple[int, int | None]:
-        """Which image of the source one of the bank was made from, and in which draw; None: it is that image itself."""
-        return (number, None) if number < source else (number % source, number // source - 1)
-
-
-@dataclass(frozen=True, eq=False)
-class SiteCovered:
-    """Of one site, by every bank."""
-
-    name: str
-    folder: Path
-    site: Site
-    found: dict[str, Measured]  # by bank
-    sentence: str
-
-    @property
-    def coverages(self) -> tuple[Coverage, ...]:
-        return tuple(one.coverage for one in self.found.values())
-
-    @property
-    def covered(self) -> Coverage:
-        return self.found[WHOLE].coverage
-
-    @property
-    def plain(self) -> Coverage:
-        return self.found[PLAIN].coverage
-
-    def as_json(self) -> dict[str, Any]:
-        whole = self.found[WHOLE]
-        farthest = np.argsort(-whole.distances, kind="stable")[:10].tolist()
-        return {
-            "site": self.name, "folder": str(self.folder), "images": len(self.site.images), "of": self.site.every,
-            "seen": self.site.told, "covered": self.covered.share, "without_variation": self.plain.share,
-            "told": self.sentence, "banks": [one.as_json() for one in self.coverages],
-            "farthest": [self.site.images[place].name for place in farthest if whole.distances[place] > 1],
-        }  # fmt: skip
-
-
-@dataclass(frozen=True, eq=False)
-class Covered:
-    run: Path
-    page: Path
-    variation: str
-    source: int  # images
-    held: int
-    sites: tuple[SiteCovered, ...] = field(default=())
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "run": str(self.run), "page": str(self.page), "variation": self.variation, "source": self.source,
-            "held_back": self.held, "draws": DRAWS, "sites": [one.as_json() for one in self.sites],
-        }  # fmt: skip
 
 
 def cover(

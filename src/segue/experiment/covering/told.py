@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from segue.evaluation.stressing.coverage import Coverage, Measured
+from segue.experiment.covering.covered import CONTROL, PLAIN, WHOLE, Bank, SiteCovered
 from segue.experiment.covering.images import Home
 from segue.experiment.covering.look import Bytes, Eye
 from segue.report.coverage_page import Beside, CoverageStory, Share, SiteStory
@@ -17,10 +17,6 @@ from segue.report.page import Estimate
 from segue.training.run import Run
 from segue.words import short
 
-if TYPE_CHECKING:
-    from segue.experiment.covering.cover import Bank, SiteCovered
-
-PLAIN, CONTROL, WHOLE = "as it is", "flips", "severity 1"  # names of banks
 _OUTSIDE, _INSIDE = 12, 6  # pictures
 _SHOWN = 240  # pixels of a picture's long side
 _MORE = 0.02  # of a share, below which a family adds nothing worth a word

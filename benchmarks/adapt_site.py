@@ -27,8 +27,9 @@ from benchmarks.common import RESULTS, machine
 from benchmarks.few_labels import MACHINE
 from benchmarks.next_hospital import ARMS, HOME, PASSES, SITES, Asked, dataset, rate_of, told, trained
 from segue.data.dataset import Dataset
-from segue.data.splitting.split import SplitSettings
-from segue.experiment.settings import EvaluateSettings
+from segue.data.splitting.split import Split, SplitSettings
+from segue.evaluation.auditing.fit import of_patients
+from segue.experiment.settings import AuditSettings, EvaluateSettings
 
 ROWS = RESULTS / "adapt"
 BEFORE = "before"
@@ -71,8 +72,17 @@ def judged(run: Path, site: Dataset, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def row(path: Path, arm: str, form: str, name: str, asked: Asked) -> None:
-    if path.exists():
+def expected(run: Path, site: Dataset) -> float:
+    """What an audit expects of the same patients, from images alone, asked by variations that nobody was taught to follow."""
+    judges = set(Split.open(site, "split").cases("test"))
+    (one,) = segue.audit(run, site.folder, settings=AuditSettings(vary="apart"), progress=True, say=print).audits
+    own = [case for case in one.expected.cases if case.case in judges and site.by_name[case.case].foreground]
+    share = of_patients([one.whose[case.case] for case in own])
+    return float(share @ [case.dice for case in own])
+
+
+def row(path: Path, arm: str, form: str, name: str, asked: Asked, *, audited: bool = False) -> None:
+    if path.exists() and (not audited or "expected" in json.loads(path.read_text(encoding="utf-8"))):
         return
     print(f"{path.stem}: rate {asked.rate:g}", flush=True)
     run, _ = trained(arm, asked)
@@ -85,6 +95,8 @@ def row(path: Path, arm: str, form: str, name: str, asked: Asked) -> None:
         "rate": asked.rate, "steps": about["steps"] if form != BEFORE else 0, "adapted": about.get("adapted", {}),
         "minutes_of_this_call": minutes, "sites": judged(done, site, asked.folder),
     }  # fmt: skip
+    if audited:
+        result["expected"] = expected(done, site)
     result["adapted"] = {key: value for key, value in result["adapted"].items() if key not in ("from", "to")}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
@@ -100,6 +112,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2])
     parser.add_argument("--passes", type=int, default=PASSES)
     parser.add_argument("--rate", type=float)
+    parser.add_argument("--audited", action="store_true", help="and what an audit expects, before and after")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--rows", type=Path, default=ROWS)
     given = parser.parse_args()
@@ -110,7 +123,7 @@ def main() -> None:
             for name in given.sites:
                 for form in given.forms:
                     path = given.rows / f"{given.arm}-{form}-{name}-{seed}-{given.passes}.json"
-                    row(path, given.arm, form, name, Asked(seed, rate, given.passes, folder))
+                    row(path, given.arm, form, name, Asked(seed, rate, given.passes, folder), audited=given.audited)
 
 
 if __name__ == "__main__":

@@ -165,6 +165,18 @@ def test_an_adapted_run_is_asked_by_what_it_was_not_taught(here: Path) -> None:
     assert before.expected != one.expected
 
 
+def test_images_that_were_looked_at_are_left_to_the_others_where_there_are_enough(here: Path) -> None:
+    if not (here / "datasets/away/split.csv").exists():
+        split(here / "datasets/away", settings=SplitSettings(test=0.5, validation=0.0))
+    said: list[str] = []
+    adapted = segue.adapt("runs/seen", "datasets/away", "runs/half", only_statistics=True).run.folder
+    (one,) = segue.audit(adapted, "datasets/away", say=said.append).audits
+    parts = Split.open(segue.Dataset.open("datasets/away"), "split")
+    assert {each.case for each in one.expected.cases} == set(parts.cases("test"))
+    assert one.seen == 0
+    assert any("the others are audited" in line for line in said)
+
+
 # What cannot be
 
 

@@ -16,7 +16,7 @@ from segue.evaluation.auditing.estimate import Expected, expected
 from segue.evaluation.auditing.evidence import Observed
 from segue.evaluation.auditing.fit import Known
 from segue.evaluation.auditing.trial import trial
-from segue.evaluation.auditing.verdict import verdict
+from segue.evaluation.auditing.verdict import FEWEST, verdict
 from segue.evaluation.judging.subject import Subject, images_alone
 from segue.evaluation.judging.table import Table
 from segue.executors.progress import Progress
@@ -100,9 +100,15 @@ def _place(model: Model, dataset: Dataset, fitted: Fitted, say: Say) -> Place:
         )
     if not cases:
         raise BadInput(f"{dataset.name}: training has seen every case of it, so an audit would say nothing")
-    looked = sum(known.get(case.case) == seen.IMAGES for case in cases)
-    if looked:
-        say(f"! {dataset.name}: of {count(looked, 'case')} of {len(cases)} the image was looked at in training")
+    fresh = tuple(case for case in cases if case.case not in known)
+    looked = len(cases) - len(fresh)
+    if not looked:
+        return Place(dataset, cases, 0)
+    told = f"! {dataset.name}: of {count(looked, 'case')} of {len(cases)} the image was looked at in training"
+    if len(fresh) >= FEWEST:
+        say(f"{told}; the others are audited")
+        return Place(dataset, fresh, 0)
+    say(told)
     return Place(dataset, cases, looked)
 
 

@@ -193,6 +193,9 @@ def test_several_runs_are_a_second_level() -> None:
     assert "more runs of each would be needed" in found.sentence
     assert [model.runs for model in several.groups[0].models] == [3, 3]
     assert several.groups[0].models[0].run_deviation == pytest.approx(0.06, abs=0.01)
+    told = {row[0]: row[several.columns.index("deviation of runs")] for row in several.cells()}
+    mean = several.groups[0].models[0].mean
+    assert told["old"] == f"{several.groups[0].models[0].run_deviation / mean:.1%}"
     single = two(old[0], new[0])
     assert single.verdict == sentence.MORE
     assert (single.interval[1] - single.interval[0]) * 5 < found.interval[1] - found.interval[0]

@@ -168,8 +168,12 @@ def compare(
         _tell_settings(done.settings, done.doubts)
         for name, found in done.sets.items():
             tell.say(f"{name}:", *(line for sentence in found.sentences for line in tell.wrapped(sentence)), "")
-            chosen = [place for place, title in enumerate(found.columns) if title in _SHOWN or place == 2]
-            cells = [[row[place] for place in chosen] for row in found.cells()]
+            rows = found.cells()
+            said = [any(row[place] for row in rows) for place in range(len(found.columns))]
+            chosen = [
+                place for place, title in enumerate(found.columns) if said[place] and (title in _SHOWN or place == 2)
+            ]
+            cells = [[row[place] for place in chosen] for row in rows]
             tell.table([found.columns[place] for place in chosen], cells, right=set(range(1, len(chosen))))
             tell.say("", *(line for note in found.notes for line in tell.wrapped(note)), "")
         tell.say(f"Written: {done.page}{replaced}")
@@ -193,4 +197,4 @@ def _tell_settings(settings: Mapping[str, Mapping[str, str]], doubts: Sequence[s
 
 
 _SETTINGS = 6
-_SHOWN = ("model", "runs", "difference", "95 % interval", "p (Holm)", "patients")
+_SHOWN = ("model", "runs", "deviation of runs", "difference", "95 % interval", "p (Holm)", "patients")

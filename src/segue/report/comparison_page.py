@@ -256,7 +256,7 @@ def _sides(section: Section, story: ComparisonStory, groups: Sequence[Group]) ->
         where = ", ".join(filter(None, (short(group.set) if _several(story) else "", seen)))
         rows += [
             [
-                Noted(short(side.name), where), *[side.runs] * runs, side.mean, *[side.deviation] * runs,
+                Noted(short(side.name), where), *[side.runs] * runs, side.mean, *[_spread(side)] * runs,
                 *(side.others.get(name) for name in names),
             ]
             for side in group.sides
@@ -268,6 +268,13 @@ def _sides(section: Section, story: ComparisonStory, groups: Sequence[Group]) ->
             + (f" It is in {units}." if units else "")
         )
         section.table(["model", *["runs"] * runs, story.metric, *["spread of runs"] * runs, *names], rows)
+
+
+def _spread(side: Side) -> Cell:
+    """Of its runs, and as a share of their mean: larger elsewhere than at home, where training has not settled what counts."""
+    if side.runs < 2 or not side.mean:
+        return None
+    return Noted(f"{side.deviation:.3f}", f"{side.deviation / side.mean:.1%} of the mean", number=True)
 
 
 def _of_runs(story: ComparisonStory) -> str:

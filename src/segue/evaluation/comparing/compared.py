@@ -20,6 +20,12 @@ class Model:
     run_deviation: float  # of the runs' means; not a number for a single run
     means: Mapping[str, float]  # every metric likewise, not tested
 
+    @property
+    def deviation(self) -> float:
+        """The coefficient of deviation of runs: alike at home and apart elsewhere, and training has not settled what counts
+        there (underspecification)."""
+        return self.run_deviation / self.mean if self.mean else math.nan
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -115,8 +121,8 @@ class Comparison:
         metric = METRICS[self.metric]
         unit = f", {self.unit}" if metric.distance else ""
         return (
-            "model", "runs", f"{metric.told}{unit}", "reference", "difference", "95 % interval", "p", "p (Holm)",
-            "p (Wilcoxon)", "rank-biserial", "standardised", "verdict", "images seen by", "cases", "patients",
+            "model", "runs", f"{metric.told}{unit}", "deviation of runs", "reference", "difference",
+            "95 % interval", "p", "p (Holm)", "p (Wilcoxon)", "rank-biserial", "standardised", "verdict", "images seen by", "cases", "patients",
         )  # fmt: skip
 
     def cells(self) -> list[tuple[str, ...]]:
@@ -126,7 +132,8 @@ class Comparison:
             seen = ", ".join(group.images_seen_by)
             for model in group.models:
                 own = [found for found in group.differences if found.side == model.name]
-                head = (model.name, str(model.runs), _told(model.mean))
+                apart = "" if math.isnan(model.deviation) else f"{model.deviation:.1%}"
+                head = (model.name, str(model.runs), _told(model.mean), apart)
                 tail = (seen, str(group.cases), str(group.patients))
                 rows += [(*head, *_cells(found), *tail) for found in own] or [(*head, *[""] * 9, *tail)]
         return rows

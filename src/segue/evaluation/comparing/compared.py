@@ -121,8 +121,8 @@ class Comparison:
         metric = METRICS[self.metric]
         unit = f", {self.unit}" if metric.distance else ""
         return (
-            "model", "runs", f"{metric.told}{unit}", "deviation of runs", "reference", "difference",
-            "95 % interval", "p", "p (Holm)", "p (Wilcoxon)", "rank-biserial", "standardised", "verdict", "images seen by", "cases", "patients",
+            "model", "runs", f"{metric.told}{unit}", "deviation of runs", "reference", "difference", "95 % interval", "p",
+            "p (Holm)", "p (Wilcoxon)", "rank-biserial", "standardised", "verdict", "images seen by", "cases", "patients",
         )  # fmt: skip
 
     def cells(self) -> list[tuple[str, ...]]:

@@ -202,7 +202,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
             followed = any("sure" in line for line in loop.lines)
             for head, told in unfitted(loop.lines[-1].get("fitted", 0.0), followed=followed):
                 say(f"! {head[0].lower()}{head[1:]} {told}")
-        if adapted:
+        if settings.method == METHOD:  # beside its source both hospitals' images have passed through in every step
             remember_in_run(run, settings, material, fabric.device)
         run.finish(steps=loop.step, looks=loop.looks, best_epoch=best["epoch"], validation=best.get("validation", {}))
 

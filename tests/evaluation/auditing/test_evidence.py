@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.auditing.estimate import expected
 from segue.evaluation.auditing.evidence import BINS, Evidence, Observed, observe
@@ -23,9 +24,12 @@ from segue.evaluation.predicting.frame import Frame
 from segue.variations import parse
 from tests.evaluation import fakes
 from tests.evaluation.auditing.known import PLAIN, group, world
-from tests.evaluation.fakes import POLYP, Array, across, red, two
+from tests.evaluation.fakes import POLYP, THREE, Array, across, red, shades, two
+from tests.evaluation.test_stack import frame as frame_of_slices
+from tests.evaluation.test_stack import stack
 
 FRAME = Frame((64, 64), 160)
+REGIONS = Target(("bright", "very bright"), exclusive=False)
 AS_IS = Calibration({"polyp": 1.0}, 1)
 
 
@@ -134,6 +138,45 @@ def test_an_image_that_cannot_be_read_is_told_and_the_others_go_on(tmp_path: Pat
         )
     )
     assert [one.case for one in found if one.error] == ["c3"]
+
+
+class Given:
+    """A subject of which only the image is asked."""
+
+    def __init__(self, one: Any) -> None:
+        self.one = one
+
+    def picture(self, frame: Frame) -> Any:
+        return self.one
+
+
+def test_slices_of_a_volume_count_together_and_volumes_do_not_mix() -> None:
+    """A small square in one slice of three, a large one in another volume: as if each had been asked alone."""
+    small, large = np.zeros((2, 3, 32, 32, 1), np.uint16)
+    small[1, 4:12, 4:12], large[:, 8:28, 8:28] = 65535, 65535
+    how: dict[str, Any] = {"target": POLYP, "variation": parse("flips"), "worth": AS_IS}
+    both = observe(red, [Given(stack(small)), Given(stack(large))], ["s", "l"], frame=frame_of_slices(), **how)  # type: ignore[list-item]
+    found = {one.case: one for one in both}
+    assert of(found["s"]).found == pytest.approx(64 / (3 * 32 * 32))
+    assert of(found["l"]).found == pytest.approx(400 / (32 * 32))
+    assert (of(found["s"]).soft, of(found["s"]).steady) == pytest.approx((1.0, 1.0))
+    (alone,) = observe(red, [Given(stack(large))], ["l"], frame=frame_of_slices(), **how)  # type: ignore[list-item]
+    assert of(alone) == of(found["l"])
+    assert alone.look is not None
+    assert alone.look.area == pytest.approx(np.log(400 / 1024))
+
+
+@pytest.mark.parametrize("target", [THREE, REGIONS], ids=["classes", "regions"])
+def test_each_class_for_itself(target: Target, tmp_path: Path) -> None:
+    regions = lambda images: np.stack([images[..., 0] / 255, images[..., 0] / 400], axis=1).astype(np.float32)  # noqa: E731
+    worth = Calibration(dict.fromkeys(target.foreground, 1.0), 1)
+    found = seen(shades if target is THREE else regions, tmp_path, "flips", target=target, worth=worth)
+    for one in found.values():
+        assert one.evidence is not None
+        assert set(one.evidence) == set(target.foreground)
+        assert all(each.steady > 0.9 for each in one.evidence.values() if each.found)
+    areas = np.array([[each.found for each in (one.evidence or {}).values()] for one in found.values()])
+    assert (areas[:, 0] != areas[:, 1]).any()
 
 
 # How a place looks

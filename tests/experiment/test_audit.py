@@ -177,6 +177,18 @@ def test_images_that_were_looked_at_are_left_to_the_others_where_there_are_enoug
     assert any("the others are audited" in line for line in said)
 
 
+def test_what_training_knows_teaches_nothing(here: Path) -> None:
+    """The images of home under another name: only those that were set apart are asked."""
+    segue.scan(here / "home", here / "datasets/again", name="again")
+    home = segue.Dataset.open("datasets/home")
+    trained = set(Split.open(home, "split").cases("train"))
+    segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(known=("datasets/again",)))
+    (book,) = (here / "runs/seen/audit").glob("known-*.jsonl")
+    kept = next(told for name, told in map(json.loads, book.read_text().splitlines()) if name.startswith("again "))
+    asked = {row["case"] for rows in kept["known"].values() for row in rows}
+    assert asked == {case.case for case in home.cases if case.labelled and case.case not in trained}
+
+
 # What cannot be
 
 

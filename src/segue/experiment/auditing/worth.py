@@ -25,12 +25,14 @@ from segue.evaluation.statistics import addressed
 from segue.evaluation.stressing.corruption import Spoilt
 from segue.executors.local import Ledger, Outcome
 from segue.executors.progress import Progress
+from segue.experiment import seen
 from segue.experiment.fitted import Fitted
 from segue.experiment.load import Model
 from segue.experiment.predictor import Predictor
 from segue.experiment.settings import AuditSettings
 from segue.variations.corruptions import CORRUPTIONS, corruption
 from segue.variations.variation import Variation
+from segue.words import count
 
 LEVELS = (1, 3, 5)  # of each corruption
 MOST = 200  # cases of validation, and of each other place, of which as many copies are made
@@ -121,7 +123,15 @@ def groups_of(home: Sequence[Subject], model: Model, settings: AuditSettings) ->
     for folder in settings.known:
         dataset = Dataset.open(folder)
         same = {**model.runs[0].config["same"], **settings.same}
-        cases = subjects(dataset, model.target, same=same)
+        learnt_from = seen.told([row for run in model.runs for row in run.seen()], dataset)
+        cases = [
+            one for one in subjects(dataset, model.target, same=same) if learnt_from.get(one.case.case) != seen.MASKS
+        ]
+        if len(cases) < FEWEST:
+            raise BadInput(
+                f"{dataset.name}: has {count(len(cases), 'case')} with masks that training has not seen; from fewer than "
+                f"{FEWEST} nobody learns what evidence is worth"
+            )
         found.append(Group(dataset.name, dataset.name, _some(cases, dataset.name)))
     return found
 

@@ -131,7 +131,7 @@ def _proven(said: Any, true: Any, share: Any, masks: int) -> dict[str, float]:
     return {"masks": masks, "holds": holds, "width": width, "alone_holds": alone, "alone_width": alone_width}
 
 
-def speed(frames: int = 200, side: int = 256) -> dict[str, Any]:
+def speed(frames: int = 60, side: int = 256) -> dict[str, Any]:
     """Cost of an audit in units of predicting once, for each view; in turns, the median of three."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.adapt_table import adapting
 from benchmarks.audit_table import audits
 from benchmarks.common import RESULTS, UNITS
 from benchmarks.few_labels_table import few_labels
@@ -432,6 +433,7 @@ def main() -> None:
             *few_labels(),
             *next_hospital(),
             *audits(),
+            *adapting(),
             *details(),
             *phantoms(),
         ]

@@ -20,9 +20,9 @@ def adapting() -> Iterator[str]:
         return
     yield (
         "## Adapting\n\n`adapt_site`: a run of `next_hospital` goes on with the images of half of a site's patients (images, "
-        "where none is known), without masks, a third of its own passes; the other half judges, before and after. All but "
-        "`before` have looked at images of that site. `expected`: what an audit says of the same patients without masks, asked "
-        "by variations that nobody was taught to follow (`--audited`).\n\n"
+        "where none is known), without masks, for a third of its own passes; the other half judges, before and after. All "
+        "but `before` have looked at images of that site. `expected`: what an audit says of the same patients without masks, "
+        "asked by variations that nobody was taught to follow (`--audited`).\n\n"
         "| site | form | seeds | Dice there | gain | expected | expected gain | at home |\n|---|---|---|---|---|---|---|---|"
     )
     by: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))

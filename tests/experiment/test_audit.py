@@ -130,8 +130,10 @@ def test_the_truth_stands_beside_once_it_was_judged(here: Path) -> None:
     ]
     assert truth.cases == len(judged)
     assert truth.judged.name == "audit"
-    assert "with masks it is" in truth.told
-    assert truth.told.split(": ", 1)[1][:20] in one.page.read_text()
+    assert "with masks the mean Dice over patients is" in truth.told
+    assert one.told[0] == truth.told, "what masks say is read first"
+    assert truth.told.split(": ", 1)[1][:40] in one.page.read_text()
+    assert ("believe the masks" in " ".join(one.told)) is not truth.inside
 
 
 def test_some_masks_prove(here: Path) -> None:
@@ -149,6 +151,11 @@ def test_some_masks_prove(here: Path) -> None:
     assert proof.low <= proof.dice <= proof.high
     assert set(one.verified.chosen) <= set(table)
     assert np.isfinite(proof.alone).all()
+    (later,) = segue.audit("runs/seen", "datasets/whole").audits
+    assert later.verified == one.verified, "an audit that does not ask for it keeps it"
+    (others,) = segue.audit("runs/seen", "datasets/whole", settings=AuditSettings(vary="flips")).audits
+    assert others.folder != one.folder
+    assert one.page.exists()
 
 
 def test_an_adapted_run_is_asked_by_what_it_was_not_taught(here: Path) -> None:
@@ -205,6 +212,19 @@ def test_what_was_learnt_from_is_left_out_and_named(here: Path) -> None:
     audited = {each.case for each in one.expected.cases}
     assert audited
     assert not audited & {*parts.cases("train"), *parts.cases("validation")} & parts.labelled
+
+
+def test_classes_of_other_names_are_refused_before_anything_is_looked_at(here: Path) -> None:
+    card = here / "datasets/whole/dataset.yaml"
+    named = card.read_text().replace("foreground", "mole")
+    (here / "datasets/moles").mkdir(exist_ok=True)
+    for path in (here / "datasets/whole").iterdir():
+        if path.is_file():
+            (here / "datasets/moles" / path.name).write_text(named if path == card else path.read_text())
+    with pytest.raises(BadInput, match="its class 'mole' is none that the model knows"):
+        segue.audit("runs/seen", "datasets/moles")
+    (one,) = segue.audit("runs/seen", "datasets/moles", settings=AuditSettings(same={"mole": "foreground"})).audits
+    assert one.expected.cases
 
 
 def test_volumes_are_no_pictures(here: Path, tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ def audit(
     verify: Annotated[
         int | None, typer.Option(metavar="N", help="Draw so many cases to mask; once masked, what they prove.")
     ] = None,
+    same: Annotated[
+        list[str] | None,
+        typer.Option(metavar="THEIRS=OURS", help="A class that is called otherwise there; may be given often."),
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read.")] = False,
     config: tell.Config = None,
     settings: tell.Set = None,
@@ -48,7 +52,7 @@ def audit(
         from segue.experiment.settings import AuditSettings
 
         given = {"known": ",".join(known) if known else None, "vary": vary, "verify": verify}
-        asked = tell.asked(AuditSettings, config, given, settings)
+        asked = tell.asked(AuditSettings, config, given, [*(f"same.{pair}" for pair in same or []), *(settings or [])])
         from segue.experiment.auditing.audit import audit as look
 
         done = look(
@@ -59,29 +63,25 @@ def audit(
             return
         for one in done.audits:
             _tell(one)
-        place = tell.quoted(on[-1])
-        if done.audits[-1].verified is None:
-            tell.next_command(f"segue audit {tell.quoted(run)} --on {place} --verify 20")
+        last, place = done.audits[-1], tell.quoted(on[-1])
+        if last.verified is None and len(last.whose) > _MASKS:
+            tell.next_command(f"segue audit {tell.quoted(run)} --on {place} --verify {_MASKS}")
+        elif last.verified is not None and last.verified.missing:
+            tell.next_command("masks for these, segue data scan of the folder with them, and the same command again")
         else:
-            tell.next_command(f"segue evaluate {tell.quoted(run)} --on {place}")
+            tell.next_command(f"segue predict {tell.quoted(run)} IMAGES --out masks")
 
 
 def _tell(one: Audit) -> None:
     tell.say("", f"{one.name}:")
-    for line in (*one.verdict.told, *one.verdict.notes):
+    for line in (*one.told, *one.verdict.notes):
         tell.say(*tell.wrapped(line))
-    for each in one.truth:
-        tell.say(*tell.wrapped(each.told))
-    if one.verified is not None:
-        for proof in one.verified.proofs:
-            tell.say(*tell.wrapped(proof.told))
-        if one.verified.missing:
-            tell.say(
-                *tell.wrapped(
-                    f"{len(one.verified.missing)} of {len(one.verified.chosen)} drawn cases have no mask yet; which they are "
-                    f"stands in {one.verified.table}. Mask them, scan the folder again, and give the same command."
-                )
-            )
+    if one.verified is not None and one.verified.missing:
+        told = (
+            f"{len(one.verified.missing)} of {len(one.verified.chosen)} drawn cases have no mask yet; which they are stands "
+            f"in {one.verified.table}. Mask them, scan the folder again, and give the same command."
+        )
+        tell.say(*tell.wrapped(told))
     tell.say("")
     names = list(one.trials)
     rows = [
@@ -102,6 +102,9 @@ def _tell(one: Audit) -> None:
         "", "  Spoilt copies of validation, each kind left out once. Off: from the true mean Dice; risk: 1 - Dice among those",
         "  most trusted. The audit speaks only where it beats the constant.", "", f"Written: {one.page}",
     )  # fmt: skip
+
+
+_MASKS = 20  # that one is asked to draw
 
 
 def _number(value: float) -> str:
@@ -202,3 +205,6 @@ def adapt(
         sites = " ".join(f"--on {tell.quoted(one['folder'])}" for one in done.adapted["to"])
         tell.next_command(f"segue evaluate {folder} {sites}")
         tell.say(f"      segue compare {tell.quoted(run)} {folder}")
+        tell.say(
+            f"      or without masks: segue audit {folder} {sites}, and segue audit {tell.quoted(run)} {sites} --vary apart"
+        )

@@ -26,8 +26,6 @@ class OfClass:
     ways: tuple[Way, ...]  # the audit and its rivals
     places: tuple[Way, ...]  # the same, over other places with masks
     held: tuple[tuple[str, float, float], ...]  # group, expected, true
-    truth: str = ""  # beside it, once it is known
-    proof: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class AuditStory:
 
 
 def audit_page(story: AuditStory) -> Page:
-    lead = f"{story.run} at {story.place}: {count(story.images, 'image')}, without masks. " + " ".join(story.told)
+    lead = f"{story.run} at {story.place}: {count(story.images, 'image')}. " + " ".join(story.told)
     page = Page(f"Audit of {short(story.place)}", lead)
     page.section("What to mind").warnings(story.cautions)
     _expected(page.section("What is expected there"), story)
@@ -102,7 +100,6 @@ def _expected(section: Section, story: AuditStory) -> None:
         words = f"{short(one.name)}: expected Dice of each image there, beside the true one of each at home."
         drawn.append(Figure(figures.histogram(edges, series, x="Dice", y="share of images"), words, words))
     section.figures(drawn)
-    section.text(*(line for one in story.classes for line in (one.truth, one.proof) if line))
 
 
 def _shares(values: Sequence[float]) -> list[float]:

@@ -15,7 +15,7 @@ from segue.errors import BadInput
 from segue.evaluation.auditing.estimate import expected
 from segue.evaluation.auditing.evidence import BINS, Evidence, Observed, observe
 from segue.evaluation.auditing.fit import HOME
-from segue.evaluation.auditing.looks import Look, Looking, Usual, differences, told
+from segue.evaluation.auditing.looks import Look, Looking, Usual, differences, strange, told
 from segue.evaluation.auditing.trial import trial
 from segue.evaluation.auditing.verdict import verdict
 from segue.evaluation.judging.calibrate import Calibration
@@ -204,6 +204,16 @@ def test_a_darker_bluer_place_is_told_so() -> None:
     assert told(differences(usual, looks())) == ""
 
 
+def test_a_stranger_lies_far_from_all_that_is_known_and_not_only_from_home() -> None:
+    """Dark images and bright ones are known: what is dark too is none, though it is as far from home as what is blue."""
+    known = {HOME: looks(), "a": looks(dark=0.9), "b": looks(dark=0.8), "c": looks(dark=0.7), "d": looks(dark=0.6)}
+    home = Usual.of(known[HOME])
+    dark, blue = looks(10, dark=0.65), looks(10, shift=(-70, 10, 70))
+    assert not strange(known, dark, home).any()
+    assert strange(known, blue, home).all()
+    assert not strange({HOME: looks()}, blue, home).any(), "of one kind alone nobody knows what is usual"
+
+
 def test_where_things_are_found_is_told() -> None:
     usual = Usual.of(looks())
     down = [replace(one, down=one.down + 0.3, area=one.area + 2) for one in looks()]
@@ -219,7 +229,7 @@ def spoken(here: list[Look], known: Any = None) -> Any:
     place = group("elsewhere", 0.5, 0.05, count=len(here))
     said = expected([(one.case, one.who, {"polyp": one.evidence}) for one in place], {"polyp": known})
     by_case = {one.case: look for one, look in zip(place, here, strict=True)}
-    groups = {HOME: looks(60), "blur 1": looks(60, dark=0.85), "noise 3": looks(60, dark=1.1)}
+    groups = {HOME: looks(60), "blur": looks(60, dark=0.85), "noise": looks(60, dark=1.1)}
     return verdict(said, groups, by_case, {"polyp": trial(known)[0]})
 
 
@@ -227,6 +237,7 @@ def test_a_place_like_home_is_spoken_of() -> None:
     found = spoken(looks())
     assert found.known
     assert found.told[0].startswith("polyp: a Dice of 0.4")
+    assert "in 9 of 10 places that differ as spoilt copies of home do" in found.told[0]
     assert "worse than at home (0.75)" in found.told[0]
 
 

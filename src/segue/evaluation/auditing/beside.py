@@ -31,8 +31,9 @@ class Beside:
         lies = "inside" if self.inside else "outside"
         one = self.judged
         return (
-            f"{self.class_name}: with masks it is {self.true:.3f} ({self.expected:.3f} was expected of these {self.cases:,}), "
-            f"{lies} the interval; of single cases r {one.r:.2f}, off by {one.of_cases:.3f}, {self.covered:.0%} in theirs."
+            f"{self.class_name}: with masks the mean Dice over patients is {self.true:.3f} ({self.expected:.3f} was expected "
+            f"of these {self.cases:,} images), {lies} the interval; single images were off by {one.of_cases:.3f} "
+            f"(correlation {one.r:.2f}), and {self.covered:.0%} lie in intervals of their own."
         )
 
     def as_json(self) -> dict[str, Any]:

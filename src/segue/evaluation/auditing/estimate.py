@@ -19,6 +19,7 @@ from segue.evaluation.auditing.fit import HOME, Fit, Known, Margins, left_out, o
 
 Floats = npt.NDArray[np.float64]
 
+_UNKNOWN = 0.05  # of a place's mean: spoilt copies of home are no hospital, and say less of one than they seem to
 LEVEL = 0.9  # of intervals: a place that lies outside is one in ten
 
 
@@ -48,6 +49,7 @@ class Site:
     there: float  # expected share of cases that have the class; not a number: all are taken to
     false_positives: float  # of those that have not, the expected share in which it is found; not a number: not known
     found: float  # share of cases in which anything is found
+    elsewhere: bool = False  # whether another place than home taught what to expect
 
     def as_json(self) -> dict[str, Any]:
         return {name: None if value != value else value for name, value in asdict(self).items()}
@@ -90,7 +92,9 @@ def _site(
     mean = float(np.average(dices, weights=share)) if share.sum() > 0 else math.nan
     # Cases of one patient hang together: as many speak as there are patients.
     own = (float(np.average((dices - mean) ** 2, weights=share)) + margins.of_cases**2) / len(set(whose))
-    reach = float(special.stdtrit(margins.freedom, (1 + level) / 2)) * math.sqrt(margins.of_groups**2 + own)
+    elsewhere = any(not one.made for one in known)
+    of_places = margins.of_groups if elsewhere else max(margins.of_groups, _UNKNOWN)
+    reach = float(special.stdtrit(margins.freedom, (1 + level) / 2)) * math.sqrt(of_places**2 + own)
     absent = 1 - there
     known_absent = fit.presence is not None and absent.sum() > 0
     return Site(
@@ -98,5 +102,5 @@ def _site(
         home=float(of_patients([one.who for one in home]) @ [one.dice for one in home]) if home else math.nan,
         there=float(there.mean()) if fit.presence is not None else math.nan,
         false_positives=float(np.average(found, weights=absent)) if known_absent else math.nan,
-        found=float(found.mean()),
+        found=float(found.mean()), elsewhere=elsewhere,
     )  # fmt: skip

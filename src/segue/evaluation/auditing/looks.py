@@ -23,6 +23,7 @@ _BLACK = 0.1  # of the image's own brightest: darker is border
 _FINEST = 1e-3
 _TOLD = 0.5  # steps of spread from which on a difference is told
 _FEW = 3  # differences in a sentence
+_USUAL = 0.95
 # What differs, in words: (below, above). Of colour, two of three; which way lightness is said by red, green and blue alike.
 WORDS: Mapping[str, tuple[str, str]] = {
     "lightness": ("darker", "brighter"), "redness": ("greener", "redder"), "yellowness": ("bluer", "yellower"),
@@ -128,10 +129,35 @@ class Usual:
         found = traits(looks, swapped=swapped)
         return {name: (values - self.middle[name]) / self.spread[name] for name, values in found.items()}
 
+    def places(self, looks: Sequence[Look]) -> Floats:
+        """(images, traits) of what they show, in spreads."""
+        steps = self.steps(looks)
+        return np.column_stack([steps[name] for name in OF_IMAGES])
+
     def distances(self, looks: Sequence[Look], *, swapped: bool = False) -> Floats:
         """Of each image, by what it shows and not by what is found there: 1 is usual."""
         steps = self.steps(looks, swapped=swapped)
         return np.asarray(np.sqrt(np.mean([steps[name] ** 2 for name in OF_IMAGES], axis=0)))
+
+
+def strange(known: Mapping[str, Sequence[Look]], looks: Sequence[Look], home: Usual) -> npt.NDArray[np.bool_]:
+    """Which images look like none that is known: farther from the nearest than, of those known, nineteen in twenty lie from
+    the nearest of another family. `known`: by family."""
+    families = {family: home.places(own) for family, own in known.items()}
+    usual = [
+        _nearest(own, np.concatenate([rest for other, rest in families.items() if other != family]))
+        for family, own in families.items()
+        if len(families) > 1
+    ]
+    if not usual:
+        return np.zeros(len(looks), np.bool_)
+    far = float(np.quantile(np.concatenate(usual), _USUAL))
+    return np.asarray(_nearest(home.places(looks), np.concatenate(list(families.values()))) > far)
+
+
+def _nearest(points: Floats, others: Floats) -> Floats:
+    rows = [np.sqrt(((others - point) ** 2).mean(axis=1)).min() for point in points]
+    return np.array(rows, np.float64)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ class Proof:
         narrower = f", {saved:.0%} narrower than by the masks alone" if saved >= 0.01 else ", as by the masks alone"
         more = f"; {self.more:,} more masks would bring it to within {WITHIN:g}" if self.more else ""
         return (
-            f"{self.class_name}: {self.masks} masks prove a mean Dice of {self.dice:.3f} ({self.low:.3f} to {self.high:.3f}) "
-            f"over the {self.images:,} images of this place{narrower}{more}."
+            f"{self.class_name}: {self.masks} masks prove a mean Dice of {self.dice:.3f} (95 %: {self.low:.3f} to "
+            f"{self.high:.3f}) over the patients of the {self.images:,} images of this place{narrower}{more}."
         )
 
     def as_json(self) -> dict[str, Any]:

@@ -7,17 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from segue.evaluation.auditing.estimate import LEVEL, Expected, Site
 from segue.evaluation.auditing.fit import HOME
-from segue.evaluation.auditing.looks import Difference, Look, Usual, differences, told
+from segue.evaluation.auditing.looks import Difference, Look, Usual, differences, strange, told
 from segue.evaluation.auditing.rivals import CONSTANT
 from segue.evaluation.auditing.trial import AUDIT, Judged, earned
 from segue.words import count
 
 FEWEST = 6  # images, below which a place cannot be spoken of
-_FURTHEST = 0.99  # of all images of which something is known: beyond, an image is a stranger
 _STRANGERS = 0.5  # share of a place's images from which on nothing can be said
 _SWAPPED = 0.5  # of the distance, if red and blue taken for each other bring it down to less, they probably are
 _MOSTLY = 0.5  # of images: if it is found in fewer, they may have none
@@ -57,12 +54,11 @@ def verdict(
     looks: Mapping[str, Look],
     trials: Mapping[str, Sequence[Judged]],
 ) -> Verdict:
-    """`known`: looks of the groups of which masks are known; `looks`: those of this place."""
+    """`known`: looks of those of which masks are known, by family; `looks`: those of this place."""
     home = Usual.of(known[HOME])
     own = list(looks.values())
     distances = home.distances(own)
-    far = float(np.quantile(np.concatenate([home.distances(group) for group in known.values()]), _FURTHEST))
-    strangers = float((distances > far).mean())
+    strangers = float(strange(known, own, home).mean())
     differs = differences(home, own)
     cannot = [*_too_few(len(own)), *_strange(strangers, distances.mean(), home, own, differs)]
     for name, judged in trials.items():
@@ -116,11 +112,10 @@ def _sentence(site: Site) -> str:
         return f"{site.class_name}: nothing is expected to be there."
     against = ""
     if not math.isnan(site.home):
-        if site.high < site.home:
-            against = f", worse than at home ({site.home:.2f})"
-        elif site.low > site.home:
-            against = f", better than at home ({site.home:.2f})"
-        else:
-            against = f"; at home it is {site.home:.2f}, which it may be there as well"
-    sure = f"{round(LEVEL * 10)} of 10 such places"
-    return f"{site.class_name}: a Dice of {site.dice:.2f} is expected ({site.low:.2f} to {site.high:.2f} in {sure}){against}."
+        worse = site.high < site.home
+        against = f", worse than at home ({site.home:.2f})" if worse else f"; at home it is {site.home:.2f}"
+    kind = "places such as those known" if site.elsewhere else "places that differ as spoilt copies of home do"
+    sure = f"in {round(LEVEL * 10)} of 10 {kind}"
+    return (
+        f"{site.class_name}: a Dice of {site.dice:.2f} is expected ({site.low:.2f} to {site.high:.2f} {sure}){against}."
+    )

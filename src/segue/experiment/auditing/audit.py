@@ -3,6 +3,7 @@ known at all."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from segue.executors.progress import Progress
 from segue.experiment import seen
 from segue.experiment.auditing.audited import Audit, Audited, Trials
 from segue.experiment.auditing.story import story
-from segue.experiment.auditing.verify import Verified, demand_enough, verify
+from segue.experiment.auditing.verify import Verified, demand_enough, drawn_before, verify
 from segue.experiment.auditing.worth import FOLDER, Eyes, Worth, worth
 from segue.experiment.fitted import Fitted, store_at
 from segue.experiment.load import Model, load
@@ -34,6 +35,7 @@ from segue.report.audit_page import audit_page
 from segue.words import count
 
 CASES, SUMMARY = "cases.csv", "summary.json"
+_USUAL = "everyday"  # how images are varied where nobody says
 _OF_CASES = ("found", "promised", "together", "certain", "steady", "members")  # of the evidence, in the table of cases
 
 
@@ -56,11 +58,14 @@ def audit(
     fitted = Fitted(model, predictor, EvaluateSettings(weights=settings.weights), say)
     settings = settings.model_copy(update={"vary": _vary(model, settings.vary, say)})
     variation = variations.parse(settings.vary)
-    places = [_place(model, Dataset.open(one), fitted, say) for one in ([on] if isinstance(on, str | Path) else on)]
+    places = [
+        _place(model, Dataset.open(one), fitted, settings.same, say)
+        for one in ([on] if isinstance(on, str | Path) else on)
+    ]
     if not places:
         raise BadInput("there is nothing to audit", hint="segue audit RUN --on DATASET")
     eyes = Eyes.of(model, predictor, fitted, variation)
-    known = worth(eyes, fitted, settings, progress=progress)
+    known = worth(eyes, fitted, settings, progress=progress, say=say)
     others = [Dataset.open(folder).name for folder in settings.known]
     trials = {name: _trials(own, others) for name, own in known.known.items()}
     found = [_on(eyes, place, known, trials, settings, skip_bad, progress) for place in places]
@@ -72,11 +77,15 @@ def _vary(model: Model, asked: str, say: Say) -> str:
         variations.parse(asked)  # before anything is opened
         return asked
     if not any(run.about.get("adapted") for run in model.runs):
-        return "everyday"
+        return _USUAL
     say(
         "an adapted run is asked by variations that it was not taught to follow: audit the one before by --vary apart too"
     )
     return "apart"
+
+
+def _short(vary: str) -> str:
+    return vary if vary.isalnum() else hashlib.blake2b(vary.encode(), digest_size=3).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -86,8 +95,10 @@ class Place:
     seen: int  # of them, the image was looked at in training
 
 
-def _place(model: Model, dataset: Dataset, fitted: Fitted, say: Say) -> Place:
+def _place(model: Model, dataset: Dataset, fitted: Fitted, same: Mapping[str, str], say: Say) -> Place:
     """Without what was learnt from: of it the answer is known by heart."""
+    if dataset.card.classes:  # what somebody has named is something else, or ours under another name
+        model.target.table(dataset.card.classes, where=dataset.name, same={**model.runs[0].config["same"], **same})
     rows = [row for run in model.runs for row in run.seen()]
     known = seen.told(rows, dataset)
     home = {one.case.case for one in fitted.cases if one.dataset.name == dataset.name}
@@ -131,10 +142,12 @@ def _on(
     said = expected([(one.case, whose[one.case], one.evidence or {}) for one in found], known.known)
     looks = {one.case: one.look for one in found if one.look is not None}
     judgement = verdict(said, known.looks, looks, {name: each.corruptions for name, each in trials.items()})
-    where = model.folder / FOLDER / dataset.name
+    usual = settings.vary == _USUAL
+    where = model.folder / FOLDER / (dataset.name if usual else f"{dataset.name}-{_short(settings.vary)}")
     done = Audit(
-        dataset.name, where, said, whose, judgement, trials, left_out, place.seen, _truth(model, dataset, said),
-        _verified(eyes, dataset, said, whose, settings, where),
+        dataset.name, dataset.folder, where, said, whose, judgement, trials, left_out, place.seen,
+        _truth(model, dataset, said),
+        _verified(eyes, dataset, said, whose, settings, model.folder / FOLDER / dataset.name),
     )  # fmt: skip
     _write(where / CASES, found, said, whose, judgement.distances)
     write_json(where / SUMMARY, done.as_json())
@@ -155,9 +168,11 @@ def _truth(model: Model, dataset: Dataset, said: Expected) -> tuple[Beside, ...]
 def _verified(
     eyes: Eyes, dataset: Dataset, said: Expected, whose: Mapping[str, str], settings: AuditSettings, where: Path
 ) -> Verified | None:
-    if not settings.verify:
+    """Of cases that were drawn before, too, where nobody asks for others."""
+    masks = settings.verify or drawn_before(where)
+    if not masks:
         return None
-    return verify(eyes.model, eyes.predictor, dataset, said, whose, settings.verify, settings.same, where)
+    return verify(eyes.model, eyes.predictor, dataset, said, whose, masks, settings.same, where)
 
 
 def _observed(

@@ -9,6 +9,7 @@ from typing import Any
 
 from segue.evaluation.auditing.beside import Beside
 from segue.evaluation.auditing.estimate import Expected
+from segue.evaluation.auditing.proof import Proof
 from segue.evaluation.auditing.trial import Held, Judged
 from segue.evaluation.auditing.verdict import Verdict
 from segue.experiment.auditing.verify import Verified
@@ -30,6 +31,7 @@ class Audit:
     """Of one place."""
 
     name: str
+    dataset: Path
     folder: Path
     expected: Expected
     whose: Mapping[str, str]  # case -> patient
@@ -43,6 +45,20 @@ class Audit:
     @property
     def page(self) -> Path:
         return self.folder / PAGE
+
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        return self.verified.proofs if self.verified is not None else ()
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is to be read first: what masks say, where there are some, and then what was expected without."""
+        sites = {one.class_name: one.dice for one in self.expected.sites}
+        wrong = any(not one.inside for one in self.truth)
+        wrong = wrong or any(not one.low <= sites[one.class_name] <= one.high for one in self.proofs)
+        said = ("What was expected from images alone does not hold: believe the masks.",) if wrong else ()
+        masks = [*(one.told for one in self.truth), *(one.told for one in self.proofs)]
+        return (*masks, *said, *self.verdict.told)
 
     def as_json(self) -> dict[str, Any]:
         return {

@@ -12,9 +12,11 @@ from segue.evaluation.judging.subject import Subject
 from segue.evaluation.showing.shown import overlays
 from segue.experiment.auditing.audited import Audit
 from segue.experiment.auditing.worth import Eyes, Worth
+from segue.experiment.report import passes
 from segue.report import figures
 from segue.report.audit_page import AuditStory, OfClass, Shown, Way
 from segue.report.page import Estimate
+from segue.report.run_warnings import hardly
 from segue.words import count
 
 _SHOWN = 8  # pictures of those trusted least, and half as many of those trusted most
@@ -25,21 +27,21 @@ def story(eyes: Eyes, known: Worth, done: Audit, subjects: Sequence[Subject], va
     pictures = dict(_pictures(eyes, done, subjects))
     least, most = _ends(done)
     return AuditStory(
-        run=eyes.model.name, place=done.name, images=len({one.case for one in done.expected.cases}), told=verdict.told,
-        known=verdict.known, cautions=tuple(_cautions(done)), classes=tuple(_classes(known, done)),
+        run=eyes.model.name, place=done.name, images=len({one.case for one in done.expected.cases}), told=done.told,
+        known=verdict.known, cautions=tuple(_cautions(eyes, done)), classes=tuple(_classes(known, done)),
         differs=tuple((one.name, one.steps, one.words if abs(one.steps) >= 0.5 else "") for one in verdict.differs),
         strangers=verdict.strangers, distance=verdict.distance,
         least=tuple(Shown(pictures[one.case], one.case, _expectation(one)) for one in least if one.case in pictures),
         most=tuple(Shown(pictures[one.case], one.case, _expectation(one)) for one in most if one.case in pictures),
         left_out=tuple(done.left_out.items()), views=vary,
         commands=(
-            f"segue audit {run} --on DATASET --verify 20        # which cases to mask, and what they prove",
-            f"segue evaluate {run} --on DATASET                 # once there are masks",
+            f"segue audit {run} --on {done.dataset} --verify 20",
+            f"segue evaluate {run} --on {done.dataset}",
         ),
     )  # fmt: skip
 
 
-def _cautions(done: Audit) -> Iterator[tuple[str, str]]:
+def _cautions(eyes: Eyes, done: Audit) -> Iterator[tuple[str, str]]:
     for why in done.verdict.cannot:
         yield f"It cannot be known how good predictions are there: {why}", "Mask some of its images (--verify 20)."
     if done.seen:
@@ -47,6 +49,13 @@ def _cautions(done: Audit) -> Iterator[tuple[str, str]]:
             f"Of {count(done.seen, 'case')} the image was looked at in training.",
             "Predictions there are steadier than they are good: what is expected may be too much.",
         )
+    for run in eyes.model.runs:
+        told = hardly(passes(run.config, run.about), int(run.config["loop"]["steps"]))
+        if told and not run.about["weights_from"]:
+            yield (
+                f"In training each image with a mask was seen {told}.",
+                "That is hardly any training, whatever is said here.",
+            )
     for site in done.expected.sites:
         if math.isnan(site.there):
             yield (
@@ -58,8 +67,6 @@ def _cautions(done: Audit) -> Iterator[tuple[str, str]]:
 
 
 def _classes(known: Worth, done: Audit) -> Iterator[OfClass]:
-    truth = {one.class_name: one.told for one in done.truth}
-    proofs = {} if done.verified is None else {one.class_name: one.told for one in done.verified.proofs}
     for site in done.expected.sites:
         name, trials = site.class_name, done.trials[site.class_name]
         home = [one.dice for one in known.known[name] if one.group == HOME and one.present]
@@ -69,7 +76,6 @@ def _classes(known: Worth, done: Audit) -> Iterator[OfClass]:
             dices=tuple(one.dice for one in done.expected.cases if one.class_name == name), home_dices=tuple(home),
             ways=_ways(trials.corruptions), places=_ways(trials.places),
             held=tuple((one.group, one.expected[AUDIT], one.true) for one in trials.held),
-            truth=truth.get(name, ""), proof=proofs.get(name, ""),
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segue.data.case import write_rows
+from segue.data.case import read_table, write_rows
 from segue.data.dataset import Dataset
 from segue.errors import BadInput
 from segue.evaluation.auditing.estimate import Case, Expected
@@ -41,6 +41,12 @@ class Verified:
 def demand_enough(masks: int) -> None:
     if masks and masks < FEWEST:
         raise BadInput(f"--verify {masks}: from fewer than {FEWEST} masks nobody knows how far they spread")
+
+
+def drawn_before(where: Path) -> int:
+    """How many cases of a place, by the table that tells which."""
+    path = where / CHOSEN
+    return len(read_table(path)) if path.is_file() else 0
 
 
 def verify(

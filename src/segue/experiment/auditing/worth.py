@@ -30,6 +30,7 @@ from segue.experiment.fitted import Fitted
 from segue.experiment.load import Model
 from segue.experiment.predictor import Predictor
 from segue.experiment.settings import AuditSettings
+from segue.experiment.telling import Say, silent
 from segue.variations.corruptions import CORRUPTIONS, corruption
 from segue.variations.variation import Variation
 from segue.words import count
@@ -50,7 +51,7 @@ class Group:
 @dataclass(frozen=True)
 class Worth:
     known: Mapping[str, tuple[Known, ...]]  # by class
-    looks: Mapping[str, tuple[Look, ...]]  # by group
+    looks: Mapping[str, tuple[Look, ...]]  # by family
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,9 @@ class Eyes:
         )  # fmt: skip
 
 
-def worth(eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool = False) -> Worth:
+def worth(
+    eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool = False, say: Say = silent
+) -> Worth:  # fmt: skip
     home = _some(fitted.cases, "home")
     trained = {
         (row["dataset"], row["case"]) for run in eyes.model.runs for row in run.cases() if row["part"] == "train"
@@ -95,8 +98,13 @@ def worth(eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool
         )
     groups = groups_of(home, eyes.model, settings)
     found: dict[str, list[Known]] = {name: [] for name in eyes.model.target.foreground}
-    looks: dict[str, tuple[Look, ...]] = {}
+    looks: dict[str, list[Look]] = {}
     book = eyes.model.folder / FOLDER / f"known-{_of_what(eyes, home, settings)}.jsonl"
+    if not book.exists():
+        say(
+            f"what evidence is worth is asked once for this run: {count(len(groups), 'group')} of {count(len(home), 'case')} "
+            "with masks, each case seen five times"
+        )
     with Ledger.open(book) as ledger, Progress("what evidence is worth", len(groups), shown=progress) as shown:
         for group in groups:
             key = f"{group.name} {_names(group.cases)}"  # another place of that name, or more cases, are asked anew
@@ -104,11 +112,11 @@ def worth(eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool
             if kept is None:
                 kept = learnt(eyes, group)
                 ledger.write(Outcome(key, kept))
-            looks[group.name] = tuple(map(Look.from_json, kept["looks"]))
+            looks.setdefault(group.family, []).extend(map(Look.from_json, kept["looks"]))
             for name, rows in kept["known"].items():
                 found[name] += map(Known.from_json, rows)
             shown.advance()
-    return Worth({name: tuple(own) for name, own in found.items()}, looks)
+    return Worth({name: tuple(own) for name, own in found.items()}, {name: tuple(own) for name, own in looks.items()})
 
 
 def groups_of(home: Sequence[Subject], model: Model, settings: AuditSettings) -> list[Group]:

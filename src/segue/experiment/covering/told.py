@@ -19,6 +19,7 @@ from segue.words import short
 
 _OUTSIDE, _INSIDE = 12, 6  # pictures
 _SHOWN = 240  # pixels of a picture's long side
+_FEWEST = 6  # images of a site, below which nothing is said to be enough
 _MORE = 0.02  # of a share, below which a family adds nothing worth a word
 
 
@@ -40,6 +41,8 @@ def in_words(site: str, variation: str, found: Mapping[str, Measured], families:
 
 
 def _against_home(whole: Coverage) -> str:
+    if whole.images < _FEWEST:
+        return f"{whole.images} images are too few to say whether that is enough."
     low, high = whole.luck
     usual = f"of images like home's {_whole(low)} to {_whole(high)} would be"
     if whole.share >= low:

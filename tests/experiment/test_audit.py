@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -190,8 +191,10 @@ def test_what_training_knows_teaches_nothing(here: Path) -> None:
     home = segue.Dataset.open("datasets/home")
     trained = set(Split.open(home, "split").cases("train"))
     segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(known=("datasets/again",)))
-    (book,) = (here / "runs/seen/audit").glob("known-*.jsonl")
-    kept = next(told for name, told in map(json.loads, book.read_text().splitlines()) if name.startswith("again "))
+    books = [
+        map(json.loads, book.read_text().splitlines()) for book in (here / "runs/seen/audit").glob("known-*.jsonl")
+    ]
+    kept = next(told for book in books for name, told in book if name.startswith("again "))
     asked = {row["case"] for rows in kept["known"].values() for row in rows}
     assert asked == {case.case for case in home.cases if case.labelled and case.case not in trained}
 
@@ -220,7 +223,8 @@ def test_classes_of_other_names_are_refused_before_anything_is_looked_at(here: P
     (here / "datasets/moles").mkdir(exist_ok=True)
     for path in (here / "datasets/whole").iterdir():
         if path.is_file():
-            (here / "datasets/moles" / path.name).write_text(named if path == card else path.read_text())
+            shutil.copy(path, here / "datasets/moles" / path.name)
+    (here / "datasets/moles/dataset.yaml").write_text(named)
     with pytest.raises(BadInput, match="its class 'mole' is none that the model knows"):
         segue.audit("runs/seen", "datasets/moles")
     (one,) = segue.audit("runs/seen", "datasets/moles", settings=AuditSettings(same={"mole": "foreground"})).audits
@@ -230,7 +234,7 @@ def test_classes_of_other_names_are_refused_before_anything_is_looked_at(here: P
 def test_volumes_are_no_pictures(here: Path, tmp_path: Path) -> None:
     PHANTOMS["heart"].make(tmp_path / "hearts", patients=2)
     segue.scan(tmp_path / "hearts", tmp_path / "set", name="hearts")
-    with pytest.raises(BadInput, match="is a volume, and the network was trained on pictures"):
+    with pytest.raises(BadInput, match="holds volumes, and the network was trained on pictures"):
         segue.audit("runs/seen", tmp_path / "set")
 
 

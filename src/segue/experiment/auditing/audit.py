@@ -25,7 +25,7 @@ from segue.experiment import seen
 from segue.experiment.auditing.audited import Audit, Audited, Trials
 from segue.experiment.auditing.story import story
 from segue.experiment.auditing.verify import Verified, demand_enough, drawn_before, verify
-from segue.experiment.auditing.worth import FOLDER, Eyes, Worth, worth
+from segue.experiment.auditing.worth import FOLDER, Eyes, Worth, home_of, worth
 from segue.experiment.fitted import Fitted, store_at
 from segue.experiment.load import Model, load
 from segue.experiment.settings import AuditSettings, EvaluateSettings
@@ -64,6 +64,7 @@ def audit(
     ]
     if not places:
         raise BadInput("there is nothing to audit", hint="segue audit RUN --on DATASET")
+    home_of(model, fitted)
     eyes = Eyes.of(model, predictor, fitted, variation)
     known = worth(eyes, fitted, settings, progress=progress, say=say)
     others = [Dataset.open(folder).name for folder in settings.known]
@@ -97,6 +98,9 @@ class Place:
 
 def _place(model: Model, dataset: Dataset, fitted: Fitted, same: Mapping[str, str], say: Say) -> Place:
     """Without what was learnt from: of it the answer is known by heart."""
+    if (volumes := dataset.cases[0].volume) != (model.frame.volumes is not None):
+        kinds = ("volumes", "pictures") if volumes else ("pictures", "volumes")
+        raise BadInput(f"{dataset.name}: holds {kinds[0]}, and the network was trained on {kinds[1]}")
     if dataset.card.classes:  # what somebody has named is something else, or ours under another name
         model.target.table(dataset.card.classes, where=dataset.name, same={**model.runs[0].config["same"], **same})
     rows = [row for run in model.runs for row in run.seen()]

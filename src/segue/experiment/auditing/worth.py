@@ -77,25 +77,29 @@ class Eyes:
         )  # fmt: skip
 
 
-def worth(
-    eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool = False, say: Say = silent
-) -> Worth:  # fmt: skip
+def home_of(model: Model, fitted: Fitted) -> list[Subject]:
+    """Validation cases with masks, by which all else is learnt; where they are too few that is told before anything is asked."""
     home = _some(fitted.cases, "home")
-    trained = {
-        (row["dataset"], row["case"]) for run in eyes.model.runs for row in run.cases() if row["part"] == "train"
-    }
+    trained = {(row["dataset"], row["case"]) for run in model.runs for row in run.cases() if row["part"] == "train"}
     if any((one.dataset.name, one.case.case) in trained for one in home):
         raise BadInput(
-            f"{eyes.model.folder}: what one of its runs was watched by another has learnt from, so nothing shows what its "
+            f"{model.folder}: what one of its runs was watched by another has learnt from, so nothing shows what its "
             "evidence is worth",
             hint="Audit one of them, or an ensemble of runs of one split.",
         )
     if len(home) < FEWEST:
         raise BadInput(
-            f"{eyes.model.folder}: has {len(home)} validation cases with masks; from fewer than {FEWEST} nobody learns what "
+            f"{model.folder}: has {len(home)} validation cases with masks; from fewer than {FEWEST} nobody learns what "
             "evidence is worth",
             hint="A larger validation part, before it is trained: segue data split DATASET --validation 0.2",
         )
+    return home
+
+
+def worth(
+    eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool = False, say: Say = silent
+) -> Worth:  # fmt: skip
+    home = home_of(eyes.model, fitted)
     groups = groups_of(home, eyes.model, settings)
     found: dict[str, list[Known]] = {name: [] for name in eyes.model.target.foreground}
     looks: dict[str, list[Look]] = {}

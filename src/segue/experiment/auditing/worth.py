@@ -78,7 +78,7 @@ class Eyes:
 
 
 def home_of(model: Model, fitted: Fitted) -> list[Subject]:
-    """Validation cases with masks, by which all else is learnt; where they are too few that is told before anything is asked."""
+    """Validation cases with masks, by which all else is learnt; of too few that is told before anything is asked."""
     home = _some(fitted.cases, "home")
     trained = {(row["dataset"], row["case"]) for run in model.runs for row in run.cases() if row["part"] == "train"}
     if any((one.dataset.name, one.case.case) in trained for one in home):

@@ -29,13 +29,13 @@ from segue import variations
 from segue.data.phantoms import PHANTOMS
 from segue.evaluation.auditing.estimate import expected
 from segue.evaluation.auditing.evidence import VIEWS
-from segue.evaluation.auditing.fit import Known
+from segue.evaluation.auditing.fit import Known, of_patients
 from segue.evaluation.auditing.proof import prove
 from segue.evaluation.auditing.rivals import rivals
 from segue.evaluation.auditing.trial import AUDIT, Judged, judged, trial
 from segue.evaluation.judging.judge import predicted
 from segue.evaluation.judging.subject import images_alone
-from segue.experiment.auditing.worth import Eyes, worth
+from segue.experiment.auditing.worth import Eyes, home_of, worth
 from segue.experiment.fitted import Fitted
 from segue.experiment.load import load
 from segue.experiment.settings import AuditSettings, EvaluateSettings
@@ -53,7 +53,7 @@ def measured(run: Path, folder: Path) -> dict[str, Any]:
     fitted = Fitted(model, predictor, EvaluateSettings(), print)
     eyes = Eyes.of(model, predictor, fitted, variations.parse("everyday"))
     asked = AuditSettings(vary="everyday", known=tuple(str(dataset(name, folder).folder) for name in AWAY))
-    (known,) = worth(eyes, fitted, asked, progress=True).known.values()
+    (known,) = worth(eyes, home_of(model, fitted), asked, progress=True).known.values()
     inside = [one for one in known if one.family not in AWAY]
     of_corruptions, _ = trial(inside)
     of_places, held = trial(known, of=AWAY)
@@ -90,8 +90,6 @@ def _alone(inside: Sequence[Known], known: Sequence[Known]) -> list[Judged]:
 
 
 def _pair(said: Any, own: Sequence[Known]) -> tuple[Any, Any, Any]:
-    from segue.evaluation.auditing.fit import of_patients
-
     return said, np.array([one.dice for one in own]), of_patients([one.who for one in own])
 
 

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -40,6 +41,11 @@ def write_json(path: Path, content: Any) -> None:
     with atomic(path) as file:
         json.dump(content, file, indent=2, ensure_ascii=False)
         file.write("\n")
+
+
+def without_nan(one: Any) -> dict[str, Any]:
+    """A dataclass as JSON takes it: what is not a number is null."""
+    return {name: None if value != value else value for name, value in asdict(one).items()}
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -64,11 +64,8 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="CORRUPTION", help="What is left under it at five levels, such as blur; or all."),
     ] = None,
-    same: Annotated[
-        list[str] | None,
-        typer.Option(metavar="THEIRS=OURS", help="A class that is called otherwise there; may be given often."),
-    ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without cases that cannot be read.")] = False,
+    same: tell.Same = None,
+    skip_bad: tell.SkipBad = False,
     config: tell.Config = None,
     settings: tell.Set = None,
     json: tell.Json = False,

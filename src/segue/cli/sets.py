@@ -22,9 +22,9 @@ def tell_sets(sets: Sequence[Evaluation | Judged]) -> None:
             unit = f" {summary.unit}"
             name = one.name + (" (trained on)" if summary.seen == "masks" else "")
             rows.append([
-                name, summary.class_name, who, _number(summary.means["dice"]), _between(summary.intervals["dice"]),
-                _number(summary.means["iou"]),
-                _number(summary.means["hd95"], 1, unit), _percent(summary.failed_dice),
+                name, summary.class_name, who, tell.number(summary.means["dice"]), _between(summary.intervals["dice"]),
+                tell.number(summary.means["iou"]),
+                tell.number(summary.means["hd95"], 1, unit), _percent(summary.failed_dice),
                 f"{_percent(summary.means['found_where_none'])} of {summary.absent}" if summary.absent else "-",
             ])  # fmt: skip
     tell.table(head, rows, right={2, 3, 4, 5, 6, 7, 8})
@@ -35,10 +35,6 @@ def tell_sets(sets: Sequence[Evaluation | Judged]) -> None:
     for one in sets:
         if one.amounts:
             tell.say("", f"{one.name}:", *(f"  {line}" for amount in one.amounts for line in tell.wrapped(amount.told)))
-
-
-def _number(value: float, digits: int = 3, unit: str = "") -> str:
-    return "-" if value != value else f"{value:.{digits}f}{unit}"
 
 
 def _between(bounds: tuple[float, float]) -> str:
@@ -68,7 +64,7 @@ def _tell_spoilt(one: Evaluation) -> None:
     several = len({each.class_name for each in one.spoilt}) > 1
     dice = {(each.corruption, each.class_name, each.level): each.dice for each in one.spoilt}
     rows = [
-        [kind, *([name] if several else []), *(_number(dice[kind, name, level]) for level in levels)]
+        [kind, *([name] if several else []), *(tell.number(dice[kind, name, level]) for level in levels)]
         for kind, name in dict.fromkeys((kind, name) for kind, name, _ in dice)
     ]
     tell.say("", f"{one.name}: Dice of images that are spoilt, by level")

@@ -37,11 +37,8 @@ def audit(
     verify: Annotated[
         int | None, typer.Option(metavar="N", help="Draw so many cases to mask; once masked, what they prove.")
     ] = None,
-    same: Annotated[
-        list[str] | None,
-        typer.Option(metavar="THEIRS=OURS", help="A class that is called otherwise there; may be given often."),
-    ] = None,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without images that cannot be read.")] = False,
+    same: tell.Same = None,
+    skip_bad: tell.SkipBad = False,
     config: tell.Config = None,
     settings: tell.Set = None,
     json: tell.Json = False,
@@ -90,7 +87,7 @@ def _tell(one: Audit) -> None:
             way.name,
             f"{way.off:.3f}",
             f"{way.worst:.3f}",
-            _number(way.r),
+            tell.number(way.r, 2),
             f"{way.aurc:.3f}",
         ]
         for name in names
@@ -105,10 +102,6 @@ def _tell(one: Audit) -> None:
 
 
 _MASKS = 20  # that one is asked to draw
-
-
-def _number(value: float) -> str:
-    return "-" if value != value else f"{value:.2f}"
 
 
 def cover(

@@ -36,6 +36,12 @@ Config = Annotated[str | None, typer.Option("--config", metavar="FILE", help="Se
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Go on without cases that cannot be read.")]
+Same = Annotated[
+    list[str] | None,
+    typer.Option(metavar="THEIRS=OURS", help="A class that is called otherwise there; may be given often."),
+]
+
 # Of what trains, with masks or without; each None where nobody says.
 Minutes = Annotated[float | None, typer.Option(help="How long, turned into steps beforehand.")]
 Looks = Annotated[
@@ -121,6 +127,10 @@ def table(head: list[str], rows: list[list[str]], *, right: set[int] | None = No
         return "  " + "  ".join(padded).rstrip()
 
     say(line(head), "  " + "-" * (sum(widths) + 2 * (len(widths) - 1)), *map(line, rows))
+
+
+def number(value: float, digits: int = 3, unit: str = "") -> str:
+    return "-" if value != value else f"{value:.{digits}f}{unit}"
 
 
 def warn(text: str) -> None:

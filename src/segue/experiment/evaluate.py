@@ -36,7 +36,6 @@ from segue.experiment.report import report, story
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.stress import Stress, demand_known
 from segue.files import atomic, write_json
-from segue.training.run import Run
 from segue.words import count, some
 
 CASES, SUMMARY, _UNFINISHED = "cases.csv", "summary.json", "unfinished-"
@@ -120,9 +119,9 @@ def _on(
     model: Model, predictor: Predictor, dataset: Dataset, decision: Decision, calibration: Calibration | None,
     settings: EvaluateSettings, folder: Path, skip_bad: bool, progress: bool, say: Callable[[str], None],
 ) -> Evaluation:  # fmt: skip
-    home = next((place for run in model.runs for place in run.about["data"] if place["name"] == dataset.name), None)
+    home = model.learnt_from(dataset.name)
     part, split = _part(dataset, home, settings)
-    known = _seen(model.runs, dataset)
+    known = seen.of_runs(model.runs, dataset)
     chosen = subjects(
         dataset, model.target, split=split, part="" if part == "all" else part, store=store_at(home),
         same={**model.runs[0].config["same"], **settings.same}, seen=known,
@@ -179,9 +178,8 @@ def _all_seen(cases: Sequence[Subject]) -> str:
 
 def _of_what(model: Model, cases: Sequence[Subject], decision: Decision, settings: EvaluateSettings) -> str:
     """What scores hang on, in short: an evaluation that was interrupted goes on only with the same."""
-    weights = [path.stat() for run in model.runs for path in sorted(run.weights.glob("*.safetensors"))]
     said = json.dumps([
-        [(found.st_size, found.st_mtime_ns) for found in weights], decision.as_json(), settings.model_dump(mode="json"),
+        [stamp for run in model.runs for stamp in run.stamps], decision.as_json(), settings.model_dump(mode="json"),
         [(one.dataset.name, one.case.case, one.case.digest, one.case.mask) for one in cases],
     ])  # fmt: skip
     return hashlib.blake2b(said.encode(), digest_size=6).hexdigest()
@@ -223,12 +221,3 @@ def _part(dataset: Dataset, home: Mapping[str, str] | None, settings: EvaluateSe
         return settings.part, split
     labelled = [part for part in ("test", "validation") if any(case in split.labelled for case in split.cases(part))]
     return (labelled[0] if labelled else "all"), split
-
-
-def _seen(runs: Sequence[Run], dataset: Dataset) -> dict[str, str]:
-    """What the runs, or what they began from, have seen of it."""
-    found: dict[str, str] = {}
-    for run in runs:
-        for case, what in seen.told(run.seen(), dataset).items():
-            found[case] = seen.MASKS if seen.MASKS in (what, found.get(case)) else what
-    return found

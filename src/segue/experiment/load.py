@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -57,6 +57,10 @@ class Model(nn.Module):
         precision = settings["precision"] if same else "32-true"
         slim = [lean(member, half=precision == "bf16-mixed") for member in self._each()]
         return Predictor(self._of(slim), self.target, chosen, precision)
+
+    def learnt_from(self, name: str) -> Mapping[str, str] | None:
+        """The dataset of this name, as the first of its runs that has learnt from it tells of it."""
+        return next((place for run in self.runs for place in run.about["data"] if place["name"] == name), None)
 
     def demand_several(self) -> None:
         if len(self.members) < 2:

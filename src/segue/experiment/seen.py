@@ -58,6 +58,11 @@ def told(seen: Sequence[Mapping[str, str]], dataset: Dataset) -> dict[str, str]:
     return found
 
 
+def of_runs(runs: Iterable[Run], dataset: Dataset) -> dict[str, str]:
+    """What any of them, or what they began from, has seen of it."""
+    return told([row for run in runs for row in run.seen()], dataset)
+
+
 def refuse(seen: Sequence[Mapping[str, str]], dataset: Dataset, tests: Iterable[str], init: str) -> None:
     """Nothing that judges this training may be known to what it begins from."""
     if not seen:

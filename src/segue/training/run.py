@@ -120,6 +120,12 @@ class Run:
         return self.folder / "weights"
 
     @property
+    def stamps(self) -> list[tuple[int, int]]:
+        """Of its weights, sizes and times: the same stamps, the same weights."""
+        found = [path.stat() for path in sorted(self.weights.glob("*.safetensors"))]
+        return [(one.st_size, one.st_mtime_ns) for one in found]
+
+    @property
     def pretraining(self) -> bool:
         """Whether it looked at images alone and keeps an encoder, which segments nothing by itself."""
         return self.about.get("kind") == PRETRAINING

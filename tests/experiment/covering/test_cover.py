@@ -24,6 +24,7 @@ from segue.experiment.covering.cover import cover
 from segue.experiment.covering.covered import DRAWS, SiteCovered
 from segue.experiment.covering.images import home_of
 from segue.experiment.covering.look import Eye
+from segue.experiment.pretraining.represent import in_turn
 from segue.experiment.train import train
 from segue.training.run import Run
 from segue.variations.colour import colour
@@ -133,9 +134,9 @@ def test_a_picture_is_what_was_seen(here: Path) -> None:
     home = home_of(run, 3, most=40, held=40)
     examples = [image.example for image in home.source]
     views = [segue_variation()] * 2
-    whole = eye._batches(examples, views, 32)
+    whole = in_turn(examples, eye.size, eye.padding, views=views, batch=32)
     step, place = divmod(33 % len(examples), 32)
-    alone = eye._batches(examples, views, 1)[33 % len(examples)]
+    alone = in_turn(examples, eye.size, eye.padding, views=views, batch=1)[33 % len(examples)]
     assert np.array_equal(whole[step].stored[1].images[place], alone.stored[1].images[0])
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy import special
 
 from segue.evaluation.auditing.evidence import Evidence
 from segue.evaluation.auditing.fit import HOME, Fit, Known, Margins, left_out, of_patients, spread
+from segue.files import without_nan
 
 Floats = npt.NDArray[np.float64]
 
@@ -52,7 +53,7 @@ class Site:
     elsewhere: bool = False  # whether another place than home taught what to expect
 
     def as_json(self) -> dict[str, Any]:
-        return {name: None if value != value else value for name, value in asdict(self).items()}
+        return without_nan(self)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ are sums over the network's own canvas, over all slices of a volume; so memory d
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -19,11 +20,12 @@ from segue.data.target import Target
 from segue.errors import BadInput, SegueError
 from segue.evaluation.auditing.looks import Look, Looking
 from segue.evaluation.judging.calibrate import Calibration
-from segue.evaluation.judging.subject import Subject
+from segue.evaluation.judging.subject import Subject, pictures
 from segue.evaluation.predicting.decision import masks, plain_decision
 from segue.evaluation.predicting.frame import Frame, Levels
-from segue.evaluation.predicting.predict import Predictor, ahead, at_once
+from segue.evaluation.predicting.predict import Predictor, at_once
 from segue.evaluation.stressing.canvases import Masks, canvases, demand_canvases
+from segue.files import without_nan
 from segue.variations import warp
 from segue.variations.address import Address
 from segue.variations.drawn import Drawn
@@ -62,7 +64,7 @@ class Evidence:
         return 2 * right / (2 * right + wrong + missed) if right else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        return {name: None if value != value else value for name, value in asdict(self).items()}
+        return without_nan(self)
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
@@ -95,16 +97,9 @@ def observe(
 ) -> Iterator[Observed]:
     """Of each subject, called as in `names`. Masks are not read."""
     demand_canvases(frame, "about places without masks")
-
-    def read(subject: Subject) -> Any:
-        try:
-            return subject.picture(frame)
-        except SegueError as error:
-            return error
-
     together = max(1, round(at_once(frame.size) / (1 + VIEWS)))
     waiting, asked = list[_Case | Observed](), list[_Canvas]()
-    for name, given in zip(names, ahead(read, subjects, count=frame.ahead), strict=True):
+    for name, given in zip(names, pictures(subjects, frame), strict=True):
         tick()
         if isinstance(given, SegueError):
             waiting.append(Observed(name, error=given.message))
@@ -213,8 +208,7 @@ class _Sums:
         self.sureness = 0.0
         self.bins = np.zeros((2, BINS), np.int64)
         self.both, self.either = np.zeros(VIEWS, np.int64), np.zeros(VIEWS, np.int64)
-        pairs = members * (members - 1) // 2
-        self.pairs = np.zeros((2, pairs), np.int64)
+        self.pairs = np.zeros((2, math.comb(members, 2)), np.int64)
 
     def add(self, found: Masks, valid: Masks, raw: Floats, mended: Floats, mean: Floats) -> None:
         found = found & valid
@@ -235,12 +229,8 @@ class _Sums:
             self.either[view] += np.count_nonzero(one) + np.count_nonzero(other)
 
     def compare(self, members: Sequence[Masks]) -> None:
-        pair = 0
-        for first in range(len(members)):
-            for second in range(first + 1, len(members)):
-                one, other = members[first], members[second]
-                self.pairs[:, pair] += np.count_nonzero(one & other), np.count_nonzero(one) + np.count_nonzero(other)
-                pair += 1
+        for pair, (one, other) in enumerate(itertools.combinations(members, 2)):
+            self.pairs[:, pair] += np.count_nonzero(one & other), np.count_nonzero(one) + np.count_nonzero(other)
 
     def found(self) -> Evidence:
         steady = _dice(self.both, self.either)

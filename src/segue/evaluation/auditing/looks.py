@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Self
 
 import cv2
@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.evaluation.stressing.canvases import Masks
+from segue.evaluation.stressing.coverage import nearest
+from segue.files import without_nan
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +52,7 @@ class Look:
     down: float
 
     def as_json(self) -> dict[str, Any]:
-        return {name: None if value != value else value for name, value in asdict(self).items()}
+        return without_nan(self)
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> Self:
@@ -85,9 +87,8 @@ class Looking:
 
     def found(self) -> Look:
         rows = np.array(self.rows)
-        with np.errstate(all="ignore"):
-            known = ~np.isnan(rows)
-            means = np.where(known.any(axis=0), np.nansum(rows, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
+        known = ~np.isnan(rows)
+        means = np.where(known.any(axis=0), np.nansum(rows, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
         return Look(*map(float, means))
 
 
@@ -129,15 +130,14 @@ class Usual:
         found = traits(looks, swapped=swapped)
         return {name: (values - self.middle[name]) / self.spread[name] for name, values in found.items()}
 
-    def places(self, looks: Sequence[Look]) -> Floats:
-        """(images, traits) of what they show, in spreads."""
-        steps = self.steps(looks)
+    def places(self, looks: Sequence[Look], *, swapped: bool = False) -> Floats:
+        """(images, traits) of what they show and not of what is found there, in spreads."""
+        steps = self.steps(looks, swapped=swapped)
         return np.column_stack([steps[name] for name in OF_IMAGES])
 
     def distances(self, looks: Sequence[Look], *, swapped: bool = False) -> Floats:
-        """Of each image, by what it shows and not by what is found there: 1 is usual."""
-        steps = self.steps(looks, swapped=swapped)
-        return np.asarray(np.sqrt(np.mean([steps[name] ** 2 for name in OF_IMAGES], axis=0)))
+        """Of each image; 1 is usual."""
+        return np.asarray(np.sqrt((self.places(looks, swapped=swapped) ** 2).mean(axis=1)))
 
 
 def strange(known: Mapping[str, Sequence[Look]], looks: Sequence[Look], home: Usual) -> npt.NDArray[np.bool_]:
@@ -145,19 +145,14 @@ def strange(known: Mapping[str, Sequence[Look]], looks: Sequence[Look], home: Us
     the nearest of another family. `known`: by family."""
     families = {family: home.places(own) for family, own in known.items()}
     usual = [
-        _nearest(own, np.concatenate([rest for other, rest in families.items() if other != family]))
+        nearest(own, np.concatenate([rest for other, rest in families.items() if other != family]))[0]
         for family, own in families.items()
         if len(families) > 1
     ]
     if not usual:
         return np.zeros(len(looks), np.bool_)
     far = float(np.quantile(np.concatenate(usual), _USUAL))
-    return np.asarray(_nearest(home.places(looks), np.concatenate(list(families.values()))) > far)
-
-
-def _nearest(points: Floats, others: Floats) -> Floats:
-    rows = [np.sqrt(((others - point) ** 2).mean(axis=1)).min() for point in points]
-    return np.array(rows, np.float64)
+    return np.asarray(nearest(home.places(looks), np.concatenate(list(families.values())))[0] > far)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from segue.evaluation.auditing.fit import HOME, Fit, Known, of_patients
 from segue.evaluation.auditing.rivals import CONSTANT, rivals
+from segue.files import without_nan
 
 Floats = npt.NDArray[np.float64]
 
@@ -35,7 +36,7 @@ class Judged:
     aurc: float  # 1 - Dice of the most trusted cases, the mean over how many of them; less is better
 
     def as_json(self) -> dict[str, Any]:
-        return {name: None if value != value else value for name, value in asdict(self).items()}
+        return without_nan(self)
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from segue.data.target import Target
 from segue.errors import BadInput, SegueError
 from segue.evaluation.judging.metrics import TOLERANCE, Scores, score
 from segue.evaluation.judging.overlap import overlap
-from segue.evaluation.judging.subject import KEPT, Labels, Subject, Truths, counted, unique_names
+from segue.evaluation.judging.subject import KEPT, Labels, Subject, Truths, counted, pictures, unique_names
 from segue.evaluation.judging.table import Row, Table
 from segue.evaluation.predicting.decision import PLAIN, Decision, masks, true_masks
 from segue.evaluation.predicting.frame import Frame
-from segue.evaluation.predicting.predict import Picture, Predictor, ahead, predict_tagged
+from segue.evaluation.predicting.predict import Picture, Predictor, predict_tagged
 from segue.evaluation.predicting.probabilities import Probabilities
 from segue.evaluation.predicting.stack import Stack
 from segue.executors.local import Ledger, Outcome
@@ -171,18 +171,12 @@ def predicted(
 ) -> Iterator[tuple[int, Probabilities | SegueError]]:
     """The number of each subject, in order, and its probabilities on the native grid, or why there are none."""
 
-    def read(subject: Subject) -> Picture | Stack | SegueError:
-        try:
-            return subject.picture(frame)
-        except SegueError as error:
-            return error
-
-    def pictures() -> Iterator[tuple[tuple[int, SegueError | None], Picture | Stack | None]]:
-        for number, found in enumerate(ahead(read, subjects, count=frame.ahead)):
+    def given() -> Iterator[tuple[tuple[int, SegueError | None], Picture | Stack | None]]:
+        for number, found in enumerate(pictures(subjects, frame)):
             tick()
             yield ((number, found), None) if isinstance(found, SegueError) else ((number, None), found)
 
-    for (number, error), said in predict_tagged(predictor, pictures(), frame=frame, target=target, batch=batch):
+    for (number, error), said in predict_tagged(predictor, given(), frame=frame, target=target, batch=batch):
         found = said if said is not None else error
         assert found is not None
         yield number, found

@@ -7,7 +7,7 @@ not matter to any number whether there is a store. The truth is always on the na
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -26,9 +26,9 @@ from segue.data.stores.store import Store
 from segue.data.stores.volumes import VolumeStore
 from segue.data.target import Target
 from segue.data.volumes.recipe import Recipe
-from segue.errors import BadInput
+from segue.errors import BadInput, SegueError
 from segue.evaluation.predicting.frame import Frame
-from segue.evaluation.predicting.predict import Picture
+from segue.evaluation.predicting.predict import Picture, ahead
 from segue.evaluation.predicting.stack import Stack
 
 Labels = npt.NDArray[
@@ -137,6 +137,18 @@ def subjects(
             f"{dataset.name}: has no labelled case" + (f" in {part}" if part else "") + ", so nothing can be judged"
         )
     return found
+
+
+def pictures(subjects: Sequence[Subject], frame: Frame) -> Iterator[Picture | Stack | SegueError]:
+    """Of each in order, read before its turn, or why there is none."""
+
+    def read(subject: Subject) -> Picture | Stack | SegueError:
+        try:
+            return subject.picture(frame)
+        except SegueError as error:
+            return error
+
+    return ahead(read, subjects, count=frame.ahead)
 
 
 def images_alone(dataset: Dataset, cases: Iterable[Case], *, store: Store | None = None) -> list[Subject]:

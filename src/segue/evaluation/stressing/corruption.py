@@ -19,6 +19,7 @@ from segue.evaluation.predicting.predict import Picture, Predictor
 from segue.evaluation.predicting.stack import Stack
 from segue.executors.local import Ledger, Outcome
 from segue.executors.progress import Progress
+from segue.files import without_nan
 from segue.variations.address import Address
 from segue.variations.corruptions import LEVELS, corruption
 from segue.variations.presets import none
@@ -41,7 +42,7 @@ class Stressed:
     patients: int
 
     def as_json(self) -> dict[str, Any]:
-        return {name: None if value != value else value for name, value in asdict(self).items()}
+        return without_nan(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -64,9 +64,9 @@ def audit(
     ]
     if not places:
         raise BadInput("there is nothing to audit", hint="segue audit RUN --on DATASET")
-    home_of(model, fitted)
+    home = home_of(model, fitted)
     eyes = Eyes.of(model, predictor, fitted, variation)
-    known = worth(eyes, fitted, settings, progress=progress, say=say)
+    known = worth(eyes, home, settings, progress=progress, say=say)
     others = [Dataset.open(folder).name for folder in settings.known]
     trials = {name: _trials(own, others) for name, own in known.known.items()}
     found = [_on(eyes, place, known, trials, settings, skip_bad, progress) for place in places]
@@ -103,8 +103,7 @@ def _place(model: Model, dataset: Dataset, fitted: Fitted, same: Mapping[str, st
         raise BadInput(f"{dataset.name}: holds {kinds[0]}, and the network was trained on {kinds[1]}")
     if dataset.card.classes:  # what somebody has named is something else, or ours under another name
         model.target.table(dataset.card.classes, where=dataset.name, same={**model.runs[0].config["same"], **same})
-    rows = [row for run in model.runs for row in run.seen()]
-    known = seen.told(rows, dataset)
+    known = seen.of_runs(model.runs, dataset)
     home = {one.case.case for one in fitted.cases if one.dataset.name == dataset.name}
     learnt = [case for case, what in known.items() if what == seen.MASKS]
     cases = tuple(case for case in dataset.cases if case.case not in home and known.get(case.case) != seen.MASKS)
@@ -139,8 +138,7 @@ def _on(
     progress: bool,
 ) -> Audit:  # fmt: skip
     model, dataset = eyes.model, place.dataset
-    homes = [one for run in model.runs for one in run.about["data"] if one["name"] == dataset.name]
-    subjects = images_alone(dataset, place.cases, store=store_at(homes[0] if homes else None))
+    subjects = images_alone(dataset, place.cases, store=store_at(model.learnt_from(dataset.name)))
     found, left_out = _observed(eyes, subjects, skip_bad, progress)
     whose = {case.case: case.who for case in place.cases}
     said = expected([(one.case, whose[one.case], one.evidence or {}) for one in found], known.known)

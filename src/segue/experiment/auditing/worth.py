@@ -97,9 +97,8 @@ def home_of(model: Model, fitted: Fitted) -> list[Subject]:
 
 
 def worth(
-    eyes: Eyes, fitted: Fitted, settings: AuditSettings, *, progress: bool = False, say: Say = silent
+    eyes: Eyes, home: Sequence[Subject], settings: AuditSettings, *, progress: bool = False, say: Say = silent
 ) -> Worth:  # fmt: skip
-    home = home_of(eyes.model, fitted)
     groups = groups_of(home, eyes.model, settings)
     found: dict[str, list[Known]] = {name: [] for name in eyes.model.target.foreground}
     looks: dict[str, list[Look]] = {}
@@ -135,7 +134,7 @@ def groups_of(home: Sequence[Subject], model: Model, settings: AuditSettings) ->
     for folder in settings.known:
         dataset = Dataset.open(folder)
         same = {**model.runs[0].config["same"], **settings.same}
-        learnt_from = seen.told([row for run in model.runs for row in run.seen()], dataset)
+        learnt_from = seen.of_runs(model.runs, dataset)
         cases = [
             one for one in subjects(dataset, model.target, same=same) if learnt_from.get(one.case.case) != seen.MASKS
         ]
@@ -186,8 +185,7 @@ def _known(row: Row, group: Group, evidence: Evidence) -> Known:
 
 def _of_what(eyes: Eyes, home: Sequence[Subject], settings: AuditSettings) -> str:
     """What it all hangs on, in short: other weights, another variation or other cases are asked anew."""
-    files = [path.stat() for run in eyes.model.runs for path in sorted(run.weights.glob("*.safetensors"))]
-    weights = [(found.st_size, found.st_mtime_ns) for found in files]
+    weights = [stamp for run in eyes.model.runs for stamp in run.stamps]
     asked = settings.model_dump(mode="json", exclude={"known", "same", "verify"})
     said = json.dumps([weights, asked, LEVELS, MOST, dict(eyes.calibration.temperatures), _names(home)])
     return _short(said)

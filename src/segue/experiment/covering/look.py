@@ -18,22 +18,18 @@ from torch.nn.functional import adaptive_avg_pool2d, normalize
 from segue.data.pixels import to_channels
 from segue.errors import BadInput
 from segue.experiment.pretraining.embed import encoder_of
-from segue.experiment.pretraining.represent import at_once
+from segue.experiment.pretraining.represent import in_turn, representations
 from segue.networks import SegmentationNetwork
 from segue.step import View
-from segue.training.batches import Batches, on_device
 from segue.training.examples import Example
 from segue.training.machine import best_device
-from segue.training.orders import InTurn
 from segue.training.run import Run
 from segue.variations.padding import Padding
-from segue.variations.presets import none
 from segue.variations.variation import Variation
 
 Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 
-_AT_ONCE = 32  # images
 _LEAST = 1e-6
 
 
@@ -61,20 +57,13 @@ class Eye:
         self, examples: Sequence[Example], views: Sequence[Variation] = (), *, tick: Callable[[], None] = lambda: None
     ) -> list[Floats]:
         """(n, width) for each view; without any, the images as they are."""
-        device = next(self.network.parameters()).device
-        batches = self._batches(examples, views, _AT_ONCE)
-        found: list[list[Floats]] = [[] for _ in batches.views]
-        with torch.inference_mode():
-            for step in range(at_once(len(examples))):
-                for place, view in enumerate(on_device(batches[step], device).views):
-                    maps = self.network(view.images, features=True, decode=False).features
-                    found[place].append(_described(maps, view).cpu().numpy())
-                tick()
-        return [np.concatenate(rows)[: len(examples)] for rows in found]
+        return representations(
+            self.network, examples, self.size, self.padding, views=views, describe=_described, tick=tick
+        )
 
     def picture(self, examples: Sequence[Example], place: int, views: Sequence[Variation] = (), view: int = 0) -> Bytes:
         """One of them as it is seen in a view: to the byte what `sees` was shown."""
-        stored = self._batches(examples, views, 1)[place].stored[view]
+        stored = in_turn(examples, self.size, self.padding, views=views, batch=1)[place].stored[view]
         image, shown = stored.images[0], stored.shown[0]
         rows, columns = (np.flatnonzero(shown.any(axis=axis)) for axis in (1, 0))
         if len(rows):  # without the bars of the letterbox
@@ -82,11 +71,6 @@ class Eye:
         image = image[..., :1] if image.shape[2] not in (1, 3) else image  # the first of many channels
         eight = (image / np.iinfo(image.dtype).max * 255).round().astype(np.uint8)
         return np.asarray(to_channels(eight, 3, np.uint8))
-
-    def _batches(self, examples: Sequence[Example], views: Sequence[Variation], batch: int) -> Batches:
-        return Batches(
-            examples, InTurn(len(examples)), list(views) or [none()], size=self.size, batch=batch, padding=self.padding
-        )
 
 
 def _described(maps: Sequence[Tensor], view: View) -> Tensor:

@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from segue.evaluation.showing.embedding import Known, collapsed
 from segue.experiment.pretraining.pool import Pool, sliced
 from segue.networks import SegmentationNetwork
+from segue.step import View
 from segue.training.batches import Batches, on_device
 from segue.training.examples import Example
 from segue.training.orders import InTurn
@@ -28,6 +30,19 @@ def at_once(count: int) -> int:
     return -(-count // _AT_ONCE)
 
 
+def in_turn(
+    examples: Sequence[Example], size: tuple[int, ...], padding: Padding, *, views: Sequence[Variation] = (),
+    batch: int = _AT_ONCE,
+) -> Batches:  # fmt: skip
+    """What a network is shown of them, one after the other."""
+    seen = list(views) or [parse("none")]
+    return Batches(examples, InTurn(len(examples)), seen, size=size, batch=batch, padding=padding)
+
+
+def _deepest(maps: Sequence[Tensor], view: View) -> Tensor:
+    return maps[-1].float().flatten(2).mean(2)
+
+
 def representations(
     network: SegmentationNetwork,
     examples: Sequence[Example],
@@ -35,22 +50,22 @@ def representations(
     padding: Padding,
     *,
     views: Sequence[Variation] = (),
+    describe: Callable[[Sequence[Tensor], View], Tensor] = _deepest,
     precision: str = "32-true",
     tick: Callable[[], None] = lambda: None,
 ) -> list[Floats]:
-    """(n, width) for each view; without any, the images as they are."""
+    """(n, width) for each view; without any, the images as they are. `describe`: what is told of the encoder's maps."""
     device = next(network.parameters()).device
-    seen = list(views) or [parse("none")]
-    batches = Batches(examples, InTurn(len(examples)), seen, size=size, batch=_AT_ONCE, padding=padding)
+    batches = in_turn(examples, size, padding, views=views)
     half = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
-    found: list[list[Floats]] = [[] for _ in seen]
+    found: list[list[Floats]] = [[] for _ in batches.views]
     network.eval()
     with torch.inference_mode(), half:
         for step in range(at_once(len(examples))):
             batch = on_device(batches[step], device)
             for place, view in enumerate(batch.views):
                 maps = network(view.images, features=True, decode=False).features
-                found[place].append(maps[-1].float().flatten(2).mean(2).cpu().numpy())
+                found[place].append(describe(maps, view).cpu().numpy())
             tick()
     return [np.concatenate(rows)[: len(examples)] for rows in found]
 

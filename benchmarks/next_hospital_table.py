@@ -13,7 +13,6 @@ from benchmarks.common import RESULTS
 from segue.evaluation.statistics import addressed, permutation, spread_of_difference
 from segue.words import count
 
-HOME = "kvasir-seg"
 REFERENCE = "two-view"
 ELSEWHERE = "elsewhere"
 
@@ -26,18 +25,18 @@ def next_hospital() -> Iterator[str]:
     if not found:
         return
     yield (
-        "## The next hospital\n\n`next_hospital`: the same network learns all masks of kvasir-seg at 128 px for as many "
-        "passes (an image that a network sees is one, learning or not), and is judged at home by the published "
-        "validation part and in three collections that nothing was chosen by. Each arm has the learning rate with which "
-        "it was best at home, of three, with another seed (what is painted, that of the same arm without). Dice is the "
-        "mean over images with a polyp, then over seeds; `elsewhere` is the mean of the three. Differences are from "
+        "## The next hospital\n\n`next_hospital`: the same network learns all masks of a home at 128 px for as many "
+        "passes (an image that a network sees is one, learning or not), and is judged at home by validation and at three "
+        "places that nothing was chosen by. Each arm has the learning rate with which it was best at home, of three, with "
+        "another seed (what is painted or added to, that of the same arm without). Dice is the mean over images with a "
+        "polyp, or over volumes and classes, then over seeds; `elsewhere` is the mean of the three. Differences are from "
         "`two-view`, which sees as many views, over patients (images, where none is known) and seeds.\n"
     )
-    by_passes: dict[int, Rows] = defaultdict(lambda: defaultdict(dict))
+    each: dict[tuple[str, int], Rows] = defaultdict(lambda: defaultdict(dict))
     for row in found:
-        by_passes[row["passes"]][row["arm"]][row["seed"]] = row
-    for passes, rows in sorted(by_passes.items()):
-        yield f"### {passes:,} passes\n"
+        each[row.get("domain", "polyps"), row["passes"]][row["arm"]][row["seed"]] = row
+    for (domain, passes), rows in sorted(each.items(), reverse=True):
+        yield f"### {domain.capitalize()}: {passes:,} passes\n"
         yield from _table(rows)
         if REFERENCE in rows:
             yield from _differences(rows)
@@ -47,10 +46,11 @@ def _table(rows: Rows) -> Iterator[str]:
     sites = list(next(iter(next(iter(rows.values())).values()))["sites"])
     yield f"| arm | rate | seeds | {' | '.join(sites)} | elsewhere | of home | found where none is |"
     yield "|" + "---|" * (len(sites) + 6)
+    home, *others = sites
     for arm, by_seed in rows.items():
         first = next(iter(by_seed.values()))
         means = {site: float(np.mean([_mean(row, site) for row in by_seed.values()])) for site in sites}
-        away = float(np.mean([means[site] for site in sites if site != HOME]))
+        away = float(np.mean([means[site] for site in others]))
         false, empty = (
             sum(one[what] for row in by_seed.values() for one in row["sites"].values())
             for what in ("found_where_none", "empty")
@@ -58,7 +58,7 @@ def _table(rows: Rows) -> Iterator[str]:
         shown = " | ".join(f"{means[site]:.3f}" for site in sites)
         yield (
             f"| {arm}: {first['told']} | {first['rate']:g} | {len(by_seed)} | {shown} | {away:.3f} | "
-            f"{away / means[HOME]:.0%} | {false} of {empty} |"
+            f"{away / means[home]:.0%} | {false} of {empty} |"
         )
     yield ""
 
@@ -68,12 +68,12 @@ def _mean(row: dict[str, Any], site: str) -> float:
 
 
 def _differences(rows: Rows) -> Iterator[str]:
-    sites = [site for site in next(iter(rows[REFERENCE].values()))["sites"] if site != HOME]
+    home, *others = next(iter(rows[REFERENCE].values()))["sites"]
     for arm, by_seed in rows.items():
         if arm == REFERENCE:
             continue
         told = []
-        for where, of in ((HOME, [HOME]), (ELSEWHERE, sites)):
+        for where, of in ((home, [home]), (ELSEWHERE, others)):
             one, other = (_patients(rows[side], of) for side in (arm, REFERENCE))
             told.append(f"{where} {_compared(one, other, arm, where)}")
         seeds = f"{len(by_seed)} and {count(len(rows[REFERENCE]), 'seed')}"

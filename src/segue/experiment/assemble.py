@@ -31,6 +31,7 @@ from segue.variations.padding import Padding
 from segue.variations.paint import Paint
 from segue.variations.variation import Variation
 
+_SEVERAL = ("supervised", "two-view", "consistency")  # methods by which the members of a network learn each by itself
 _APART = 1 << 32  # between the seeds of two rows of cases
 
 
@@ -72,6 +73,11 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
     """What is misspelt is told before anything is prepared."""
     if settings.method not in METHODS:
         raise BadInput(f"no method is called {settings.method!r}: {nearest(settings.method, METHODS)}")
+    if settings.network.members > 1 and settings.method not in _SEVERAL:
+        raise BadInput(
+            f"network.members: {settings.method} teaches one network",
+            hint=f"Several learn side by side by {', '.join(_SEVERAL)}; segue ensemble joins runs of any method.",
+        )
     views = {"semi": settings.semi, "site": settings.site}.get(settings.method)
     for text in [settings.variation, *([views.weak, views.strong] if views else [])]:
         if text != "auto":

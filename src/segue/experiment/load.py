@@ -92,7 +92,7 @@ def together(runs: Sequence[Run], folder: Path, weights: str = "best") -> Model:
     """`folder`: that stands for all of them."""
     for run in runs:
         run.demand_segmenter()
-    members = [_network(run, weights) for run in runs]
+    members = [member for run in runs for member in networks.apart(_network(run, weights))]
     demand_alike(runs)
     first = runs[0]
     frame = Frame.from_json(first.about["frame"], where=str(first.folder / "run.json"))

@@ -307,7 +307,11 @@ def test_each_member_is_asked_to_change_as_the_mask_from_what_all_say(mix: str, 
     said = torch.stack([torch.sigmoid(one(clean.images).logits) for one in PAIR]).mean(0)
     for one in PAIR:
         before, after = one(clean.images).logits, one(varied.images).logits
-        masks, of_varied, w = loss(before, clean.target), loss(after, varied.target), losses.overlap(before, clean.target)
+        masks, of_varied, w = (
+            loss(before, clean.target),
+            loss(after, varied.target),
+            losses.overlap(before, clean.target),
+        )
         true, counts = truths(varied.target, LESION)
         if places == "published":
             side = Side(said, *truths(clean.target, LESION))
@@ -340,12 +344,12 @@ def test_that_is_not_the_mean_of_single_ones() -> None:
 
 @pytest.mark.parametrize("told", [{}, {"mix": "added"}, {"draws": 2}, {"interleaved": 1}], ids=str)
 def test_a_gradient_reaches_each_member(told: dict[str, Any]) -> None:
-    network = Several(*(copy.deepcopy(one) for one in PAIR))
-    method = made(network, **told)
+    pair = [copy.deepcopy(one) for one in PAIR]
+    method, overs = made(Several(*pair), **told), [one.over for one in pair]
     views = [view("affine(rotate=30)", number) for number in range(1, 1 + told.get("draws", 1))]
     for number in (0, 1):
         loss = step(method, view("none", 0), *views, number=number)
-        slopes = torch.autograd.grad(loss.per_sample.sum(), [one.over for one in network.each])  # type: ignore[misc]
+        slopes = torch.autograd.grad(loss.per_sample.sum(), overs)
         assert all(float(slope) != 0 for slope in slopes)
         assert float(slopes[0]) != float(slopes[1])
 

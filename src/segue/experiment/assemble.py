@@ -96,17 +96,8 @@ def how(
     variation = variations.parse(settings.variation)
     said = teachers.predictor(str(settings.machine.device)).said if teachers else None
     given = Given(
-        built,
-        loss,
-        variation,
-        target,
-        settings.semi,
-        settings.consistency,
-        settings.site,
-        settings.distil,
-        wanted,
-        said,
-    )
+        built, loss, variation, target, settings.semi, settings.consistency, settings.site, settings.distil, wanted, said,
+    )  # fmt: skip
     return METHODS[settings.method](given)
 
 
@@ -129,10 +120,9 @@ def parts(
 def _painting(settings: TrainSettings, material: Material, method: Method) -> Painting | None:
     """A variation that paints and its painter: neither is anything without the other."""
     asked = any(_paints(view) for view in method.views)
-    asked = asked or any(_paints(view) for view in method.beside)
     if not (asked or settings.painter):
         return None
-    if settings.method == "distil":
+    if asked and settings.method == "distil":
         raise BadInput("variation: teachers say nothing of what is painted into an image after they have seen it")
     if not settings.painter:
         raise BadInput(

@@ -118,6 +118,17 @@ def painted(method: str, **told: Any) -> dict[str, Any]:
     return {**given, "consistency": told} if method == "consistency" else given
 
 
+def taught(arm: str) -> dict[str, Any]:
+    """By the runs of an arm that predict together, whose passes are not counted: the teachers are there, and it is asked what
+    is left of them in one network."""
+    return {"method": "distil", "variation": NATURAL, "teachers": arm}
+
+
+def side_by_side(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Each of them sees each view: twice as many passes."""
+    return {**settings, "network": {"members": 2}}
+
+
 ARMS = {
     "none": Arm("no variation", {"variation": "none"}),
     "vanilla": Arm("half of the images varied", {"variation": "vanilla"}),
@@ -130,6 +141,11 @@ ARMS = {
     "interleaved": Arm("four steps of two views, one of consistency", consistency(interleaved=4), views=2),
     "two-view together": Arm("three runs of two-view, their mean", {}, like="two-view", together=(0, 1, 2)),
     "added together": Arm("three runs of added, their mean", {}, like="added", together=(0, 1, 2)),
+    "taught": Arm("three runs of two-view teach one", taught("two-view together"), views=3, like="two-view"),
+    "two-view side by side": Arm("two-view, two networks in one", side_by_side({"method": "two-view", "variation": NATURAL}),
+                                 views=4, like="two-view"),
+    "added side by side": Arm("added, two in one, consistent with both", side_by_side(consistency(mix="added")), views=4,
+                              like="two-view"),
     "painted": Arm("two-view, half of the images painted", painted("two-view"), views=2, like="two-view"),
     "aligned painted": Arm("consistency aligned, half painted", painted("consistency"), views=2, like="aligned"),
     "added painted": Arm("masks of both, consistency, painted", painted("consistency", mix="added"), views=2, like="two-view"),
@@ -193,12 +209,14 @@ def trained(arm: str, asked: Asked) -> tuple[Path, float]:
     given = domain.own(how.settings)
     if "painter" in given:
         given["painter"] = str(painter(asked.folder))
+    if "teachers" in given:
+        given["teachers"] = (str(trained(given["teachers"], asked)[0]),)
     began = time.perf_counter()
     named = f"next-{domain.row(arm, asked.seed, asked.passes)}-{asked.rate:g}"
     run = segue.train(
         home.folder, asked.folder / "runs" / named, stores=(str(store),),
         validation="none", machine=MACHINE, say=print, progress=True, size=(128, 128),
-        network={"encoder": ENCODERS[0], "decoder_channels": DECODER},
+        network={"encoder": ENCODERS[0], "decoder_channels": DECODER, **given.pop("network", {})},
         loop={
             "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
             "rate": asked.rate, "encoder_rate": asked.rate,

@@ -9,8 +9,10 @@ from pydantic import Field, field_validator
 
 from segue.config import Auto, Settings
 from segue.methods.settings import (
+    BesideSettings,
     ConsistencySettings,
     ContrastSettings,
+    DistilSettings,
     InpaintingSettings,
     MaskedSettings,
     SemiSettings,
@@ -63,6 +65,8 @@ class TrainSettings(Settings):
     semi: SemiSettings = SemiSettings()
     site: SiteSettings = SiteSettings()
     consistency: ConsistencySettings = ConsistencySettings()
+    distil: DistilSettings = DistilSettings()
+    teachers: tuple[str, ...] = ()  # of distil: finished runs, ensembles or folds, that say together what is to be said
     variation: str = "weak"
     loss: str = "dice + ce"
     network: NetworkSettings = NetworkSettings()
@@ -84,10 +88,15 @@ class TrainSettings(Settings):
     loop: LoopSettings = LoopSettings()
     machine: MachineSettings = MachineSettings()
 
-    _several = field_validator("data", "stores", "unlabelled", mode="before")(several)
+    _several = field_validator("data", "stores", "unlabelled", "teachers", mode="before")(several)
     _canvas = field_validator("size", mode="before")(canvas)
 
     _budget = field_validator("labels", mode="before")(budget)
+
+    @property
+    def beside(self) -> BesideSettings | None:
+        """Of a method that looks at images without their masks: what it was told of them."""
+        return {"semi": self.semi, "distil": self.distil}.get(self.method)
 
 
 class AdaptSettings(Settings):

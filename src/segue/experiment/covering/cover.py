@@ -74,13 +74,14 @@ def cover(
 
 
 def _one(where: Path | str) -> Run:
-    members = members_of(where)
-    if len(members) > 1:
+    runs = members_of(where)
+    networks = sum(run.config["network"].get("members", 1) for run in runs)
+    if networks > 1:
         raise BadInput(
-            f"{where}: is {len(members)} networks, each with a space of its own",
-            hint=f"segue cover {members[0].folder}",
+            f"{where}: is {networks} networks, each with a space of its own",
+            hint=f"segue cover {runs[0].folder}" if len(runs) > 1 else None,
         )
-    return members[0]
+    return runs[0]
 
 
 def _families(asked: Variation, expression: str) -> tuple[str, ...]:

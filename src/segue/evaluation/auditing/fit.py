@@ -179,7 +179,7 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """Of one class: all that is known, what it teaches, and each family by what the others teach. Fitted once, whoever asks."""
+    """Of one class: all that is known, what it teaches, and each family by what the others do. Fitted once, whoever asks."""
 
     known: Sequence[Known]
 

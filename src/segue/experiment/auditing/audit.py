@@ -3,7 +3,6 @@ known at all."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from segue.experiment.settings import AuditSettings, EvaluateSettings
 from segue.experiment.telling import Say, silent
 from segue.files import atomic, write_json
 from segue.report.audit_page import audit_page
-from segue.words import count
+from segue.words import count, plain
 
 CASES, SUMMARY = "cases.csv", "summary.json"
 _USUAL = "everyday"  # how images are varied where nobody says
@@ -84,10 +83,6 @@ def _vary(model: Model, asked: str, say: Say) -> str:
         "an adapted run is asked by variations that it was not taught to follow: audit the one before by --vary apart too"
     )
     return "apart"
-
-
-def _short(vary: str) -> str:
-    return vary if vary.isalnum() else hashlib.blake2b(vary.encode(), digest_size=3).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -147,7 +142,7 @@ def _on(
     looks = {one.case: one.look for one in found if one.look is not None}
     judgement = verdict(said, known.looks, looks, {name: each.corruptions for name, each in trials.items()})
     usual = settings.vary == _USUAL
-    where = model.folder / FOLDER / (dataset.name if usual else f"{dataset.name}-{_short(settings.vary)}")
+    where = model.folder / FOLDER / (dataset.name if usual else f"{dataset.name}-{plain(settings.vary)}")
     done = Audit(
         dataset.name, dataset.folder, where, said, whose, judgement, trials, left_out, place.seen,
         _truth(model, dataset, said),

@@ -120,9 +120,8 @@ def _train_folds(asked: TrainSettings, folds: int, out: Path | None, fresh: bool
         tell.as_json(done.as_json())
         return
     for summary in done.summaries:
-        tell.say(
-            f"out of fold: Dice of {summary.class_name} {summary.means['dice']:.3f} over {summary.present_patients:,}"
-        )
+        whom = count(summary.present_patients, summary.whom)
+        tell.say(f"out of fold: Dice of {summary.class_name} {summary.means['dice']:.3f} over {whom}")
     tell.say(f"Written: {done.folder}")
     tell.next_command(f"segue evaluate {tell.quoted(done.folder)} --on ANOTHER-DATASET")
 

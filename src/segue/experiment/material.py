@@ -343,9 +343,8 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Say, l
     by_name = dataset.by_name
     budget = set(parts.budget(settings.labels, seed=settings.draw))
     if settings.labels.isdecimal() and int(settings.labels) > (there := len(parts.units_of_training)):
-        say(
-            f"! {dataset.name}: {settings.labels} patients were asked for, and {there} have masks to learn from: all are taken"
-        )
+        told = f"{settings.labels} {parts.whom}s were asked for, and {there} have masks to learn from"
+        say(f"! {dataset.name}: {told}: all are taken")
     if settings.fold is not None:
         folds = sorted(set(parts.folds.values()))
         if settings.fold not in folds:

@@ -189,6 +189,8 @@ class AuditSettings(Settings):
     # to follow some of that, apart.
     vary: str = "auto"
     known: tuple[str, ...] = ()  # datasets of other places with masks: what evidence was worth there
+    painter: str = ""  # a run of `segue inpaint fit`: copies of validation with painted lesions teach too
+    zoom: bool = False  # copies that show all larger or smaller teach too
     verify: Annotated[int, Field(ge=0)] = 0  # so many cases are drawn to be masked; 0: none
     weights: Literal["best", "last"] = "best"
     same: dict[str, str] = Field(default_factory=dict)  # of these datasets: a class -> its name in the run

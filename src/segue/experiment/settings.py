@@ -152,6 +152,7 @@ class InpaintSettings(Settings):
     what: str = ""  # the class that is painted; empty: the only one
 
     inpainting: InpaintingSettings = InpaintingSettings()
+    encoder: str = ""  # of inpainting.perceptual: a run of `segue pretrain` or `segue train`
     variation: str = "weak"
     width: Annotated[int, Field(ge=4, le=256)] = 16  # channels of the painter's first map
     side: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 128  # of the windows that it sees

@@ -109,3 +109,4 @@ class SiteSettings(FollowSettings):
 class InpaintingSettings(Settings):
     critic: Annotated[float, Field(ge=0)] = 0.1  # how much it counts to please it, beside what was there
     variety: Annotated[float, Field(ge=0)] = 0.02  # likewise, that two noises give two pictures
+    perceptual: Annotated[float, Field(ge=0)] = 0.0  # likewise, that it looks to `encoder` like what was there

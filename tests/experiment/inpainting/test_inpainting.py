@@ -200,6 +200,14 @@ def test_from_the_command_line(there: Path, painter: Ended, monkeypatch: pytest.
     assert "what is around, drawn in" in shown.output
     assert "Fréchet: not measured, it takes --encoder RUN" in shown.output
     assert "does not see through a mean colour" in shown.output  # who has had four steps
+    shown = runner.invoke(app, ["inpaint", "look", "runs/brush-said", "--encoder", "runs/first"])
+    assert shown.exit_code == 0, shown.output
+    assert "other real ones" in shown.output
+    assert "By the Fréchet distance the painter lies" in shown.output
+    missing = runner.invoke(app, ["inpaint", "look", "runs/brush-said", "--encoder", "runs/nowhere"])
+    assert missing.exit_code == 2
+    missing = runner.invoke(app, ["inpaint", "fit", "--data", "datasets/north", "--encoder", "runs/first"])
+    assert missing.exit_code == 2  # nothing asks for it
     done = runner.invoke(
         app,
         ["inpaint", "apply", "runs/brush-said", "--on", "datasets/north", "--out", "said", "--count", "2", "--edit",

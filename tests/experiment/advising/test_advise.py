@@ -430,7 +430,7 @@ def test_fewer_budgets_tell_how_to_know(there: Path, budgets: dict[str, Path]) -
 def test_too_far_out_nothing_is_said(there: Path, budgets: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verb, "MASKS", 60)
     told = segue.advise("datasets/north", runs=[*budgets.values()], probe=False).gain.told
-    assert told.startswith("Not known: the largest budget learnt from is 6 patients, and 36 are more than 4 times that")
+    assert told.startswith("Not known: the largest budget learnt from is 6, and 36 are more than 4 times that")
 
 
 def test_runs_that_are_no_curve_are_refused(there: Path, budgets: dict[str, Path], tmp_path: Path) -> None:

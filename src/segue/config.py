@@ -96,10 +96,15 @@ def _override(given: dict[str, Any], pair: str) -> None:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             raise BadInput(f"--set {pair!r}: {parent!r} holds a value and has no keys below it")
+    place[last] = plain(text)
+
+
+def plain(text: str) -> Any:
+    """A word of a command or a cell of a table as a setting's value: what YAML makes of it, else itself."""
     try:
-        place[last] = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError):
-        place[last] = text
+        return text
 
 
 class _Loader(yaml.SafeLoader):

@@ -55,9 +55,13 @@ class Plan:
     entries: tuple[Entry, ...]
     before: Mapping[str, PretrainSettings | InpaintSettings] = field(default_factory=dict)  # by name, each once
 
-    @property
-    def runs(self) -> int:
-        return len({entry.name for entry in self.entries})
+    @cached_property
+    def names(self) -> dict[str, Entry]:
+        """Each run once: entries may share one."""
+        found: dict[str, Entry] = {}
+        for entry in self.entries:
+            found.setdefault(entry.name, entry)
+        return found
 
     @property
     def data(self) -> list[str]:

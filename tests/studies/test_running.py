@@ -34,7 +34,7 @@ def here(hospitals: Path, tmp_path: Path) -> Iterator[Path]:
 
 def write(name: str = "which.yaml", **given: Any) -> Path:
     usual = {
-        "question": "Which?", "data": "datasets/north", "on": ["datasets/south"], "fixed": QUICK, "repeats": 2,
+        "question": "Which?", "data": "datasets/north", "elsewhere": ["datasets/south"], "fixed": QUICK, "repeats": 2,
         "axes": {"training": TWO},
     }  # fmt: skip
     file = Path(name)

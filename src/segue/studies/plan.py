@@ -6,6 +6,7 @@ Nothing is opened and nothing is trained: what can be wrong in a file is told he
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,6 +63,16 @@ class Plan:
         for entry in self.entries:
             found.setdefault(entry.name, entry)
         return found
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "question": self.study.question, "data": self.data,
+            "runs": [
+                {"run": one.name, "values": dict(one.values), "repeat": one.repeat, "before": list(one.before)}
+                for one in self.entries
+            ],
+            "before": {name: json.loads(asked.model_dump_json()) for name, asked in self.before.items()},
+        }  # fmt: skip
 
     @property
     def data(self) -> list[str]:

@@ -55,7 +55,7 @@ def run(
     """
     study, folder = read(Path(file)), folder_of(file, out)
     found = plan(study, folder.parent)
-    learnt, judging = found.data, [one for one in study.on if one not in found.data]
+    learnt, judging = found.data, [one for one in study.elsewhere if one not in found.data]
     datasets = [Dataset.open(one) for one in (*learnt, *judging)]
     demand_own_names(one.name for one in datasets)
     with _driving(folder), Book.open(folder) as book:
@@ -77,7 +77,7 @@ def _runs(study: Study, found: Plan, pool: Path, book: Book) -> Iterator[Item]:
     judging = EvaluateSettings(part=study.part, spoil=study.spoil, vary=study.vary)
     for name, one in found.names.items():
         if not any(book.fates[each].failed for each in one.before):
-            yield Item(name, pool / name, one.settings, (*study.data, *study.on), judging)
+            yield Item(name, pool / name, one.settings, (*study.data, *study.elsewhere), judging)
 
 
 def _bring(executor: LocalExecutor, items: Iterable[Item], book: Book, label: str, retry: bool, say: Say) -> None:

@@ -2,7 +2,7 @@
 
 question: Does training on what changes hold up better elsewhere than augmentation?
 data: datasets/kvasir-seg                    # what is learnt from
-on: [datasets/clinicdb, datasets/polypgen]   # other places that judge
+elsewhere: [datasets/clinicdb, datasets/polypgen]   # other places, which judge
 fixed: {network.encoder: resnet18, size: 128, looks: 10000}
 axes:
   training:                                  # values with a name, a bunch of settings each
@@ -48,7 +48,7 @@ class Declared(Strict):
 class Study(Settings):
     question: str
     data: tuple[str, ...]
-    on: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     fixed: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, Any] = Field(default_factory=dict)
     table: str = ""  # a CSV whose rows are runs, beside the axes or instead of them
@@ -62,7 +62,7 @@ class Study(Settings):
     vary: str = ""  # a variation under which it is told how steady predictions are
     target: Target | None = None
 
-    _several = field_validator("data", "on", mode="before")(several)
+    _several = field_validator("data", "elsewhere", mode="before")(several)
 
     @property
     def varied(self) -> list[Axis]:

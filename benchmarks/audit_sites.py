@@ -29,7 +29,7 @@ from segue import variations
 from segue.data.phantoms import PHANTOMS
 from segue.evaluation.auditing.estimate import expected
 from segue.evaluation.auditing.evidence import VIEWS
-from segue.evaluation.auditing.fit import Known, of_patients
+from segue.evaluation.auditing.fit import Known, Lessons, of_patients
 from segue.evaluation.auditing.proof import prove
 from segue.evaluation.auditing.rivals import rivals
 from segue.evaluation.auditing.trial import AUDIT, Judged, judged, trial
@@ -55,8 +55,8 @@ def measured(run: Path, folder: Path) -> dict[str, Any]:
     asked = AuditSettings(vary="everyday", known=tuple(str(dataset(name, folder).folder) for name in AWAY))
     (known,) = worth(eyes, home_of(model, fitted), asked, progress=True).known.values()
     inside = [one for one in known if one.family not in AWAY]
-    of_corruptions, _ = trial(inside)
-    of_places, held = trial(known, of=AWAY)
+    of_corruptions, _ = trial(Lessons(inside))
+    of_places, held = trial(Lessons(known), of=AWAY)
     return {
         "machine": machine(), "run": run.name, "home": _mean([one for one in inside if one.group == "home"]),
         "corruptions": [one.as_json() for one in of_corruptions],
@@ -84,7 +84,7 @@ def _alone(inside: Sequence[Known], known: Sequence[Known]) -> list[Judged]:
     audited = []
     for at in AWAY:
         own = _here(known, at)
-        said = expected([(one.case, one.who, {"it": one.evidence}) for one in own], {"it": inside})
+        said = expected([(one.case, one.who, {"it": one.evidence}) for one in own], {"it": Lessons(inside)})
         audited.append(_pair(np.array([one.dice for one in said.cases]), own))
     return [judged(AUDIT, audited), *(judged(name, pairs) for name, pairs in found.items())]
 
@@ -99,7 +99,7 @@ def _site(name: str, inside: Sequence[Known], known: Sequence[Known]) -> dict[st
     others = [one for one in known if one.family != name]
     told: dict[str, Any] = {"cases": len(own)}
     for how, learnt in (("alone", inside), ("others known", others)):
-        said = expected([(one.case, one.who, {"it": one.evidence}) for one in own], {"it": learnt})
+        said = expected([(one.case, one.who, {"it": one.evidence}) for one in own], {"it": Lessons(learnt)})
         (site,) = said.sites
         _, true, share = _pair(None, own)
         within = np.array([one.low <= dice <= one.high for one, dice in zip(said.cases, true, strict=True)])

@@ -22,7 +22,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,12 +96,15 @@ class Arm:
     views: int = 1  # of each image in a step
     searched: float = 0.0  # passes of its search beside them, in whole images
     like: str = ""  # the arm whose rate it takes; empty: its own is tried
+    together: tuple[int, ...] = ()  # runs of that arm, by their seeds, which predict together: nothing is trained
 
     @property
     def batch(self) -> int:
         return IMAGES // self.views
 
     def steps(self, passes: int) -> int:
+        if self.together:
+            return len(self.together) * ARMS[self.like].steps(passes)
         return math.ceil(passes / (self.batch * (self.views + self.searched)))
 
 
@@ -115,6 +118,17 @@ def painted(method: str, **told: Any) -> dict[str, Any]:
     return {**given, "consistency": told} if method == "consistency" else given
 
 
+def taught(arm: str) -> dict[str, Any]:
+    """By the runs of an arm that predict together, whose passes are not counted: the teachers are there, and it is asked what
+    is left of them in one network."""
+    return {"method": "distil", "variation": NATURAL, "teachers": arm}
+
+
+def side_by_side(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Each of them sees each view: twice as many passes."""
+    return {**settings, "network": {"members": 2}}
+
+
 ARMS = {
     "none": Arm("no variation", {"variation": "none"}),
     "vanilla": Arm("half of the images varied", {"variation": "vanilla"}),
@@ -125,6 +139,13 @@ ARMS = {
     "strict": Arm("masks of both, weighed by the clean one's IoU", consistency(mix="strict"), views=2),
     "added": Arm("masks of both, and consistency aligned", consistency(mix="added"), views=2, like="two-view"),
     "interleaved": Arm("four steps of two views, one of consistency", consistency(interleaved=4), views=2),
+    "two-view together": Arm("three runs of two-view, their mean", {}, like="two-view", together=(0, 1, 2)),
+    "added together": Arm("three runs of added, their mean", {}, like="added", together=(0, 1, 2)),
+    "taught": Arm("three runs of two-view teach one", taught("two-view together"), views=3, like="two-view"),
+    "two-view side by side": Arm("two-view, two networks in one", side_by_side({"method": "two-view", "variation": NATURAL}),
+                                 views=4, like="two-view"),
+    "added side by side": Arm("added, two in one, consistent with both", side_by_side(consistency(mix="added")), views=4,
+                              like="two-view"),
     "painted": Arm("two-view, half of the images painted", painted("two-view"), views=2, like="two-view"),
     "aligned painted": Arm("consistency aligned, half painted", painted("consistency"), views=2, like="aligned"),
     "added painted": Arm("masks of both, consistency, painted", painted("consistency", mix="added"), views=2, like="two-view"),
@@ -177,18 +198,25 @@ def painter(folder: Path) -> Path:
 
 def trained(arm: str, asked: Asked) -> tuple[Path, float]:
     how, domain = ARMS[arm], asked.domain
+    if how.together:
+        several = [trained(how.like, replace(asked, seed=seed)) for seed in how.together]
+        out = asked.folder / "runs" / f"next-{domain.row(arm, asked.seed, asked.passes)}-{asked.rate:g}"
+        runs = [run for run, _ in several]
+        return out if out.exists() else segue.ensemble(runs, out), sum(seconds for _, seconds in several)
     home = dataset(domain.home, asked.folder)
     store = store_of(home, asked)
     steps = how.steps(asked.passes)
     given = domain.own(how.settings)
     if "painter" in given:
         given["painter"] = str(painter(asked.folder))
+    if "teachers" in given:
+        given["teachers"] = (str(trained(given["teachers"], asked)[0]),)
     began = time.perf_counter()
     named = f"next-{domain.row(arm, asked.seed, asked.passes)}-{asked.rate:g}"
     run = segue.train(
         home.folder, asked.folder / "runs" / named, stores=(str(store),),
         validation="none", machine=MACHINE, say=print, progress=True, size=(128, 128),
-        network={"encoder": ENCODERS[0], "decoder_channels": DECODER},
+        network={"encoder": ENCODERS[0], "decoder_channels": DECODER, **given.pop("network", {})},
         loop={
             "steps": steps, "epoch_steps": math.ceil(steps / 10), "batch": how.batch, "average": 0.99, "seed": asked.seed,
             "rate": asked.rate, "encoder_rate": asked.rate,
@@ -231,7 +259,8 @@ def told(one: Evaluation) -> dict[str, Any]:
 
 def rate_of(arm: str, passes: int, domain: Domain = POLYPS) -> float:
     """With which it was best at home."""
-    arm = ARMS[arm].like or arm
+    while ARMS[arm].like:
+        arm = ARMS[arm].like
     found = {rate: ROWS / "rates" / f"{domain.row(arm, f'{rate:g}', passes)}.json" for rate in RATES}
     missing = [f"{rate:g}" for rate, path in found.items() if not path.exists()]
     if missing:
@@ -272,6 +301,8 @@ def main() -> None:
             return
         for seed in given.seeds:
             for arm in given.arms:
+                if ARMS[arm].together and seed != ARMS[arm].together[0]:
+                    continue  # there is one
                 asked = Asked(seed, rate_of(arm, given.passes, domain), given.passes, folder, domain)
                 row(ROWS / f"{domain.row(arm, seed, given.passes)}.json", arm, asked, list(domain.places))
 

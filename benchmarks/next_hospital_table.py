@@ -28,9 +28,9 @@ def next_hospital() -> Iterator[str]:
         "## The next hospital\n\n`next_hospital`: the same network learns all masks of a home at 128 px for as many "
         "passes (an image that a network sees is one, learning or not), and is judged at home by validation and at three "
         "places that nothing was chosen by. Each arm has the learning rate with which it was best at home, of three, with "
-        "another seed (what is painted or added to, that of the same arm without). Dice is the mean over images with a "
-        "polyp, or over volumes and classes, then over seeds; `elsewhere` is the mean of the three. Differences are from "
-        "`two-view`, which sees as many views, over patients (images, where none is known) and seeds.\n"
+        "another seed (what is painted, added to or joined, that of the same arm without). Dice is the mean over images "
+        "with a polyp, or over volumes and classes, then over seeds; `elsewhere` is the mean of the three. Differences are "
+        "from `two-view`, which sees as many views, over patients (images, where none is known) and seeds.\n"
     )
     each: dict[tuple[str, int], Rows] = defaultdict(lambda: defaultdict(dict))
     for row in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,11 +41,25 @@ def test_the_way_from_a_folder_to_a_store(folder: Path, tmp_path: Path) -> None:
     assert "No patient is known" in scan.stdout
     assert "Next: segue data explore datasets/polyps" in scan.stdout
     split = run("data", "split", "datasets/polyps", "--seed", 3, cwd=tmp_path)
+    assert "patients" not in split.stdout.replace("images of one patient", ""), "none is known"
+    assert "label budgets (images: labelled images)" in split.stdout
     assert "seed 3, hash" in split.stdout
     prepare = run("data", "prepare", "datasets/polyps", "--size", 64, cwd=tmp_path)
     assert "Written: stores/polyps" in prepare.stdout
     for done in (scan, split, prepare):
         assert "Traceback" not in done.stderr
+
+
+def test_images_alone_lead_to_what_can_be_done_with_them(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "images", tmp_path / "bare")
+    scan = run("data", "scan", "bare", cwd=tmp_path)
+    assert "20: 0 with a mask, 20 without" in scan.stdout
+    told = scan.stdout.rpartition("Next: ")[2]
+    for command in ("audit RUN --on", "predict RUN", "adapt RUN --to", "pretrain --data"):
+        assert f"segue {command}" in told
+    assert "split" not in told
+    explored = run("data", "explore", "datasets/bare", cwd=tmp_path)
+    assert "Next: segue audit RUN --on datasets/bare" in explored.stdout
 
 
 def test_json_is_all_that_a_machine_reads(folder: Path, tmp_path: Path) -> None:

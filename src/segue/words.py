@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 _LONG = 48  # letters of a name
@@ -22,6 +23,11 @@ def some(names: Sequence[str]) -> str:
 
 def percent(share: float) -> str:
     return "less than 0.1\N{NO-BREAK SPACE}%" if 0 < share < 0.001 else f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
+
+
+def plain(words: str) -> str:
+    """As part of a file's name: itself, or a few letters that stand for it where it holds more than letters and digits."""
+    return words if words.isalnum() else hashlib.blake2b(words.encode(), digest_size=3).hexdigest()
 
 
 def short(name: str) -> str:

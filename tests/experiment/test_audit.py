@@ -8,20 +8,29 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 import segue
 from segue.cli import app
+from segue.data.case import IGNORE
 from segue.data.phantoms import PHANTOMS
 from segue.data.scanning.scan import scan
 from segue.data.splitting.split import Split, SplitSettings, split
+from segue.data.target import Target
 from segue.errors import BadInput
-from segue.experiment.auditing import worth
+from segue.evaluation.auditing.copies import Copy
+from segue.evaluation.judging.subject import subjects
+from segue.experiment.auditing import painted, worth
 from segue.experiment.auditing.audited import Audit, Trials
+from segue.experiment.inpainting.fit import fit
+from segue.experiment.inpainting.load import painting_of
+from segue.experiment.load import load
 from segue.experiment.settings import AuditSettings
 from segue.experiment.train import Trained
+from tests.evaluation.test_stack import frame as frame_of_slices
 from tests.experiment.conftest import SMALL, working_in
 
 
@@ -122,6 +131,101 @@ def test_other_places_with_masks_teach_too(here: Path) -> None:
     assert {one.group for one in _of(taught).held} == {one.group for one in _of(plain).held}
 
 
+# Copies with painted lesions, and copies that show all larger or smaller
+
+
+PAINTER: dict[str, Any] = {
+    "width": 4, "side": 32, "size": (64, 64), "machine": SMALL["machine"], "loop": {"steps": 3, "epoch_steps": 3, "batch": 4},
+}  # fmt: skip
+
+
+@pytest.fixture
+def painter(here: Path) -> str:
+    return str(fit("datasets/home", "runs/painter", **PAINTER).run.folder)
+
+
+def test_painted_copies_teach_and_painters_are_not_mixed_up(
+    here: Path, painter: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    plain = worth.learnt
+
+    def noted(eyes: worth.Eyes, group: worth.Group) -> dict[str, Any]:
+        asked.append(group.name)
+        return plain(eyes, group)
+
+    alone = segue.audit("runs/seen", "datasets/bare").audits[0]
+    monkeypatch.setattr(worth, "learnt", noted)
+    monkeypatch.setattr(painted, "EDITS", {kind: painted.EDITS[kind] for kind in ("add", "repaint")})
+    monkeypatch.setattr(worth, "EDITS", painted.EDITS)
+    first = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(painter=painter)).audits[0]
+    assert asked == ["painted add", "painted repaint"], "all else was kept"
+    assert _of(first).corruptions != _of(alone).corruptions
+    assert {one.group for one in _of(first).held} - {one.group for one in _of(alone).held} == set(asked)
+    assert first.verdict.strangers == alone.verdict.strangers
+    asked.clear()
+    other = fit("datasets/home", "runs/other-painter", **{**PAINTER, "loop": {**PAINTER["loop"], "seed": 1}}).run.folder
+    second = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(painter=str(other))).audits[0]
+    assert asked == ["painted add", "painted repaint"]
+    assert _of(second).held != _of(first).held
+    asked.clear()
+    again = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(painter=painter)).audits[0]
+    assert (again.expected, _of(again).held) == (first.expected, _of(first).held)
+    assert segue.audit("runs/seen", "datasets/bare").audits[0].expected == alone.expected
+    assert asked == []
+
+
+@pytest.mark.parametrize("kind", list(painted.EDITS))
+def test_a_painted_copy_shows_its_mask(here: Path, painter: str, kind: str) -> None:
+    model = load("runs/seen", "best")
+    home = subjects(segue.Dataset.open("datasets/home"), model.target)[:4]
+    how = painted.Painted(painting_of(painter, model.target, 3, "uint8"), kind)
+    changed = 0
+    for one in home:
+        copy = Copy.of(one, how)
+        before, after = one.truth(), copy.truth()
+        if (after == IGNORE).all():
+            assert np.array_equal(copy.pixels(), one.pixels()), "nothing was found to do"
+            continue
+        changed += 1
+        assert np.array_equal(after, copy.truth()), "always alike"
+        assert np.array_equal(copy.pixels(), copy.pixels())
+        assert (after == before).all() == (kind == "repaint")
+        assert not (kind == "add" and (before > after).any())
+        hole = (copy.pixels() != one.pixels()).any(-1)
+        assert 0 < hole.mean() < 0.7
+        near = cv2.dilate((after != before if kind != "repaint" else before > 0).astype(np.uint8), np.ones((61, 61)))
+        assert not (hole & (near == 0)).any(), "elsewhere the image stays"
+    assert changed >= 2
+
+
+def test_which_painters_are_refused(here: Path, painter: str, tmp_path: Path) -> None:
+    split("datasets/home", name="turned", settings=SplitSettings(test=0.2, validation=0.3, seed=1))
+    knows = fit("datasets/home", "runs/knowing", **{**PAINTER, "split": "turned"}).run.folder
+    with pytest.raises(BadInput, match=r"knowing: has learnt from \d+ of \d+ validation cases of home or from copies"):
+        segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(painter=str(knows)))
+    with pytest.raises(BadInput, match="runs/seen: is no painter"):
+        segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(painter="runs/seen"))
+    model = load("runs/seen", "best")
+    model.target = Target(("background", "mole"))
+    home = subjects(segue.Dataset.open("datasets/home"), load("runs/seen", "best").target)
+    with pytest.raises(BadInput, match="paints 'foreground', which is none of mole"):
+        painted.painting_for(painter, model, home)
+    model.frame = frame_of_slices()
+    with pytest.raises(BadInput, match="copies are painted of pictures only"):
+        painted.painting_for(painter, model, home)
+    with pytest.raises(BadInput, match="only pictures are shown larger and smaller"):
+        worth.groups_of(home, model, AuditSettings(zoom=True))
+
+
+def test_copies_that_show_all_larger_or_smaller(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worth, "TIMES", (0.5, 2.0))
+    alone = segue.audit("runs/seen", "datasets/bare").audits[0]
+    taught = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(zoom=True)).audits[0]
+    assert {one.group for one in _of(taught).held} - {one.group for one in _of(alone).held} == {"zoom 0.5", "zoom 2"}
+    assert _of(taught).corruptions != _of(alone).corruptions
+
+
 def test_the_truth_stands_beside_once_it_was_judged(here: Path) -> None:
     segue.evaluate("runs/seen", "datasets/away")
     (one,) = segue.audit("runs/seen", "datasets/away").audits
@@ -157,6 +261,31 @@ def test_some_masks_prove(here: Path) -> None:
     (others,) = segue.audit("runs/seen", "datasets/whole", settings=AuditSettings(vary="flips")).audits
     assert others.folder != one.folder
     assert one.page.exists()
+
+
+def test_masks_that_were_added_change_no_draw(here: Path) -> None:
+    """Once there are masks a scan calls the same images otherwise, and in another order."""
+    folder = here / "ward"
+    folder.mkdir()
+    pairs = [(case.images[0], case.mask) for case in segue.Dataset.open("datasets/whole").cases if case.mask]
+    for number, (image, _) in enumerate(pairs, 1):
+        shutil.copy(here / "whole" / image, folder / f"{number}_image.jpg")
+    segue.scan(folder, "datasets/ward", name="ward")
+    asked = AuditSettings(verify=6)
+    before = segue.audit("runs/seen", "datasets/ward", settings=asked).audits[0].verified
+    assert before is not None
+    drawn = [row["image"] for row in rows(before.table)]
+    for number, (_, mask) in enumerate(pairs, 1):
+        if f"{number}_image.jpg" in drawn:
+            shutil.copy(here / "whole" / mask, folder / f"{number}_mask.png")
+    assert segue.scan(folder, "datasets/ward", name="ward").labelled == 6
+    (after,) = segue.audit("runs/seen", "datasets/ward", settings=asked).audits
+    assert after.verified is not None
+    assert after.verified.chosen != before.chosen, "other names"
+    assert [row["image"] for row in rows(after.verified.table)] == drawn
+    assert after.verified.missing == ()
+    (proof,) = after.proofs
+    assert "patient" not in proof.told, "none is known"
 
 
 def test_an_adapted_run_is_asked_by_what_it_was_not_taught(here: Path) -> None:

@@ -6,15 +6,17 @@ import copy
 import random
 from collections.abc import Callable, Generator
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from segue import losses
 from segue.data.case import IGNORE
 from segue.data.target import Target
+from segue.losses import probabilities
 from segue.methods import METHODS, Given
 from segue.methods.contrast import Contrast, Local
 from segue.methods.masked import Masked
@@ -59,8 +61,15 @@ def given(
         semi,
         consistency or ConsistencySettings(),
         SiteSettings(**{**follow, **(site or {})}),
-        shares,
+        shares=shares,
+        teachers=partial(teacher, target),
     )
+
+
+def teacher(target: Target, images: Tensor) -> Tensor:
+    """Another network, which never learns."""
+    network = built(target).eval()
+    return probabilities(network(images.flip(1)).logits, target)
 
 
 @pytest.mark.parametrize("target", [LESION, HEART, TUMOUR], ids=["one logit", "classes", "regions"])

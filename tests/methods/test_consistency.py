@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from segue import losses
 from segue.data.target import Target
 from segue.errors import BadInput
+from segue.losses.inconsistency import Side, inconsistency, truths
 from segue.methods import METHODS, Given
 from segue.methods.consistency import Consistency
 from segue.methods.settings import ConsistencySettings
 from segue.methods.two_view import TwoView
+from segue.networks.members import mean
 from segue.networks.outputs import Outputs
 from segue.step import Batch, Loss, View
 from segue.variations import parse
@@ -274,3 +276,88 @@ def test_patches_are_compared_slice_by_slice(told: dict[str, Any]) -> None:
     deep = step(made(Voxels(steep=8.0, over=0.6), **told), stacked(clean), *map(stacked, drawn))
     assert torch.allclose(flat.per_sample, deep.per_sample, atol=1e-4)
     assert torch.allclose(flat.parts["inconsistency"], deep.parts["inconsistency"], atol=1e-4)
+
+
+# Several networks in one
+
+
+class Several(nn.Module):
+    """Members of one kind, as a network that holds them says it."""
+
+    def __init__(self, *members: Pixels) -> None:
+        super().__init__()
+        self.each = nn.ModuleList(members)
+
+    def forward(self, x: Tensor) -> Outputs:
+        said = tuple(one(x) for one in self.each)
+        return Outputs(mean([one.logits for one in said], exclusive=True), members=said)
+
+
+PAIR = (Pixels(steep=8.0, over=0.6), Pixels(steep=20.0, over=0.4))
+
+
+@pytest.mark.parametrize("places", ["aligned", "published"])
+@pytest.mark.parametrize("mix", ["adaptive", "fixed", "strict", "added"])
+def test_each_member_is_asked_to_change_as_the_mask_from_what_all_say(mix: str, places: str) -> None:
+    network = Several(*PAIR)
+    clean, varied = view("none", 0), view("affine(rotate=30) + noise")
+    told: dict[str, Any] = {"mix": mix, "places": places, "weight": 0.25}
+    found = step(made(network, **told), clean, varied)
+    loss, expected, changes = losses.parse("jaccard", LESION), [], []
+    said = torch.stack([torch.sigmoid(one(clean.images).logits) for one in PAIR]).mean(0)
+    for one in PAIR:
+        before, after = one(clean.images).logits, one(varied.images).logits
+        masks, of_varied, w = (
+            loss(before, clean.target),
+            loss(after, varied.target),
+            losses.overlap(before, clean.target),
+        )
+        true, counts = truths(varied.target, LESION)
+        if places == "published":
+            side = Side(said, *truths(clean.target, LESION))
+        else:
+            carried, known = varied.drawn.carry(said, valid=clean.shown)
+            side = Side(carried, true, known[:, None])
+        changed = inconsistency(side, Side(torch.sigmoid(after), true, counts))
+        changes.append(changed)
+        mixes = {
+            "adaptive": (1 - w) * masks + w * changed, "fixed": (masks + changed) / 2,
+            "strict": (1 - w) * masks + w * of_varied, "added": (masks + of_varied) / 2 + 0.25 * changed,
+        }  # fmt: skip
+        expected.append(mixes[mix])
+    torch.testing.assert_close(found.per_sample, torch.stack(expected).mean(0), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(found.parts["inconsistency"], torch.stack(changes).mean(0), atol=1e-5, rtol=1e-4)
+
+
+def test_that_is_not_the_mean_of_single_ones() -> None:
+    """Two that are each consistent, and say otherwise, are not consistent together."""
+    clean, varied = view("none", 0), view("flips(p=1)")
+    together = step(made(Several(*PAIR), mix="fixed"), clean, varied)
+    single = [step(made(one, mix="fixed"), clean, varied) for one in PAIR]
+    alone = torch.stack([one.parts["inconsistency"] for one in single]).mean(0)
+    assert (together.parts["inconsistency"] > 1.1 * alone).all()
+    masks = torch.stack([one.parts["masks"] for one in single]).mean(0)
+    torch.testing.assert_close(together.parts["masks"], masks)
+    twins = step(made(Several(PAIR[0], copy.deepcopy(PAIR[0])), mix="fixed"), clean, varied)
+    torch.testing.assert_close(twins.per_sample, single[0].per_sample, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("told", [{}, {"mix": "added"}, {"draws": 2}, {"interleaved": 1}], ids=str)
+def test_a_gradient_reaches_each_member(told: dict[str, Any]) -> None:
+    pair = [copy.deepcopy(one) for one in PAIR]
+    method, overs = made(Several(*pair), **told), [one.over for one in pair]
+    views = [view("affine(rotate=30)", number) for number in range(1, 1 + told.get("draws", 1))]
+    for number in (0, 1):
+        loss = step(method, view("none", 0), *views, number=number)
+        slopes = torch.autograd.grad(loss.per_sample.sum(), overs)
+        assert all(float(slope) != 0 for slope in slopes)
+        assert float(slopes[0]) != float(slopes[1])
+
+
+def test_the_worst_of_several_is_that_of_all_members_together() -> None:
+    network = Several(*PAIR)
+    clean, *drawn = (view(text, number) for number, text in enumerate(["none", *["affine(rotate=40, shift=0.2)"] * 4]))
+    each = torch.stack([step(made(network), clean, one).parts["inconsistency"] for one in drawn])
+    chosen = made(network, draws=4).worst(clean, drawn)
+    values = step(made(network), clean, chosen).parts["inconsistency"]
+    torch.testing.assert_close(values, each.max(0).values, atol=1e-5, rtol=1e-4)

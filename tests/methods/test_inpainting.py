@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from segue.data.target import Target
-from segue.methods.inpainting import Inpainting, laid, windows
+from segue.methods.inpainting import Inpainting, laid, maps_of, unlike_by, windows
 from segue.methods.settings import InpaintingSettings
+from segue.networks import NetworkSettings, SegmentationNetwork, build
 from segue.networks.painter import Critic, Painter
 from segue.step import Batch, Loss, View
 from segue.testing import check_method
@@ -19,9 +20,18 @@ from segue.variations import Drawn, parse
 SIDE = 32
 
 
-def made(**told: Any) -> Inpainting:
+def made(encoder: SegmentationNetwork | None = None, **told: Any) -> Inpainting:
     torch.manual_seed(0)
-    return Inpainting(Painter(3, 4), Critic(3, 8), InpaintingSettings(**told), parse("none"))
+    return Inpainting(Painter(3, 4), Critic(3, 8), InpaintingSettings(**told), parse("none"), encoder)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> SegmentationNetwork:
+    torch.manual_seed(3)
+    told = NetworkSettings(
+        encoder="tu-mobilenetv3_small_050", weights="none", depth=3, decoder_channels=(16, 8, 8), norm="group"
+    )
+    return build(told, Target(("background", "lesion")), 3).eval().requires_grad_(False)
 
 
 def batch(n: int = 3, *, outside: float = 0.0) -> Batch:
@@ -88,7 +98,8 @@ def test_what_lies_around_the_hole_stays_as_it_is() -> None:
 @pytest.mark.parametrize("name", ["critic", "variety"])
 def test_each_part_of_the_loss_counts_as_told(name: str) -> None:
     def total(amount: float) -> Tensor:
-        return losses(made(**{"critic": 0, "variety": 0, name: amount}), batch())["painter"].per_sample
+        told: dict[str, Any] = {"critic": 0, "variety": 0, name: amount}
+        return losses(made(**told), batch())["painter"].per_sample
 
     none, one, two = (total(amount) for amount in (0.0, 1.0, 2.0))
     assert not torch.allclose(none, one)
@@ -99,6 +110,71 @@ def test_the_painter_alone_is_to_be_near_what_was_there() -> None:
     found = losses(made(critic=0, variety=0), batch())["painter"]
     assert torch.allclose(found.per_sample, found.parts["off"], atol=1e-6)
     assert (found.parts["off"] > 0).all()
+
+
+def slopes(method: Inpainting) -> Tensor:
+    """Of the painter's loss by its own weights."""
+    own = list(method.networks["painter"].parameters())
+    found = losses(method, batch())["painter"]
+    return torch.cat([each.flatten() for each in torch.autograd.grad(found.per_sample.sum(), own)])
+
+
+def test_an_encoder_counts_as_told_in_the_loss_and_in_its_slopes(encoder: SegmentationNetwork) -> None:
+    none, one, two = (made(encoder, critic=0, variety=0, perceptual=amount) for amount in (0.0, 1.0, 2.0))
+    totals = [losses(each, batch())["painter"] for each in (none, one, two)]
+    unlike = totals[1].parts["unlike"]
+    assert (unlike > 0).all()
+    assert torch.allclose(totals[0].per_sample, totals[0].parts["off"])
+    assert torch.allclose(totals[1].per_sample, totals[1].parts["off"] + unlike)
+    assert torch.allclose(totals[2].per_sample - totals[1].per_sample, unlike, atol=1e-5)
+    first, second, third = map(slopes, (none, one, two))
+    assert not torch.allclose(first, second, rtol=0.05)
+    assert torch.allclose(third - second, second - first, atol=1e-4)
+
+
+def test_the_encoder_itself_does_not_learn(encoder: SegmentationNetwork) -> None:
+    before = {name: tensor.clone() for name, tensor in encoder.state_dict().items()}
+    method = made(encoder, perceptual=1.0)
+    assert set(method.networks) == {"painter", "critic"}
+    for loss in losses(method, batch()).values():
+        torch.autograd.backward(loss.per_sample.sum(), retain_graph=True)
+    assert all(one.grad is None for one in encoder.parameters())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in encoder.state_dict().items())
+    assert not encoder.training
+
+
+def test_unlike_is_nothing_where_nothing_differs_and_more_where_more_does(encoder: SegmentationNetwork) -> None:
+    given, hole = windows(batch().views[0])
+    grey = torch.full_like(given[:, :3], 0.5)
+    same, near, far = (
+        unlike_by(encoder, laid(given, hole, given[:, :3] * (1 - share) + grey * share), given, hole)
+        for share in (0.0, 0.3, 1.0)
+    )
+    assert torch.equal(same, torch.zeros(3))
+    assert (far > near).all()
+    assert (near > 0).all()
+
+
+def test_where_the_hole_does_not_reach_nothing_counts(encoder: SegmentationNetwork) -> None:
+    given, hole = windows(batch().views[0])
+    other = given.clone()
+    other[:, :3] = torch.where(hole > 0, given[:, :3], 1 - given[:, :3])
+    fine = unlike_by(encoder, other, given, torch.zeros_like(hole))
+    assert torch.equal(fine, torch.zeros(3))
+
+
+def test_grey_pictures_are_seen_by_an_encoder_of_colours(encoder: SegmentationNetwork) -> None:
+    grey = torch.rand(2, 1, SIDE, SIDE)
+    one, other = maps_of(encoder, grey), maps_of(encoder, grey.repeat(1, 3, 1, 1))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    assert all(level.shape[2] < SIDE for level in one)  # the picture itself is none of them
+
+
+def test_with_an_encoder_too_it_keeps_what_the_loop_takes_for_granted(encoder: SegmentationNetwork) -> None:
+    check_method(
+        lambda: made(encoder, perceptual=1.0),
+        target=Target(("lesion", "hole"), exclusive=False, made_of=(("a",), ("b",))), size=(SIDE, SIDE),
+    )  # fmt: skip
 
 
 def test_it_keeps_what_the_loop_takes_for_granted() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -177,6 +178,13 @@ def test_what_more_masks_brought_is_a_figure() -> None:
     )
     images = {name: replace(one, patients=False) for name, one in learnt.items()}
     assert "by images with masks" in comparison_page(replace(story(), learnt=images)).html()
+
+
+def test_where_no_patient_is_known_none_is_spoken_of() -> None:
+    html = unescape(comparison_page(story(replace(group(), whom="scene"))).html())
+    assert "Scene by scene" in titles(html)
+    assert "Scenes are what is resampled: a scene's cases are averaged first." in html
+    assert "patient" not in html.replace("This page names no patients", "")
 
 
 def test_sides_that_were_trained_alike_from_as_many_masks_are_one_point() -> None:

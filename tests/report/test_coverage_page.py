@@ -23,8 +23,8 @@ def share(name: str, value: float, severity: float = math.nan) -> Share:
 
 def story(whole: float = 0.7, site: str = "south", held: int = 50) -> CoverageStory:
     one = SiteStory(
-        name=site, images=4, every=4, patients=2, told=f"natural covers 70 % of {site}.", reference=0.95, luck=(0.8, 1.0),
-        plain=share("as it is", 0.4), control=share("flips", 0.45),
+        name=site, images=4, every=4, units=2, whom="patient", told=f"natural covers 70 % of {site}.", reference=0.95,
+        luck=(0.8, 1.0), plain=share("as it is", 0.4), control=share("flips", 0.45),
         severities=(share("severity 0.5", 0.5, 0.5), share("severity 1", whole, 1.0)), families=(share("focus", 0.61),),
         without=(0.5, 1.2, 3.0, 9.0), distances=(0.5, 0.8, 1.5, 9.0),
         outside=(Beside("far\nnearest: b, varied", ((URI, "a"), (URI, "b")), "9.00"),),
@@ -32,7 +32,7 @@ def story(whole: float = 0.7, site: str = "south", held: int = 50) -> CoverageSt
     )  # fmt: skip
     return CoverageStory(
         title="run: is natural enough?", variation="natural", encoder="resnet18", source=30, held=held, how="not learnt from",
-        draws=3, sites=(one,), commands=("segue evaluate run",),
+        draws=3, site=one, commands=("segue evaluate run",),
     )  # fmt: skip
 
 
@@ -51,7 +51,18 @@ def test_it_has_its_parts() -> None:
     assert page.count("<svg") == 2
     assert page.count("<img") == 3
     assert "covered less with the variation" not in page
-    assert "are held back" not in page.split("Sites")[0]
+    assert "are held back" not in page.split("How much is covered")[0]
+
+
+def test_who_is_counted_as_one_is_told() -> None:
+    patients = story()
+    assert "images of one patient, and copies of each other, as one" in coverage_page(patients).html()
+    scenes = coverage_page(replace(patients, site=replace(patients.site, whom="scene"))).html()
+    images = coverage_page(replace(patients, site=replace(patients.site, whom="image"))).html()
+    assert "images of one scene" in scenes
+    assert "2 scenes" in scenes
+    assert "counts copies of each other as one" in images
+    assert "patient" not in scenes + images
 
 
 def test_what_to_mind() -> None:
@@ -59,7 +70,7 @@ def test_what_to_mind() -> None:
     assert "covered less with the variation than without it" in page
     assert "Only 6 images of the source are held back" in page
     seen = story()
-    seen = replace(seen, sites=(replace(seen.sites[0], seen="all 4 images were seen by the run"),))
+    seen = replace(seen, site=replace(seen.site, seen="all 4 images were seen by the run"))
     assert "south: all 4 images were seen by the run." in coverage_page(seen).html()
 
 

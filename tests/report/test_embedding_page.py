@@ -122,6 +122,8 @@ def test_one_dataset_without_sites_and_axes_has_a_map_and_nothing_empty() -> Non
     page = embedding_page(one).html()
     assert titles(page) == ["What was embedded", "Measures", "Principal components"]
     assert Reader(page).rows[:2] == [["dataset", "images", "patients", "sites"], ["north", "30", "10", "1"]]
+    assert Reader(embedding_page(replace(one, whom="scene")).html()).rows[0] == ["dataset", "images", "scenes", "sites"]
+    assert Reader(embedding_page(replace(one, whom="image")).html()).rows[0] == ["dataset", "images", "sites"]
     (drawn,) = drawings(page)
     assert points(drawn) == 30
     assert "legend" not in drawn

@@ -68,6 +68,17 @@ def test_numbers_of_seen_images_are_neither_in_the_lead_nor_beside_others(page: 
     assert page.index("Images seen in training") < page.index("harbour<small>elsewhere, images seen")
 
 
+def test_groups_of_images_without_patients_count_none() -> None:
+    group = Subgroup(
+        value="old", name="polyp", patients=7, patients_known=False, present=9, dice=Estimate(0.5), failures=NONE,
+        false_positives=NONE,
+    )  # fmt: skip
+    for known, shown in ((False, "–"), (True, "7")):
+        groups = {"age": (replace(group, patients_known=known), replace(group, value="young", patients_known=known))}
+        html = run_page(story(sets=(evaluated("v", result(), subgroups=groups),))).html()
+        assert rows(html, "old")[0][-2:] == [shown, "9"]
+
+
 def test_the_matrix_says_the_numbers_with_their_intervals_and_bars(page: str) -> None:
     home, other = rows(page, "north-testhome")[0], rows(page, "southelsewhere")[0]
     assert home[1] == "0.8000.769 to 0.827"
@@ -211,6 +222,10 @@ def test_only_cases_with_the_structure_have_a_dice() -> None:
         ({"sets": (evaluated("v", result(), home=True, part="validation"),)}, "There is no test part from home."),
         ({"sets": (evaluated("v", result(), home=True, part="test"),)}, "not judged on strange images from elsewhere"),
         ({"sets": (evaluated("v", result(patients=7)),)}, "Fewer than 20 patients in v."),
+        (
+            {"sets": (evaluated("v", result(patients=7, patients_known=False)),)},
+            "Fewer than 20 patients, scenes or images in v.",
+        ),
         ({"sets": (evaluated("v", result(patients_known=False)),)}, "Patients are not known in v."),
         ({"sets": (evaluated("v", result(seen="masks")),)}, "Training has seen images of v"),
         ({"sets": (evaluated("v", result(), left_out=2),)}, "2 cases could not be read and are in no number."),

@@ -120,8 +120,10 @@ def _tell_scan(found: Scan, debug: bool) -> None:
     tell.say(f"Written: {found.dataset.folder}")
     if not found.labelled:
         folder = tell.quoted(found.dataset.folder)
-        tell.next_command(f"segue predict RUN {tell.quoted(found.root)}")
+        tell.next_command(f"segue audit RUN --on {folder}")
         tell.say(
+            f"      segue predict RUN {tell.quoted(found.root)} --out masks",
+            f"      segue adapt RUN --to {folder}",
             f"      segue train --data DATASET-WITH-MASKS --method semi --unlabelled {folder}",
             f"      segue pretrain --data {folder}",
         )
@@ -271,14 +273,14 @@ def _tell_split(made: Split, dataset: Path) -> None:
         [part, f"{count['cases']:,}", f"{count['labelled']:,}", f"{count['patients']:,}"]
         for part, count in made.counts().items()
     ]
-    tell.table(["part", "images", "with mask", "patients"], rows, right={1, 2, 3})
+    tell.table(["part", "images", "with mask", f"{made.whom}s"], rows, right={1, 2, 3})
     if made.folds:
         sizes = [sum(fold == number for fold in made.folds.values()) for number in sorted(set(made.folds.values()))]
         tell.say("", f"  folds: {', '.join(map(str, sizes))} images")
     masked = bool(made.labelled)
     if masked:
         budgets = [f"{amount}: {len(made.budget(amount)):,}" for amount in made.budgets]
-        tell.say("", f"  label budgets (patients: labelled images), each inside the next: {', '.join(budgets)}")
+        tell.say("", f"  label budgets ({made.whom}s: labelled images), each inside the next: {', '.join(budgets)}")
     tell.say("")
     for warning in made.warnings:
         tell.warn(warning)
@@ -388,6 +390,7 @@ def explore(
 ) -> None:
     """One page to look at. Sizes, foreground, colours per site, copies, contact sheet, warnings in words."""
     with tell.errors_told(json, debug):
+        from segue.data.dataset import Dataset as Opened
         from segue.data.exploring.explore import explore as draw
 
         page = draw(dataset, out, workers=workers, progress=not json)
@@ -396,4 +399,6 @@ def explore(
         else:
             tell.say(f"Written: {page}")
             divided = (dataset / "split.csv").exists()
-            tell.next_command(f"segue {'train --data' if divided else 'data split'} {tell.quoted(dataset)}")
+            masked = any(case.labelled for case in Opened.open(dataset).cases)
+            verb = "audit RUN --on" if not masked else "train --data" if divided else "data split"
+            tell.next_command(f"segue {verb} {tell.quoted(dataset)}")

@@ -48,10 +48,14 @@ def train(
     ] = None,
     loss: Annotated[str | None, typer.Option(help="A sum, as 'dice + 0.5*focal'.", show_default="dice + ce")] = None,
     method: Annotated[
-        str | None, typer.Option(help="supervised, two-view, consistency, semi.", show_default="supervised")
+        str | None, typer.Option(help="supervised, two-view, consistency, semi, distil.", show_default="supervised")
     ] = None,
     unlabelled: Annotated[
-        str | None, typer.Option(metavar="DATASET[,...]", help="Of semi: more images, their masks not looked at.")
+        str | None,
+        typer.Option(metavar="DATASET[,...]", help="Of semi and distil: more images, their masks not looked at."),
+    ] = None,
+    teachers: Annotated[
+        str | None, typer.Option(metavar="RUN[,...]", help="Of distil: runs that say together what is to be said.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Which of the datasets' splits.", show_default="split")] = None,
     fold: Annotated[int | None, typer.Option(help="This fold of the split validates.")] = None,
@@ -77,6 +81,7 @@ def train(
             "data": data, "labels": labels, "draw": draw, "minutes": minutes, "epochs": epochs, "looks": looks,
             "network.architecture": architecture, "network.encoder": encoder, "network.weights": weights, "init": init,
             "size": size, "variation": variation, "painter": painter, "loss": loss, "method": method, "unlabelled": unlabelled,
+            "teachers": teachers,
             "split": split, "fold": fold, "loop.rate": rate, "loop.batch": batch,
             "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip
@@ -115,9 +120,8 @@ def _train_folds(asked: TrainSettings, folds: int, out: Path | None, fresh: bool
         tell.as_json(done.as_json())
         return
     for summary in done.summaries:
-        tell.say(
-            f"out of fold: Dice of {summary.class_name} {summary.means['dice']:.3f} over {summary.present_patients:,}"
-        )
+        whom = count(summary.present_patients, summary.whom)
+        tell.say(f"out of fold: Dice of {summary.class_name} {summary.means['dice']:.3f} over {whom}")
     tell.say(f"Written: {done.folder}")
     tell.next_command(f"segue evaluate {tell.quoted(done.folder)} --on ANOTHER-DATASET")
 

@@ -22,6 +22,12 @@ def fit(
     data: Annotated[str, typer.Option(metavar="DATASET[,...]", help="Datasets with masks.")],
     out: tell.RunOut = None,
     what: Annotated[str | None, typer.Option(help="The class that is painted, where there are several.")] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Learns from what its encoder sees too: with --set inpainting.perceptual=0.1."
+        ),
+    ] = None,
     minutes: tell.Minutes = None,
     epochs: Annotated[float | None, typer.Option(help="Or: passes over the training images.")] = None,
     looks: tell.Looks = None,
@@ -41,8 +47,8 @@ def fit(
         from segue.experiment.settings import InpaintSettings
 
         given = {
-            "data": data, "what": what, "minutes": minutes, "epochs": epochs, "looks": looks, "loop.rate": rate,
-            "loop.batch": batch, "loop.seed": seed, "machine.devices": devices,
+            "data": data, "what": what, "encoder": encoder, "minutes": minutes, "epochs": epochs, "looks": looks,
+            "loop.rate": rate, "loop.batch": batch, "loop.seed": seed, "machine.devices": devices,
         }  # fmt: skip
         asked = tell.asked(InpaintSettings, config, given, settings)
         from segue.executors.progress import duration
@@ -64,22 +70,37 @@ def fit(
 
 
 @app.command()
-def look(run: Painter, json: tell.Json = False, debug: tell.Debug = False) -> None:
+def look(
+    run: Painter,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Of segue pretrain or segue train: in its eyes the Fréchet distance is told.",
+            show_default="it is not told",
+        ),
+    ] = None,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
     """How real it looks, in images that it has not learnt from. A page, with two fills that have learnt nothing beside it."""
     with tell.errors_told(json, debug):
         from segue.experiment.inpainting.look import look as judge
 
-        done = judge(run, progress=not json, say=(lambda line: None) if json else tell.say)
+        done = judge(run, encoder=encoder, progress=not json, say=(lambda line: None) if json else tell.say)
         if json:
             tell.as_json(done.as_json())
             return
         rows = [[one.name, f"{one.off:.3f}", f"{one.ssim:.3f}", f"{one.told:.2f}"] for one in done.quality.fills]
+        head, far = ["fill", "off", "SSIM", "told apart"], done.quality.far
+        if far is not None:
+            head.append("Fréchet")
+            rows = [[*row, f"{distance:.3f}"] for row, distance in zip(rows, far.fills.values(), strict=True)]
+            rows.append(["other real ones", "", "", "", f"{far.real:.3f}"])
         tell.say(f"{done.quality.windows:,} windows of held-back images, the same holes filled by", "")
-        tell.table(["fill", "off", "SSIM", "told apart"], rows, right={1, 2, 3})
-        tell.say(
-            "", "  off: distance to the colours that were there; told apart: .5 never, 1 always",
-            f"  two draws of a window differ by {done.quality.variety:.3f}", "", f"Written: {done.page}",
-        )  # fmt: skip
+        tell.table(head, rows, right={1, 2, 3, 4})
+        tell.say("", "  off: distance to the colours that were there; told apart: .5 never, 1 always")
+        tell.say(*(f"  {line}" for line in done.told), "", f"Written: {done.page}")
         tell.next_command(f"segue train --data DATASET --variation 'paint + natural' --painter {tell.quoted(run)}")
 
 

@@ -26,6 +26,12 @@ def audit(
         list[str] | None,
         typer.Option(metavar="DATASET", help="Another place with masks, to learn from; may be given often."),
     ] = None,
+    painter: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PAINTER", help="Validation with lesions that this one paints (`segue inpaint fit`) teaches too."
+        ),
+    ] = None,
     vary: Annotated[
         str | None,
         typer.Option(
@@ -48,7 +54,7 @@ def audit(
     with tell.errors_told(json, debug):
         from segue.experiment.settings import AuditSettings
 
-        given = {"known": ",".join(known) if known else None, "vary": vary, "verify": verify}
+        given = {"known": ",".join(known) if known else None, "painter": painter, "vary": vary, "verify": verify}
         asked = tell.asked(AuditSettings, config, given, [*(f"same.{pair}" for pair in same or []), *(settings or [])])
         from segue.experiment.auditing.audit import audit as look
 
@@ -96,7 +102,7 @@ def _tell(one: Audit) -> None:
     head = [*(["class"] if len(names) > 1 else []), "way", "off", "at worst", "r of cases", "risk"]
     tell.table(head, rows, right=set(range(len(head) - 4, len(head))))
     tell.say(
-        "", "  Spoilt copies of validation, each kind left out once. Off: from the true mean Dice; risk: 1 - Dice among those",
+        "", "  Copies of validation, each kind left out once. Off: from the true mean Dice; risk: 1 - Dice among those",
         "  most trusted. The audit speaks only where it beats the constant.", "", f"Written: {one.page}",
     )  # fmt: skip
 
@@ -132,7 +138,7 @@ def cover(
             ]
             tell.table(["varied by", "covered", "", "farther than home"], rows, right={1, 2, 3})
             tell.say("", *tell.wrapped(site.sentence))
-        tell.say("", *(f"Written: {site.folder}" for site in done.sites), f"Written: {done.page}")
+        tell.say("", *(f"Written: {site.page}" for site in done.sites))
         tell.next_command(
             f"segue evaluate {tell.quoted(run)} --on {tell.quoted(on[0])} --vary {tell.quoted(variation)}"
         )

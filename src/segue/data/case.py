@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from segue.errors import BadInput
 from segue.files import atomic
@@ -65,6 +65,24 @@ class Case:
 
     def with_(self, **changes: Any) -> Case:
         return replace(self, **changes)
+
+
+class Owned(Protocol):
+    """A case, or a row about one."""
+
+    @property
+    def patient(self) -> str: ...
+
+    @property
+    def group(self) -> str: ...
+
+
+def whom(several: Iterable[Owned]) -> str:
+    """What `who` tells apart, in a word: patients, or where not all are known scenes, or images."""
+    owned = list(several)
+    if all(one.patient for one in owned):
+        return "patient"
+    return "scene" if any(one.patient or one.group for one in owned) else "image"
 
 
 COLUMNS = tuple(f.name for f in fields(Case) if f.name != "extra")

@@ -14,6 +14,7 @@ from segue import losses, networks, variations
 from segue.data.target import Target
 from segue.errors import BadInput, nearest
 from segue.experiment.inpainting.load import painting_of
+from segue.experiment.load import Model
 from segue.experiment.material import Material
 from segue.experiment.settings import PretrainSettings, TrainSettings
 from segue.methods import METHODS, Given
@@ -30,6 +31,7 @@ from segue.variations.padding import Padding
 from segue.variations.paint import Paint
 from segue.variations.variation import Variation
 
+_SEVERAL = ("supervised", "two-view", "consistency")  # methods by which the members of a network learn each by itself
 _APART = 1 << 32  # between the seeds of two rows of cases
 
 
@@ -71,6 +73,11 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
     """What is misspelt is told before anything is prepared."""
     if settings.method not in METHODS:
         raise BadInput(f"no method is called {settings.method!r}: {nearest(settings.method, METHODS)}")
+    if settings.network.members > 1 and settings.method not in _SEVERAL:
+        raise BadInput(
+            f"network.members: {settings.method} teaches one network",
+            hint=f"Several learn side by side by {', '.join(_SEVERAL)}; segue ensemble joins runs of any method.",
+        )
     views = {"semi": settings.semi, "site": settings.site}.get(settings.method)
     for text in [settings.variation, *([views.weak, views.strong] if views else [])]:
         if text != "auto":
@@ -80,20 +87,24 @@ def demand_known(settings: TrainSettings, target: Target) -> None:
 
 
 def how(
-    settings: TrainSettings, target: Target, built: SegmentationNetwork, masks: Sequence[Example] = ()
-) -> Supervised:
+    settings: TrainSettings, target: Target, built: SegmentationNetwork, masks: Sequence[Example] = (),
+    teachers: Model | None = None,
+) -> Supervised:  # fmt: skip
     loss = losses.parse(settings.loss, target)
     asked = settings.method == "semi" and settings.semi.shares
     wanted = shares(masks, target) if asked else None
     variation = variations.parse(settings.variation)
-    given = Given(built, loss, variation, target, settings.semi, settings.consistency, settings.site, wanted)
+    said = teachers.predictor(str(settings.machine.device)).said if teachers else None
+    given = Given(
+        built, loss, variation, target, settings.semi, settings.consistency, settings.site, settings.distil, wanted, said,
+    )  # fmt: skip
     return METHODS[settings.method](given)
 
 
 def parts(
     settings: TrainSettings, material: Material, built: SegmentationNetwork, *, rank: int = 0, world: int = 1
 ) -> Parts:
-    method = how(settings, material.target, built, material.train)
+    method = how(settings, material.target, built, material.train, material.teachers)
     demand_whole_batch(settings, method)
     assert isinstance(settings.size, tuple)
     fills = padding(settings, built)
@@ -111,6 +122,8 @@ def _painting(settings: TrainSettings, material: Material, method: Method) -> Pa
     asked = any(_paints(view) for view in method.views)
     if not (asked or settings.painter):
         return None
+    if asked and settings.method == "distil":
+        raise BadInput("variation: teachers say nothing of what is painted into an image after they have seen it")
     if not settings.painter:
         raise BadInput(
             "variation: paint needs a painter that has learnt what to paint",
@@ -137,12 +150,12 @@ def demand_whole_batch(settings: TrainSettings | PretrainSettings, method: Metho
 def _beside(
     settings: TrainSettings, material: Material, method: Method, fills: Padding, rank: int, world: int
 ) -> Batches | None:
-    if not method.beside:
+    if not method.beside or settings.beside is None:
         return None
     assert isinstance(settings.size, tuple)
     # A row of its own: the same case drawn beside itself must not be drawn alike.
     order = Order(len(material.images), settings.loop.seed + _APART)
-    count = max(2, 2 * round(int(settings.loop.batch) * settings.semi.batch / 2))  # pairs, that can be mixed
+    count = max(2, 2 * round(int(settings.loop.batch) * settings.beside.batch / 2))  # pairs, that can be mixed
     return Batches(
         material.images, order, method.beside, size=settings.size, batch=count, padding=fills, rank=rank, world=world
     )
@@ -150,6 +163,8 @@ def _beside(
 
 def _since(settings: TrainSettings) -> int:
     """The first micro-batch with images beside it."""
+    if settings.method != "semi":
+        return 0
     steps = settings.loop.steps
     return math.ceil(settings.semi.warm * steps) * settings.loop.accumulate if isinstance(steps, int) else 0
 

@@ -11,6 +11,7 @@ from segue import networks
 from segue.data.preparing.propose import STEP
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
+from segue.experiment.teaching import seen_by
 from segue.networks.settings import Stages
 
 _ON_CPU, _ON_GPU = 256, 512  # long side, where nothing else is asked for
@@ -22,6 +23,8 @@ _FEWEST = 8  # voxels along an axis of a patch that is cut
 
 def with_canvas(settings: TrainSettings, material: Material, *, most: int | None = None) -> TrainSettings:
     """The settings with a size, and with a network that fits it. `most`: voxels of a patch that memory holds."""
+    if settings.size == "auto" and material.teachers is not None:  # who sees what they see can say what they say
+        settings = settings.model_copy(update={"size": seen_by(material.teachers.frame)})
     on_cpu = settings.machine.device == "cpu"
     if material.patches:
         return _with_patch(settings, material, most or (_PATCH_ON_CPU if on_cpu else _PATCH_ON_GPU))

@@ -68,4 +68,6 @@ def _said(values: list[Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    return "x".join(map(str, value)) if isinstance(value, list) else str(value)
+    if not isinstance(value, list):
+        return str(value)
+    return ("x" if all(isinstance(one, int) for one in value) else ", ").join(map(str, value))

@@ -68,10 +68,10 @@ def demand_start(init: str) -> None:
         raise BadInput(f"init: there is no file or run called {init!r}")
 
 
-def looks_before(init: str) -> int:
-    """Of the run that one begins from, and of those before it; of weights without a run nobody knows."""
-    run = Run.behind(init) if init else None
-    return 0 if run is None else int(run.about.get("looks", 0)) + int(run.about.get("looks_before", 0))
+def looks_before(*starts: str) -> int:
+    """Of the runs that one begins from, or learns from, and of those before them; of weights without a run nobody knows."""
+    runs = [run for start in filter(None, starts) if (run := Run.behind(start)) is not None]
+    return sum(int(run.about.get("looks", 0)) + int(run.about.get("looks_before", 0)) for run in runs)
 
 
 def endless(settings: S) -> S:

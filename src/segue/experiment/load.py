@@ -85,14 +85,18 @@ class Model(nn.Module):
 
 def load(where: Path | str, weights: str = "best") -> Model:
     """A run, or a folder of several that predict together (`segue train --folds`, `segue ensemble`)."""
-    runs = members_of(where)
+    return together(members_of(where), Path(where), weights)
+
+
+def together(runs: Sequence[Run], folder: Path, weights: str = "best") -> Model:
+    """`folder`: that stands for all of them."""
     for run in runs:
         run.demand_segmenter()
-    members = [_network(run, weights) for run in runs]
+    members = [member for run in runs for member in networks.apart(_network(run, weights))]
     demand_alike(runs)
     first = runs[0]
     frame = Frame.from_json(first.about["frame"], where=str(first.folder / "run.json"))
-    return Model(members, first.target, frame, runs, Path(where))
+    return Model(members, first.target, frame, runs, folder)
 
 
 def _network(run: Run, weights: str) -> networks.SegmentationNetwork:

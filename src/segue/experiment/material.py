@@ -25,10 +25,12 @@ from segue.data.volumes.recipe import Recipe
 from segue.errors import BadInput
 from segue.evaluation.predicting.decision import true_masks
 from segue.evaluation.predicting.frame import Seen
+from segue.experiment.load import Model
 from segue.experiment.opening import about, alike, demand_own_names, images_of, made, name_of, row, store_of, unmasked
 from segue.experiment.seen import IMAGES, MASKS, Rows, without_copies
 from segue.experiment.seen import rows as seen_rows
 from segue.experiment.settings import TrainSettings
+from segue.experiment.teaching import teachers
 from segue.experiment.telling import Say, silent
 from segue.training.examples import Example, FrameExample, SliceExample
 from segue.training.patches import FOREGROUND, PatchExample
@@ -73,6 +75,7 @@ class Material:
     neighbours: int = 0  # of volumes: slices on either side that are seen as channels
     patches: bool = False  # volumes are seen in patches, not slice by slice
     foreground: float = FOREGROUND  # share of patches that stand on a voxel of some class
+    teachers: Model | None = None  # where a method learns from what others say
     before: Run | None = None  # where there are no sources: the run that begins this one, whose they were
 
     @cached_property
@@ -244,13 +247,17 @@ def gather(
     demand_own_names(dataset.name for dataset in [*datasets, *unlabelled])
     target = _target(settings, _classes(datasets[0]))
     check(target)
-    looks = settings.method == "semi"  # at images without their masks
-    if settings.unlabelled and not looks:
+    taught = teachers(settings, target)
+    beside = settings.beside  # what it looks at without masks
+    if settings.unlabelled and not beside:
         raise BadInput(
-            f"unlabelled: {settings.method} learns from masks alone", hint="--method semi uses these images."
+            f"unlabelled: {settings.method} learns from masks alone",
+            hint="--method semi and --method distil use these images.",
         )
-    if looks and not (settings.semi.own or settings.unlabelled):
-        raise BadInput("semi.own: nothing is followed without own images or others", hint="--unlabelled DATASET")
+    if beside and not (beside.own or settings.unlabelled):
+        raise BadInput(
+            f"{settings.method}.own: nothing is followed without own images or others", hint="--unlabelled DATASET"
+        )
     sources: list[Source] = []
     for place, dataset in enumerate(datasets):
         store = store_of(settings, place, dataset, sources[0].store if sources else None, say, progress)
@@ -267,16 +274,16 @@ def gather(
                 f"{dataset.name}: {store.card.dtype} with channels {', '.join(store.card.channels)}, but "
                 f"{datasets[0].name} has {first.dtype} with {', '.join(first.channels)}"
             )
-        sources.append(_source(settings, dataset, store, say, looks and settings.semi.own))
+        sources.append(_source(settings, dataset, store, say, beside is not None and beside.own))
     judged = [(source.dataset, source.judging) for source in sources]
     for dataset in unlabelled:
         _demand_kind(dataset, datasets[0])
-    beside = tuple(_beside(dataset, sources[0].store, judged, say, progress) for dataset in unlabelled)
+    others = tuple(_beside(dataset, sources[0].store, judged, say, progress) for dataset in unlabelled)
     patches = settings.network.architecture == networks.VOLUMES
     _demand_fitting(settings, datasets[0].name, pictures=sources[0].store.card.recipe is None, patches=patches)
     material = Material(
-        tuple(sources), beside, target, dict(settings.same), settings.neighbours, patches,
-        FOREGROUND if settings.balance is None else settings.balance,
+        tuple(sources), others, target, dict(settings.same), settings.neighbours, patches,
+        FOREGROUND if settings.balance is None else settings.balance, taught,
     )  # fmt: skip
     if not material.train:
         raise BadInput(f"{', '.join(dataset.name for dataset in datasets)}: no training case has a mask")
@@ -336,9 +343,8 @@ def _source(settings: TrainSettings, dataset: Dataset, store: Store, say: Say, l
     by_name = dataset.by_name
     budget = set(parts.budget(settings.labels, seed=settings.draw))
     if settings.labels.isdecimal() and int(settings.labels) > (there := len(parts.units_of_training)):
-        say(
-            f"! {dataset.name}: {settings.labels} patients were asked for, and {there} have masks to learn from: all are taken"
-        )
+        told = f"{settings.labels} {parts.whom}s were asked for, and {there} have masks to learn from"
+        say(f"! {dataset.name}: {told}: all are taken")
     if settings.fold is not None:
         folds = sorted(set(parts.folds.values()))
         if settings.fold not in folds:

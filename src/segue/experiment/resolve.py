@@ -16,6 +16,7 @@ from segue.experiment.judging import Judges, frame_of
 from segue.experiment.length import Cost, endless, nowhere, step_cost, with_length
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
+from segue.experiment.teaching import demand_shown
 from segue.networks import SegmentationNetwork
 from segue.training.devices import fabric_of
 from segue.training.finder import Found, find_rate
@@ -43,6 +44,8 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
     machine = settings.machine.resolve(device=best_device())
     settings, built = _fitting(settings.model_copy(update={"machine": machine}), material, say)
     assert isinstance(settings.size, tuple)
+    if material.teachers is not None:
+        demand_shown(material.teachers, frame_of(settings, material, built))
     if machine.device == "cpu" and (told := crowd()):
         say(f"! {told}")
     machine = resolve_machine(machine, built, channels=material.channels, size=settings.size)

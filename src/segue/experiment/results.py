@@ -197,6 +197,7 @@ def _subgroup(key: tuple[str, str, str], rows: Rows, *address: str) -> Subgroup:
     present, absent = rows_for(rows, "dice"), rows_for(rows, "found_where_none")
     return Subgroup(
         value=value, name=name, seen=seen, patients=len({row.who for row in (*present, *absent)}),
+        patients_known=all(row.patient for row in rows),
         present=len(present), absent=len(absent), dice=_mean(rows, "dice", *where),
         failures=_failures(rows, *where), false_positives=_mean(rows, "found_where_none", *where),
     )  # fmt: skip

@@ -9,8 +9,10 @@ from pydantic import Field, field_validator
 
 from segue.config import Auto, Settings
 from segue.methods.settings import (
+    BesideSettings,
     ConsistencySettings,
     ContrastSettings,
+    DistilSettings,
     InpaintingSettings,
     MaskedSettings,
     SemiSettings,
@@ -63,6 +65,8 @@ class TrainSettings(Settings):
     semi: SemiSettings = SemiSettings()
     site: SiteSettings = SiteSettings()
     consistency: ConsistencySettings = ConsistencySettings()
+    distil: DistilSettings = DistilSettings()
+    teachers: tuple[str, ...] = ()  # of distil: finished runs, ensembles or folds, that say together what is to be said
     variation: str = "weak"
     loss: str = "dice + ce"
     network: NetworkSettings = NetworkSettings()
@@ -84,10 +88,15 @@ class TrainSettings(Settings):
     loop: LoopSettings = LoopSettings()
     machine: MachineSettings = MachineSettings()
 
-    _several = field_validator("data", "stores", "unlabelled", mode="before")(several)
+    _several = field_validator("data", "stores", "unlabelled", "teachers", mode="before")(several)
     _canvas = field_validator("size", mode="before")(canvas)
 
     _budget = field_validator("labels", mode="before")(budget)
+
+    @property
+    def beside(self) -> BesideSettings | None:
+        """Of a method that looks at images without their masks: what it was told of them."""
+        return {"semi": self.semi, "distil": self.distil}.get(self.method)
 
 
 class AdaptSettings(Settings):
@@ -143,6 +152,7 @@ class InpaintSettings(Settings):
     what: str = ""  # the class that is painted; empty: the only one
 
     inpainting: InpaintingSettings = InpaintingSettings()
+    encoder: str = ""  # of inpainting.perceptual: a run of `segue pretrain` or `segue train`
     variation: str = "weak"
     width: Annotated[int, Field(ge=4, le=256)] = 16  # channels of the painter's first map
     side: Annotated[int, Field(ge=32, le=1024, multiple_of=32)] = 128  # of the windows that it sees
@@ -180,6 +190,8 @@ class AuditSettings(Settings):
     # to follow some of that, apart.
     vary: str = "auto"
     known: tuple[str, ...] = ()  # datasets of other places with masks: what evidence was worth there
+    painter: str = ""  # a run of `segue inpaint fit`: copies of validation with painted lesions teach too
+    zoom: bool = False  # copies that show all larger or smaller teach too
     verify: Annotated[int, Field(ge=0)] = 0  # so many cases are drawn to be masked; 0: none
     weights: Literal["best", "last"] = "best"
     same: dict[str, str] = Field(default_factory=dict)  # of these datasets: a class -> its name in the run

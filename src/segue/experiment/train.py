@@ -15,7 +15,7 @@ from segue.config import validate
 from segue.errors import BadInput, Failed
 from segue.evaluation.judging.metrics import NOTHING
 from segue.evaluation.predicting.frame import Frame
-from segue.experiment import assemble, seen
+from segue.experiment import assemble, seen, teaching
 from segue.experiment.adapting.site import METHOD, opened
 from segue.experiment.adapting.statistics import remember_in_run, remember_site
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
@@ -92,9 +92,11 @@ def prepared(
     demand_one_length(asked)
     demand_start(asked.init)
     material = opened(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
-    inherited = seen.inherited(asked.init, asked.network.weights, asked.painter)
+    taught = [str(run.folder) for run in material.teachers.runs] if material.teachers else []
+    starts = [start for start in (asked.init, asked.painter, *taught, asked.network.weights) if start]
+    inherited = seen.inherited(*starts)
     for source in material.sources:
-        seen.refuse(inherited, source.dataset, source.judging, asked.init or asked.painter or asked.network.weights)
+        seen.refuse(inherited, source.dataset, source.judging, starts[0])
     say(TRYING)
     found = resolve(asked, material, say)
     settings = found.settings
@@ -114,7 +116,8 @@ def prepared(
         "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()),
         "train": len(material.train), "images": len(material.images), "validation_cases": material.validates,
-        "weights_from": told, "looks_before": looks_before(asked.init), **more(settings, material),
+        "weights_from": told, "looks_before": looks_before(asked.init, *taught),
+        "teachers": teaching.about(material.teachers), **more(settings, material),
     }  # fmt: skip
     run = Run.create(
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table(),
@@ -167,6 +170,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
     settings = validate(TrainSettings, run.config, where=str(run.folder / "config.yaml"))
     material = opened(settings)
     demand_unchanged(run, material.about(), material.about_beside())
+    teaching.demand_same(run, material.teachers)
     fabric = fabric_of(settings.machine)
     built, _ = assemble.network(settings, material.target, material.channels)
     adapted = run.about.get("adapted", {})

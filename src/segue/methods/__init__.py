@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segue.methods.consistency import Consistency
+from segue.methods.distil import Distil
 from segue.methods.given import Given
 from segue.methods.semi import Semi
 from segue.methods.site import Site
@@ -16,6 +17,7 @@ METHODS: dict[str, type[Supervised]] = {
     "consistency": Consistency,
     "semi": Semi,
     "site": Site,
+    "distil": Distil,
 }
 
 __all__ = ["METHODS", "Given", "Loss", "Method"]

@@ -3,6 +3,9 @@
 Each image is seen clean and varied. In the published form both predictions are compared place by place, wherever geometry
 has moved things; in the aligned one the clean prediction is carried to where the varied image shows it. Agreement alone is
 cheap (to find nothing is consistent), so that masks are learnt as well, and how much of each is what `mix` says.
+
+Of several networks in one (`network.members`) each learns masks by itself, and the change is from what all of them say of the
+clean image together to what each says of the varied one.
 """
 
 from __future__ import annotations
@@ -51,12 +54,21 @@ class Consistency(TwoView):
             return
         varied = drawn[0] if len(drawn) == 1 else self.worst(clean, drawn)
         of_clean, of_varied = self.seen(clean, varied)
-        changed = self.inconsistency(clean, varied, of_clean, of_varied)
+        pairs = zip(of_clean.apart, of_varied.apart, strict=True)
+        told = [self._told(clean, varied, *pair, of_clean) for pair in pairs]
+        total = torch.stack([total for total, _ in told]).mean(0)
+        parts = {name: torch.stack([parts[name] for _, parts in told]).mean(0) for name in told[0][1]}
+        yield Loss("segmenter", total, clean.counted, parts)
+
+    def _told(
+        self, clean: View, varied: View, of_clean: Outputs, of_varied: Outputs, together: Outputs
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """(n,): the loss of one network, or member; `together`: what all say of the clean images."""
+        changed = self.inconsistency(clean, varied, together, of_varied)
         agreement = losses.overlap(of_clean.logits, clean.target)
         parts = {"inconsistency": changed.detach(), "agreement": agreement}
         if self.told.interleaved:
-            yield Loss("segmenter", changed, clean.counted, parts)
-            return
+            return changed, parts
         learnt = self.learnt(clean, of_clean)
         parts["masks"] = learnt.detach()
         match self.told.mix:
@@ -68,7 +80,7 @@ class Consistency(TwoView):
                 total = (1 - agreement) * learnt + agreement * self.learnt(varied, of_varied)
             case "added":
                 total = (learnt + self.learnt(varied, of_varied)) / 2 + self.told.weight * changed
-        yield Loss("segmenter", total, clean.counted, parts)
+        return total, parts
 
     def _in_turn(self, step: int) -> bool:
         """Whether this is a step of consistency: each one, or the last of so many and one."""
@@ -100,7 +112,10 @@ class Consistency(TwoView):
         if self.told.half:
             small, several = _half(clean), [_half(view) for view in several]
         of_clean = network(small.images)
-        found = [self.inconsistency(small, view, of_clean, network(view.images)) for view in several]
+        found = [
+            torch.stack([self.inconsistency(small, view, of_clean, one) for one in network(view.images).apart]).mean(0)
+            for view in several
+        ]
         network.train()
         choice = torch.stack(found).argmax(0)
         rows = torch.arange(len(choice), device=choice.device)

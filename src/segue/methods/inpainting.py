@@ -2,7 +2,8 @@
 
 The hole is some edit's, the mask is the true one, so that what was there is the answer: lesions where it says so, healthy
 tissue elsewhere. Each window is painted twice, with two noises. The first is held to what was there; the second only to the
-critic, and to being another than the first.
+critic, and to being another than the first. An encoder of our own may be asked too how unlike what was there the first one is:
+it is told grain and form, where colours alone are content with a blur.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segue.methods.settings import InpaintingSettings
+from segue.networks import SegmentationNetwork
 from segue.networks.painter import Critic, Painter
 from segue.step import Batch, Loss, View
 from segue.variations.variation import Variation
 
+_LEAST = 1e-6
 _ENOUGH = 0.05  # of the range of colours: two pictures that differ by so much need not differ more
 
 
@@ -26,8 +29,12 @@ class Inpainting:
     accumulates = True
     average: Callable[..., Any] | None = None
 
-    def __init__(self, painter: Painter, critic: Critic, told: InpaintingSettings, variation: Variation) -> None:
-        self.told = told
+    def __init__(
+        self, painter: Painter, critic: Critic, told: InpaintingSettings, variation: Variation,
+        encoder: SegmentationNetwork | None = None,
+    ) -> None:  # fmt: skip
+        """`encoder`: of `perceptual`; it is none of the networks that learn, and must not be one."""
+        self.told, self.encoder = told, encoder
         self.networks: dict[str, nn.Module] = {"painter": painter, "critic": critic}
         self.views: Sequence[Variation] = (variation,)
         self.beside: Sequence[Variation] = ()
@@ -47,7 +54,11 @@ class Inpainting:
         off, apart = off_by(one, given, hole), off_by(one, other, hole)
         same = F.relu(1 - apart / _ENOUGH)
         total = off + self.told.critic * pleased + self.told.variety * same
-        yield Loss("painter", total, weight, {"off": off.detach(), "apart": apart.detach()})
+        parts = {"off": off.detach(), "apart": apart.detach()}
+        if self.encoder is not None:
+            unlike = unlike_by(self.encoder, one, given, hole)
+            total, parts = total + self.told.perceptual * unlike, {**parts, "unlike": unlike.detach()}
+        yield Loss("painter", total, weight, parts)
 
     def _painted(self, given: Tensor) -> Tensor:
         found: Tensor = self.networks["painter"](given).logits
@@ -76,6 +87,25 @@ def laid(given: Tensor, hole: Tensor, painted: Tensor) -> Tensor:
 def off_by(one: Tensor, other: Tensor, hole: Tensor) -> Tensor:
     """(n,): how far the colours of two windows are from each other in their holes."""
     return _mean((one - other)[:, :-2].abs().mean(1, keepdim=True), hole)
+
+
+def unlike_by(encoder: SegmentationNetwork, one: Tensor, given: Tensor, hole: Tensor) -> Tensor:
+    """(n,): how far an encoder's maps of the one are from those of what was there, in the cells that the hole reaches into;
+    of each level as a share of what was there, the mean over all."""
+    with torch.no_grad():
+        there = maps_of(encoder, given[:, :-2])
+    shares = []
+    for mine, theirs in zip(maps_of(encoder, one[:, :-2]), there, strict=True):
+        wide = theirs.square().mean((1, 2, 3)).clamp(min=_LEAST)
+        shares.append(_mean((mine - theirs).square().mean(1, keepdim=True), hole) / wide)
+    return torch.stack(shares).mean(0)
+
+
+def maps_of(encoder: SegmentationNetwork, colours: Tensor) -> list[Tensor]:
+    """Finest first, without the image itself, which some encoders tell too; grey is repeated."""
+    seen = colours.expand(-1, encoder.channels, -1, -1)
+    maps = encoder(seen, features=True, decode=False).features
+    return [level.float() for level in maps if level.shape[1:] != seen.shape[1:]]
 
 
 def _mean(values: Tensor, hole: Tensor) -> Tensor:

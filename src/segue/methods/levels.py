@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from segue.networks.outputs import Outputs
 
 
 def at_all_levels(loss: Callable[[Tensor, Tensor], Tensor], found: Outputs, target: Tensor) -> Tensor:
-    """(n,). A coarse voxel is compared with the one in its middle."""
+    """(n,). A coarse voxel is compared with the one in its middle. Of several networks in one each learns by itself."""
+    if found.members:
+        return torch.stack([at_all_levels(loss, one, target) for one in found.members]).mean(0)
     if not found.coarse:
         return loss(found.logits, target)
     total, weight, weights = loss(found.logits, target), 0.5, 1.0

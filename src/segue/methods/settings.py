@@ -72,19 +72,28 @@ class FollowSettings(Settings):
     confidence: Annotated[float, Field(ge=0.5, lt=1)] = 0.8  # a pixel that is less sure does not count
 
 
-class SemiSettings(FollowSettings):
+class BesideSettings(Settings):
+    """Of images without masks, beside learning from masks."""
+
+    own: bool = True  # images of the datasets that have the masks too, not only those of `unlabelled`
+    weight: Annotated[float, Field(gt=0)] = 1.0  # of what is learnt from them, against learning from masks
+    batch: Annotated[float, Field(gt=0, le=16)] = 1.0  # images without masks for each one with
+
+
+class SemiSettings(FollowSettings, BesideSettings):
     """Of `--method semi`: such images are followed beside learning from masks."""
 
     teacher: bool = True  # the moving average of the weights is followed, not the weights themselves
     # The target has, on average, as much of each class as the masks have; not from scribbles, which do not tell.
     shares: bool = True
-    own: bool = True  # images of the datasets that have the masks are followed too, not only those of `unlabelled`
-    weight: Annotated[float, Field(gt=0)] = 1.0  # of all that follows, against learning from masks
-    batch: Annotated[float, Field(gt=0, le=16)] = 1.0  # images without masks for each one with
     warm: Share = 0.4  # of the training, from masks alone: a target that nobody has learnt yet is not worth following
     ramp: Share = 0.1  # of the training after that, until the weight is whole
     # Dice of the worst class, on masks that are learnt from, at which the weight is whole; below half of it nothing follows.
     fitted: Share = 0.5
+
+
+class DistilSettings(BesideSettings):
+    """Of `--method distil`: what several runs say of an image together, one network learns to say of it varied."""
 
 
 class SiteSettings(FollowSettings):
@@ -100,3 +109,4 @@ class SiteSettings(FollowSettings):
 class InpaintingSettings(Settings):
     critic: Annotated[float, Field(ge=0)] = 0.1  # how much it counts to please it, beside what was there
     variety: Annotated[float, Field(ge=0)] = 0.02  # likewise, that two noises give two pictures
+    perceptual: Annotated[float, Field(ge=0)] = 0.0  # likewise, that it looks to `encoder` like what was there

@@ -10,6 +10,7 @@ from segue.networks.build import build as build
 from segue.networks.build import demand_known as demand_known
 from segue.networks.build import merge_adapters as merge_adapters
 from segue.networks.matched import Matched as Matched
+from segue.networks.members import apart as apart
 from segue.networks.network import Body as Body
 from segue.networks.network import SegmentationNetwork as SegmentationNetwork
 from segue.networks.outputs import Outputs as Outputs

@@ -14,6 +14,7 @@ from segue.networks.architectures import ARCHITECTURES, Parts, usual_channels
 from segue.networks.cut import cut, trial
 from segue.networks.encoders import Encoder
 from segue.networks.enlarging import fold_enlarging
+from segue.networks.members import Members
 from segue.networks.network import Body, SegmentationNetwork
 from segue.networks.settings import VOLUMES, NetworkSettings, Stages
 from segue.networks.sources import source
@@ -48,7 +49,8 @@ def assemble(settings: NetworkSettings, target: Target, channels: int) -> Segmen
     mean, std = encoder.colours(channels)
     # Gradients tell what is in use, wherever this is called: `with torch.no_grad(): model = segue.load(run)`.
     with torch.inference_mode(False), torch.enable_grad():
-        body = _body(replace(parts, settings=settings))
+        bodies = [_body(replace(parts, settings=settings)) for _ in range(settings.members)]
+        body = Members(bodies, exclusive=target.exclusive) if len(bodies) > 1 else bodies[0]
         return SegmentationNetwork(body, settings=settings, target=target, channels=channels, mean=mean, std=std)
 
 

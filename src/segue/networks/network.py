@@ -95,6 +95,11 @@ class SegmentationNetwork(nn.Module):
         """The colour (0..1, a number per channel) that normalisation maps to zero."""
         return tuple(float(value) for value in self.colour_mean.flatten())
 
+    @property
+    def std(self) -> tuple[float, ...]:
+        """What normalisation divides by."""
+        return tuple(float(value) for value in self.colour_std.flatten())
+
     def set_colours(self, mean: Sequence[float], std: Sequence[float]) -> None:
         """What images are normalised with: what the weights have been trained with."""
         self.colour_mean.copy_(self._colours_of(mean))
@@ -128,6 +133,11 @@ class SegmentationNetwork(nn.Module):
                 f"the network expects images of shape (n, {self.channels}, {axes}), got {tuple(x.shape)}",
                 hint="A network is built for a number of channels: build(settings, target, channels).",
             )
+        if self.settings.members > 1 and features is not False:
+            raise BadInput(
+                "network.members: each has an encoder of its own, and this asks for the maps of one",
+                hint="--set network.members=1",
+            )
         whole = (slice(None), slice(None), *(slice(side) for side in x.shape[2:]))
         fitting = self._fitting(x)
         if self._lost_in_one_pixel(fitting):
@@ -148,6 +158,7 @@ class SegmentationNetwork(nn.Module):
             tuple(found.features) if features is not False else (),
             found.decoded,
             None if again is None else cropped(self._colours(again)),
+            tuple(Outputs(cropped(one.logits), coarse=tuple(one.coarse)) for one in found.members),
         )
 
     def _fitting(self, x: Tensor) -> Tensor:

@@ -25,7 +25,19 @@ class Outputs(NamedTuple):
     reconstruction: Tensor | None = None
     """The image again (n, c, h, w), in the colours that went in, from networks that reconstruct."""
 
+    members: tuple[Outputs, ...] = ()
+    """What each says, of several networks in one."""
+
+    @property
+    def apart(self) -> tuple[Outputs, ...]:
+        """What each member says; of one network what it says."""
+        return self.members or (self,)
+
     def split(self, counts: Sequence[int]) -> list[Outputs]:
-        """What was said of several batches at once, of each: logits at all levels."""
+        """What was said of several batches at once, of each: logits at all levels, and of all members."""
         levels = zip(*(each.split(list(counts)) for each in (self.logits, *self.coarse)), strict=True)
-        return [Outputs(logits, coarse=tuple(coarse)) for logits, *coarse in levels]
+        members = zip(*(one.split(counts) for one in self.members), strict=True) if self.members else [()] * len(counts)
+        return [
+            Outputs(logits, coarse=tuple(coarse), members=tuple(each))
+            for (logits, *coarse), each in zip(levels, members, strict=True)
+        ]

@@ -59,7 +59,7 @@ def load_exactly(network: SegmentationNetwork, path: Path | str) -> None:
     path = Path(path)
     tensors, notes = read(path)
     about = _notes(path, notes)
-    there, here = _flat(about), _flat(_about(network))
+    there, here = {**NetworkSettings().model_dump(mode="json"), **_flat(about)}, _flat(_about(network))
     for key in here:
         if key not in _FREE and there.get(key) != here[key]:
             raise BadInput(f"{path}: is of another network, whose {key} is {there.get(key)} and not {here[key]}")

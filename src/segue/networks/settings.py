@@ -44,6 +44,8 @@ class NetworkSettings(Settings):
     """What of the encoder learns: all, nothing, or low-rank adapters on its linear layers and convolutions."""
     rank: Annotated[int, Field(ge=1, le=256)] = 8
     """Of the adapters."""
+    members: Annotated[int, Field(ge=1, le=32)] = 1
+    """So many such networks side by side in one, which says the mean of what they say."""
     stages: Stages | None = None
     """Of unet-3d; None: as its patch and spacing want them."""
 

@@ -129,16 +129,17 @@ def _pictures(page: Page, story: AuditStory) -> None:
 
 def _held(section: Section, story: AuditStory) -> None:
     section.text(
-        "Validation images at home were spoilt in many ways; each way was left out once, and what the others taught was asked "
-        "of it. Off is the distance of the expected mean Dice to the true one, over all these groups. Of single cases, r is "
-        "the correlation with the true Dice, and risk is one minus Dice among the most trusted, the mean over how many are "
-        "trusted. The audit may speak only where it beats the constant, which takes every place for the mean of those that "
-        f"are known. Each image was varied by `{story.views}`."
+        "Validation images at home were spoilt in many ways, and painted or shown larger and smaller where that was asked "
+        "for; each way was left out once, and what the others taught was asked of it. Off is the distance of the expected "
+        "mean Dice to the true one, over all these groups. Of single cases, r is the correlation with the true Dice, and "
+        "risk is one minus Dice among the most trusted, the mean over how many are trusted. The audit may speak only where "
+        "it beats the constant, which takes every place for the mean of those that are known. Each image was varied by "
+        f"`{story.views}`."
     )
     for one in story.classes:
         if len(story.classes) > 1:
             section.heading(short(one.name))
-        _ways(section, one.ways, "spoilt copies, each kind left out once")
+        _ways(section, one.ways, "copies of validation, each kind left out once")
         if one.places:
             _ways(section, one.places, "other places, each left out once")
         rows = {group: {"expected": Estimate(said), "true": Estimate(true)} for group, said, true in one.held}

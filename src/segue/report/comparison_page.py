@@ -34,7 +34,7 @@ def comparison_page(story: ComparisonStory) -> Page:
         )
         _differences(section, story, seen)
     _by_masks(page.section("By masks"), story, strange)
-    _patients(page.section("Patient by patient"), story, strange)
+    _one_by_one(page.section(f"{_whom(story).capitalize()} by {_whom(story)}"), story, strange)
     _losses(page.section("Where each loses most"), story, strange)
     _sides(page.section("All measures"), story, [*strange, *seen])
     _how(page, story)
@@ -62,6 +62,12 @@ def _of_whom(groups: Sequence[Group]) -> str:
     if len(groups) != 1:
         return count(len(groups), "set")
     return f"{count(groups[0].patients, groups[0].whom)}, {count(groups[0].cases, 'case')}"
+
+
+def _whom(story: ComparisonStory) -> str:
+    """What one value is of: patients, where any are known."""
+    whom = dict.fromkeys(group.whom for group in story.groups)
+    return "patient" if "patient" in whom or not whom else next(iter(whom))
 
 
 def _what(story: ComparisonStory, group: Group) -> str:
@@ -184,7 +190,7 @@ def _p(value: float) -> str:
     return f"<\N{NO-BREAK SPACE}{_TINY:g}" if value < _TINY else f"{value:.3f}"
 
 
-def _patients(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
+def _one_by_one(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
     pairs = [(group, pair) for group in groups for pair in group.pairs]
     for name, inside in groupby(pairs[:_PLOTS], key=lambda both: both[0].set):
         shown = list(inside)
@@ -264,7 +270,7 @@ def _sides(section: Section, story: ComparisonStory, groups: Sequence[Group]) ->
     if rows:
         units = " and ".join(sorted({group.unit for group in groups if group.unit}))
         section.text(
-            f"Means over patients, then over runs. Only {story.metric} was tested."
+            f"Means over {_whom(story)}s, then over runs. Only {story.metric} was tested."
             + (f" It is in {units}." if units else "")
         )
         section.table(["model", *["runs"] * runs, story.metric, *["spread of runs"] * runs, *names], rows)
@@ -280,16 +286,18 @@ def _spread(side: Side) -> Cell:
 def _of_runs(story: ComparisonStory) -> str:
     if all(side.runs == 1 for group in story.groups for side in group.sides):
         return ""
+    over = f"over {_whom(story)}s"
     return (
-        " over patients, or where a model has several runs that of Student's t over patients and runs, whichever is larger "
+        f" {over}, or where a model has several runs that of Student's t {over} and runs, whichever is larger "
         "(other runs must allow it too)"
     )
 
 
 def _how(page: Page, story: ComparisonStory) -> None:
     test = "a Wilcoxon test" if story.test == "wilcoxon" else "a permutation test"
+    first = "" if _whom(story) == "image" else f": a {_whom(story)}'s cases are averaged first"
     section = page.section("How this was done").text(
-        "Patients are what is resampled: a patient's cases are averaged first. The interval is a paired bootstrap; p is "
+        f"{_whom(story).capitalize()}s are what is resampled{first}. The interval is a paired bootstrap; p is "
         f"that of {test}{_of_runs(story)}, adjusted for the number of comparisons of a set (Holm). "
         "The rank-biserial correlation, from −1 to 1, and the mean difference in units of its own spread (standardised) "
         "say how large an effect is. Models were compared on the very same cases only. This page names no patients, but "

@@ -45,7 +45,8 @@ class SiteStory:
     name: str
     images: int
     every: int  # that it has
-    patients: int
+    units: int  # patients, or whatever is known of what hangs together
+    whom: str  # what these are
     told: str  # in a sentence
     seen: str = ""  # a sentence without its full stop
     reference: float
@@ -69,19 +70,19 @@ class CoverageStory:
     held: int
     how: str  # they were held back
     draws: int
-    sites: tuple[SiteStory, ...]
+    site: SiteStory
     steps: int = 0
     commands: Sequence[str] = field(default=())
 
 
 def coverage_page(story: CoverageStory) -> Page:
-    page = Page(story.title, " ".join(site.told for site in story.sites))
+    site = story.site
+    page = Page(story.title, site.told)
     page.section("What to mind").warnings(_warnings(story))
-    _sites(page.section("Sites", count(len(story.sites), "site")), story)
-    for site in story.sites:
-        _shares(page.section(f"What covers {short(site.name)}"), site, story)
-        _pictures(page.section(f"{short(site.name)}: outside", _of(site, story)), site)
-        _contrast(page.section(f"{short(site.name)}: covered"), site)
+    _whole_site(page.section("How much is covered", count(site.images, "image")), story)
+    _shares(page.section("By severity and by what is varied"), site)
+    _pictures(page.section("Outside", _outside(site)), site)
+    _contrast(page.section("Covered"), site)
     _measured(page.section("How it is measured"), story)
     if story.commands:
         page.section("What to do next").commands(*story.commands)
@@ -92,20 +93,20 @@ def _whole(site: SiteStory) -> Share:
     return site.severities[-1]
 
 
-def _of(site: SiteStory, story: CoverageStory) -> str:
+def _outside(site: SiteStory) -> str:
     out = sum(each > 1 for each in site.distances)
     return of_all(out, site.images, "image") if out else "none"
 
 
 def _warnings(story: CoverageStory) -> Iterator[tuple[str, str]]:
-    for site in story.sites:
-        if site.seen:
-            yield f"{site.name}: {site.seen}.", "What a network has looked at lies nearer to what it knows."
-        if _whole(site).estimate.value < site.plain.estimate.value - 0.02:
-            yield (
-                f"{site.name}: covered less with the variation than without it.",
-                "It brings home's own images nearer, and not this site's: it varies what does not differ here.",
-            )
+    site = story.site
+    if site.seen:
+        yield f"{site.name}: {site.seen}.", "What a network has looked at lies nearer to what it knows."
+    if _whole(site).estimate.value < site.plain.estimate.value - 0.02:
+        yield (
+            f"{site.name}: covered less with the variation than without it.",
+            "It brings home's own images nearer, and not this site's: it varies what does not differ here.",
+        )
     if story.held < _FEW:
         yield (
             f"Only {count(story.held, 'image')} of the source are held back.",
@@ -119,27 +120,26 @@ def _warnings(story: CoverageStory) -> Iterator[tuple[str, str]]:
     )
 
 
-def _sites(section: Section, story: CoverageStory) -> None:
-    rows: list[list[Cell]] = [
-        [
-            short(site.name), Bar(_whole(site).estimate, percent=True), Percent(site.plain.estimate.value),
-            f"{percent(site.luck[0])} to {percent(site.luck[1])}", site.images, site.patients,
-        ]
-        for site in story.sites
-    ]  # fmt: skip
-    section.table(
-        ["site", f"covered by {short(story.variation)}", "without", "if it were home", "images", "patients"], rows
+def _whole_site(section: Section, story: CoverageStory) -> None:
+    site = story.site
+    images = count(site.images, "image") if site.images == site.every else of_all(site.images, site.every, "image")
+    section.facts([
+        (f"covered by {short(story.variation)}", Bar(_whole(site).estimate, percent=True)),
+        ("without", Percent(site.plain.estimate.value)),
+        ("if it were home", f"{percent(site.luck[0])} to {percent(site.luck[1])}"), ("looked at", images),
+        *([] if site.whom == "image" else [("of", count(site.units, site.whom))]),
+    ])  # fmt: skip
+    together = (
+        "copies of each other" if site.whom == "image" else f"images of one {site.whom}, and copies of each other,"
     )
     section.text(
-        f"The share of a site's images that lie no farther from what training sees than "
-        f"{percent(story.sites[0].reference)} of home's own held-back images do. "
-        "If it were home: where 95 of 100 samples of as many images of home itself would lie. "
-        "The interval counts images of one patient, and copies of each other, as one."
+        f"The share of a site's images that lie no farther from what training sees than {percent(site.reference)} of home's "
+        "own held-back images do. If it were home: where 95 of 100 samples of as many images of home itself would lie. "
+        f"The interval counts {together} as one."
     )
 
 
-def _shares(section: Section, site: SiteStory, story: CoverageStory) -> None:
-    section.text(site.told)
+def _shares(section: Section, site: SiteStory) -> None:
     rows: list[list[Cell]] = [_row("as it is", "images of the source alone", site.plain, 7)]
     rows.append(_row("flips", "as many copies, of what changes nothing: what number alone brings", site.control, 7))
     rows += [_row(f"severity {one.severity:g}", "all of it", one, 0) for one in site.severities]

@@ -89,7 +89,8 @@ class EmbeddingStory:
     steps: int = 0  # that it has learnt for; 0: not told
     datasets: Sequence[str]  # this and the next four: one entry an image
     sites: Sequence[str]  # empty: not told
-    units: Sequence[str]  # patients
+    units: Sequence[str]
+    whom: str = "patient"  # what units are: patients, or where none is known scenes or images
     partitions: Sequence[int]  # -1: of what has no axis
     volumes: Sequence[str]  # empty: a picture
     spread: float
@@ -141,7 +142,8 @@ def _lead(story: EmbeddingStory) -> str:
 
 
 def _embedded(section: Section, story: EmbeddingStory) -> None:
-    columns = {"patients": story.units, "volumes": story.volumes, "sites": story.sites}
+    columns = {} if story.whom == "image" else {f"{story.whom}s": story.units}
+    columns |= {"volumes": story.volumes, "sites": story.sites}
     told = {name: entries for name, entries in columns.items() if any(entries)}
     rows: list[list[Cell]] = []
     for name, images in sorted(Counter(story.datasets).items()):
@@ -270,7 +272,7 @@ def _guesses(section: Section, story: EmbeddingStory) -> None:
         return
     section.text(
         "Each image's label, guessed by a vote of the images that the encoder finds nearest, none of them of the same "
-        "patient. By chance is what always guessing the commonest label would give."
+        f"{story.whom}. By chance is what always guessing the commonest label would give."
     )
     section.table(
         ("label", "guessed right", "by chance", "images"),
@@ -285,8 +287,8 @@ def _guesses(section: Section, story: EmbeddingStory) -> None:
 def _nearest(section: Section, story: EmbeddingStory) -> None:
     if story.queries:
         section.text(
-            "First the image that was asked for, then those that the encoder finds most like it among other patients, the "
-            "nearest first. Alike in anatomy is good; alike in borders, brightness or letters is not."
+            "First the image that was asked for, then those that the encoder finds most like it among other "
+            f"{story.whom}s, the nearest first. Alike in anatomy is good; alike in borders, brightness or letters is not."
         )
     for query in story.queries:
         section.heading(short(query.image.case), short(query.image.dataset))

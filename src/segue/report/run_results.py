@@ -235,7 +235,7 @@ def _of_groups(column: str, groups: Sequence[Subgroup]) -> tuple[list[str], list
             short(group.value) or "not told", *[short(group.name)] * several, *[group.seen] * seen, Bar(group.dice),
             Bar(group.failures, percent=True, hue=_BAD),
             *[Bar(group.false_positives, percent=True, hue=_BAD)] * absent,
-            group.patients, group.present, *[group.absent] * absent,
+            group.patients if group.patients_known else None, group.present, *[group.absent] * absent,
         ]
         for group in groups
     ]  # fmt: skip

@@ -71,8 +71,9 @@ def _spoilt(page: Page, story: RunStory) -> None:
             levels = sorted(own[0].dice)
             series = {each.corruption: [each.dice[level] for level in levels] for each in own}
             rows += [[short(one.name), *[short(name)] * several, kind, *values] for kind, values in series.items()]
+            whom = "patients" if all(each.patients_known for each in one.results) else "scenes or images"
             words = (
-                f"{short(one.name)}: Dice of {short(name)} under {count(len(own), 'corruption')}, means over patients."
+                f"{short(one.name)}: Dice of {short(name)} under {count(len(own), 'corruption')}, means over {whom}."
             )
             drawn.append(Figure(curves.spoilt(levels, series, y=f"Dice of {short(name)}"), words, words))
     if drawn:

@@ -123,8 +123,9 @@ def _of_numbers(story: RunStory) -> Iterator[tuple[str, str]]:
         )
     few = [one.name for one in story.ordered if any(result.patients < FEW for result in one.strange)]
     if few:
+        known = all(result.patients_known for one in story.ordered if one.name in few for result in one.strange)
         yield (
-            f"Fewer than {FEW} patients in {some(few)}.",
+            f"Fewer than {FEW} {'patients' if known else 'patients, scenes or images'} in {some(few)}.",
             "Intervals are wide there and may still be too narrow; small differences mean nothing.",
         )
     unknown = [one.name for one in story.ordered if any(not result.patients_known for result in one.results)]

@@ -77,6 +77,7 @@ class Subgroup:
     name: str  # of the class
     seen: str = ""
     patients: int
+    patients_known: bool = True
     present: int
     absent: int = 0
     dice: Estimate

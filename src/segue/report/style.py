@@ -69,7 +69,7 @@ td.words{min-width:7.5rem}
 td.words:first-child{min-width:9rem}
 .swatch{display:inline-block;width:2.2em;height:1.1em;vertical-align:-.15em;margin-right:.5em;
  border:1px solid var(--line);border-radius:2px;print-color-adjust:exact;-webkit-print-color-adjust:exact}
-td small{display:block;color:var(--soft);font-size:.8rem}
+td small,dd small{display:block;color:var(--soft);font-size:.8rem}
 .bar{display:block;height:.45rem;min-width:7rem;margin-top:.2rem;border-radius:1px;
  print-color-adjust:exact;-webkit-print-color-adjust:exact;--m:color-mix(in srgb,var(--hue) 45%,var(--ground));
  background:linear-gradient(var(--ink),var(--ink)) var(--v) 0/2px 100% no-repeat,

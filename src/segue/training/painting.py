@@ -104,18 +104,22 @@ class Painting:
         self, image: npt.NDArray[Any], labels: Labels, shown: Bools, values: Floats
     ) -> tuple[npt.NDArray[Any], Labels] | None:
         """The image and its mask after an edit; None: the edit changes nothing there."""
-        before = labels == self.channel
-        found = edited(values, before, shown & (labels != IGNORE))
-        if found is None:
-            return None
-        painted = self.filled(image, found, _seed(float(values[1])))
-        after = np.where(found.after, self.channel, np.where(before, 0, labels)).astype(np.uint8)
-        return painted, after
+        found = self.edited(labels, shown, values)
+        return None if found is None else (self.filled(image, found, values), self.relabelled(labels, found))
 
-    def filled(self, image: npt.NDArray[Any], one: Edited, seed: int) -> npt.NDArray[Any]:
+    def edited(self, labels: Labels, shown: Bools, values: Floats) -> Edited | None:
+        """What an edit makes of the mask of what is painted; None: it changes nothing there."""
+        return edited(values, labels == self.channel, shown & (labels != IGNORE))
+
+    def relabelled(self, labels: Labels, one: Edited) -> Labels:
+        """All masks after an edit."""
+        rest = np.where(labels == self.channel, 0, labels)
+        return np.where(one.after, self.channel, rest).astype(np.uint8)
+
+    def filled(self, image: npt.NDArray[Any], one: Edited, values: Floats) -> npt.NDArray[Any]:
         """An image with its hole filled so that it shows the mask after the edit."""
         where, cut, hole, inside = cut_all(image, one, one.after, self.side)
-        return where.back(self.window(cut, hole, inside, seed), image, one)
+        return where.back(self.window(cut, hole, inside, _seed(float(values[1]))), image, one)
 
     def window(self, image: npt.NDArray[Any], hole: Bools, inside: Bools, seed: int) -> npt.NDArray[Any]:
         """A window of the painter's side; what lies around the hole stays as it is."""

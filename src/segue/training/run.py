@@ -8,7 +8,7 @@ seen.csv             every image that this run or what it began from has looked 
 metrics.jsonl        a line per epoch
 weights/             best.safetensors, last.safetensors; until the end state.pt
 evaluation/SET/      cases.csv, summary.json, overlays/
-coverage/            SITE/cases.csv, SITE/summary.json, coverage.html
+coverage/            SITE/coverage.html, SITE/cases.csv, SITE/summary.json
 report.html
 """
 

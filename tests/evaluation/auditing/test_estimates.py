@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from segue.evaluation.auditing.estimate import expected
 from segue.evaluation.auditing.evidence import BINS, Evidence, places
-from segue.evaluation.auditing.fit import HOME, Fit, Known, Margins, features, left_out, of_patients
+from segue.evaluation.auditing.fit import HOME, Fit, Known, Lessons, Margins, features, of_patients
 from segue.evaluation.auditing.rivals import CONSTANT, rivals
 from segue.evaluation.auditing.trial import AUDIT, aurc, earned, trial
 from tests.evaluation.auditing.known import NOTHING, PLAIN, group, world
@@ -82,15 +83,37 @@ def test_a_family_is_left_out_whole() -> None:
     known = world(0.3)
     blurred = [one for one in known if one.family == "blur"]
     other = {one.case: replace(one, dice=1 - one.dice) for one in blurred}
-    plain = next(one for one in left_out(known) if one.family == "blur")
-    lied = next(one for one in left_out([other.get(one.case, one) for one in known]) if one.family == "blur")
+    plain = next(one for one in Lessons(known).left_out if one.family == "blur")
+    lied = next(one for one in Lessons([other.get(one.case, one) for one in known]).left_out if one.family == "blur")
     assert np.array_equal(plain.expected, lied.expected)
     assert not np.array_equal(plain.truth, lied.truth)
 
 
+def test_each_family_is_left_out_once_for_the_interval_the_table_and_every_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fitted: list[int] = []
+    plain = Fit.of
+
+    def counted(known: Sequence[Known]) -> Fit:
+        fitted.append(len(known))
+        return plain(known)
+
+    monkeypatch.setattr(Fit, "of", counted)
+    known = world(0.2)
+    lessons = Lessons(known)
+    trial(lessons)
+    for name in ("a", "b"):
+        expected([(one.case, one.who, {"polyp": one.evidence}) for one in group(name, 0.5, 0.2)], {"polyp": lessons})
+    families = {one.family for one in known}
+    assert sorted(fitted) == sorted([len(known), *(len(lessons.without(one)) for one in families)])
+
+
 def test_the_interval_of_cases_holds_as_often_as_it_says() -> None:
     known, place = world(0.15), group("elsewhere", 0.55, 0.15, count=400)
-    said = expected([(one.case, one.who, {"polyp": one.evidence}) for one in place], {"polyp": known}, level=0.9)
+    said = expected(
+        [(one.case, one.who, {"polyp": one.evidence}) for one in place], {"polyp": Lessons(known)}, level=0.9
+    )
     inside = [case.low <= one.dice <= case.high for case, one in zip(said.cases, place, strict=True)]
     assert 0.83 < np.mean(inside) < 0.97
     (site,) = said.sites
@@ -101,7 +124,7 @@ def test_the_interval_of_cases_holds_as_often_as_it_says() -> None:
 def test_places_of_another_kind_widen_the_interval() -> None:
     known = world(0.1)
     strange = [one for name, by in (("a", 0.25), ("b", -0.25)) for one in group(name, 0.6, 0.1, off=by)]
-    narrow, wide = Margins.of(left_out(known), 0.9), Margins.of(left_out([*known, *strange]), 0.9)
+    narrow, wide = Margins.of(Lessons(known).left_out, 0.9), Margins.of(Lessons([*known, *strange]).left_out, 0.9)
     assert wide.of_groups > 2 * narrow.of_groups + 0.05
 
 
@@ -111,8 +134,8 @@ def test_a_patient_of_many_images_counts_as_one() -> None:
     low = [replace(one, who="one") for one in place if one.dice < 0.5]
     high = [one for one in place if one.dice >= 0.5]
     some = [(one.case, one.who, {"polyp": one.evidence}) for one in [*low, *high]]
-    (by_patient,) = expected(some, {"polyp": known}).sites
-    (by_case,) = expected([(case, case, said) for case, _, said in some], {"polyp": known}).sites
+    (by_patient,) = expected(some, {"polyp": Lessons(known)}).sites
+    (by_case,) = expected([(case, case, said) for case, _, said in some], {"polyp": Lessons(known)}).sites
     assert by_patient.dice > by_case.dice + 0.05
 
 
@@ -120,7 +143,7 @@ def test_a_patient_of_many_images_counts_as_one() -> None:
 
 
 def test_evidence_that_tells_beats_the_constant() -> None:
-    found, held = trial(world(0.05))
+    found, held = trial(Lessons(world(0.05)))
     assert earned(found)
     assert next(one for one in found if one.name == AUDIT).r > 0.9
     assert [one.group for one in held] == ["blur 1", "blur 3", "noise 1", "noise 3", "jpeg 1", "jpeg 3"]
@@ -134,7 +157,7 @@ def test_evidence_that_misleads_does_not_get_to_speak() -> None:
         for name, by in zip(names, (0, 0.3, -0.3, 0.25, -0.25), strict=True)
         for one in group(name, 0.6, 0.05, off=by)
     ]
-    found, _ = trial(known)
+    found, _ = trial(Lessons(known))
     assert not earned(found)
     by_name = {one.name: one for one in found}
     assert by_name[AUDIT].off > 0.1 > by_name[CONSTANT].off

@@ -14,7 +14,7 @@ from segue.data.target import Target
 from segue.errors import BadInput
 from segue.evaluation.auditing.estimate import expected
 from segue.evaluation.auditing.evidence import BINS, Evidence, Observed, observe
-from segue.evaluation.auditing.fit import HOME
+from segue.evaluation.auditing.fit import HOME, Lessons
 from segue.evaluation.auditing.looks import Look, Looking, Usual, differences, strange, told
 from segue.evaluation.auditing.trial import trial
 from segue.evaluation.auditing.verdict import verdict
@@ -227,10 +227,10 @@ def test_where_things_are_found_is_told() -> None:
 def spoken(here: list[Look], known: Any = None) -> Any:
     known = known or world(0.05)
     place = group("elsewhere", 0.5, 0.05, count=len(here))
-    said = expected([(one.case, one.who, {"polyp": one.evidence}) for one in place], {"polyp": known})
+    said = expected([(one.case, one.who, {"polyp": one.evidence}) for one in place], {"polyp": Lessons(known)})
     by_case = {one.case: look for one, look in zip(place, here, strict=True)}
     groups = {HOME: looks(60), "blur": looks(60, dark=0.85), "noise": looks(60, dark=1.1)}
-    return verdict(said, groups, by_case, {"polyp": trial(known)[0]})
+    return verdict(said, groups, by_case, {"polyp": trial(Lessons(known))[0]})
 
 
 def test_a_place_like_home_is_spoken_of() -> None:
@@ -266,5 +266,5 @@ def test_who_has_not_earned_it_does_not_speak() -> None:
 
 def test_of_one_who_finds_nothing_zero_is_expected() -> None:
     nothing = replace(PLAIN, found=0.0, promised=0.0, together=0.0, steady=0.0, least=0.0)
-    said = expected([(f"c{n}", f"p{n}", {"polyp": nothing}) for n in range(8)], {"polyp": world(0.05)})
+    said = expected([(f"c{n}", f"p{n}", {"polyp": nothing}) for n in range(8)], {"polyp": Lessons(world(0.05))})
     assert {(one.dice, one.low, one.high) for one in said.cases} == {(0.0, 0.0, 0.0)}

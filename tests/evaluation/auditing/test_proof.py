@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from segue.data.case import Case
 from segue.evaluation.auditing.proof import Proof, drawn, prove
 
 Floats = npt.NDArray[np.float64]
@@ -92,8 +93,25 @@ def test_so_many_more_are_enough() -> None:
 
 
 def test_the_drawing_is_always_the_same_and_fewer_are_the_first() -> None:
-    names = [f"c{number}" for number in range(50)]
-    assert drawn(names, 20, "south") == drawn(names[::-1], 20, "south")
-    assert drawn(names, 20, "south")[:5] == drawn(names, 5, "south")
-    assert drawn(names, 20, "south") != drawn(names, 20, "north")
-    assert len(set(drawn(names, 50, "south"))) == 50
+    cases = [Case(f"c{number}", (f"images/{number}.jpg",)) for number in range(50)]
+    assert drawn(cases, 20, "south") == drawn(cases[::-1], 20, "south")
+    assert drawn(cases, 20, "south")[:5] == drawn(cases, 5, "south")
+    assert drawn(cases, 20, "south") != drawn(cases, 20, "north")
+    assert len(set(drawn(cases, 50, "south"))) == 50
+
+
+def test_other_names_for_the_same_images_draw_the_same_images() -> None:
+    cases = [Case(f"c{number}", (f"images/{number}.jpg",)) for number in range(50)]
+    turned = {case.case: case.with_(case=f"d{50 - number}") for number, case in enumerate(cases)}
+    assert drawn(turned.values(), 20, "south") == [turned[name].case for name in drawn(cases, 20, "south")]
+
+
+def test_it_says_what_the_mean_is_over() -> None:
+    (true, said), ones, some = place(0.5), np.ones(IMAGES), range(6)
+    told = {
+        whom: prove("polyp", some, true[some], np.ones(6, np.bool_), said, ones, ones, whom).told
+        for whom in ("patient", "scene", "image")
+    }
+    assert "over the patients of the 200 images" in told["patient"]
+    assert "over the scenes of the 200 images" in told["scene"]
+    assert "over the 200 images" in told["image"]

@@ -94,7 +94,7 @@ def test_flips_do_not_cover_another_hue(here: Path) -> None:
 def test_what_is_written(here: Path) -> None:
     done = segue.cover(RUN, "datasets/cast", variation="natural + blur")
     (site,) = done.sites
-    assert done.page == Path(RUN) / "coverage/coverage.html"
+    assert site.folder == Path(RUN) / "coverage/cast-af2b0c"
     rows = read_table(site.folder / "cases.csv")
     assert len(rows) == 30
     assert [row["covered"] for row in rows] == sorted(row["covered"] for row in rows)
@@ -110,11 +110,12 @@ def test_what_is_written(here: Path) -> None:
         "compression",
     ]
     assert told["covered"] == site.covered.share
-    page = done.page.read_text()
+    page = site.page.read_text()
     for words in (
         "Coverage is not Dice",
-        "What covers cast",
-        "cast: outside",
+        "at cast: is",
+        "By severity and by what is varied",
+        "Outside",
         "severity 0.25",
         "focus",
         "How it is measured",
@@ -124,8 +125,19 @@ def test_what_is_written(here: Path) -> None:
 
 
 def test_twice_is_the_same(here: Path) -> None:
-    one, other = (cover(RUN, "datasets/twin", variation="natural").page.read_bytes() for _ in range(2))
+    one, other = (only(on="datasets/twin", variation="natural").page.read_bytes() for _ in range(2))
     assert one == other
+
+
+def test_each_site_and_each_variation_keeps_its_page(here: Path) -> None:
+    twin = only(on="datasets/twin")
+    first = twin.page.read_bytes()
+    assert twin.page == Path(RUN) / "coverage/twin/coverage.html"
+    cast, flipped = only(on="datasets/cast"), only(on="datasets/twin", variation="flips")
+    assert (cast.page.parent.name, flipped.page.parent.name) == ("cast", "twin-flips")
+    assert twin.page.read_bytes() == first
+    assert "cast" not in first.decode()
+    assert "flips covers" in flipped.page.read_text()
 
 
 def test_a_picture_is_what_was_seen(here: Path) -> None:
@@ -174,7 +186,7 @@ def test_from_the_command_line(here: Path) -> None:
     assert found["sites"][0]["site"] == "twin"
     assert {one["bank"] for one in found["sites"][0]["banks"]} >= {"as it is", "flips", "severity 0.5", "geometry"}
     plain = runner.invoke(app, ["cover", RUN, "--on", "datasets/twin", "--variation", "flips"])
-    assert "Written: runs/cover-home/coverage/coverage.html" in plain.stdout
+    assert "Written: runs/cover-home/coverage/twin-flips/coverage.html" in plain.stdout
     assert "Next: segue evaluate" in plain.stdout
 
 

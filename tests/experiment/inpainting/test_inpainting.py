@@ -21,6 +21,7 @@ from segue.data.splitting.split import Split, split
 from segue.errors import BadInput
 from segue.experiment.folder import Ended
 from segue.experiment.inpainting import quality as judged
+from segue.experiment.inpainting import teller
 from segue.experiment.inpainting.apply import apply
 from segue.experiment.inpainting.fit import fit
 from segue.experiment.inpainting.look import look
@@ -32,6 +33,13 @@ PAINTER: dict[str, Any] = {
     "width": 4, "side": 32, "size": (64, 64), "machine": SMALL["machine"], "loop": {"steps": 4, "epoch_steps": 2, "batch": 4},
 }  # fmt: skip
 ADDED = Paint(add=1.0, alter=0.0, repaint=0.0)
+
+
+def hurried(monkeypatch: pytest.MonkeyPatch, taught: int, asked: int, steps: int) -> None:
+    """Windows and steps of who tells apart."""
+    monkeypatch.setattr(judged, "_TRAINED", taught)
+    monkeypatch.setattr(judged, "_TESTED", asked)
+    monkeypatch.setattr(teller, "STEPS", steps)
 
 
 def read(path: Path | str) -> npt.NDArray[Any]:
@@ -66,8 +74,7 @@ def test_only_what_is_for_training_is_learnt_from(there: Path, painter: Ended) -
 
 
 def test_its_page_tells_how_real_it_looks(there: Path, painter: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("_TRAINED", 24), ("_TESTED", 16), ("STEPS", 120)):
-        monkeypatch.setattr(judged, name, value)
+    hurried(monkeypatch, 24, 16, 20)
     found = look(painter.run.folder)
     names = [one.name for one in found.quality.fills]
     assert names == ["a mean colour", "what is around, drawn in", "the painter"]
@@ -78,7 +85,9 @@ def test_its_page_tells_how_real_it_looks(there: Path, painter: Ended, monkeypat
     page = found.page.read_text()
     for word in ("How real it looks", "told apart", "painted anew", "taken away", "added"):
         assert word in page
-    assert json.loads((found.page.parent / "quality.json").read_text())["windows"] == 16
+    assert "The Fréchet distance was not measured" in page
+    told = json.loads((found.page.parent / "quality.json").read_text())
+    assert (told["windows"], told["frechet"]) == (16, None)
 
 
 def test_cases_are_written_with_their_source_and_can_be_learnt_from(there: Path, painter: Ended) -> None:
@@ -164,8 +173,7 @@ def segue_split(share: float, seed: int) -> Any:
 
 
 def test_from_the_command_line(there: Path, painter: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("_TRAINED", 16), ("_TESTED", 8), ("STEPS", 4)):
-        monkeypatch.setattr(judged, name, value)
+    hurried(monkeypatch, 16, 8, 4)
     runner = CliRunner()
     told = ["width=4", "side=32", "size=64x64", *(f"machine.{key}={value}" for key, value in SMALL["machine"].items())]
     settings = [word for pair in told for word in ("--set", pair)]
@@ -190,6 +198,8 @@ def test_from_the_command_line(there: Path, painter: Ended, monkeypatch: pytest.
     shown = runner.invoke(app, ["inpaint", "look", "runs/brush-said"])
     assert shown.exit_code == 0, shown.output
     assert "what is around, drawn in" in shown.output
+    assert "Fréchet: not measured, it takes --encoder RUN" in shown.output
+    assert "does not see through a mean colour" in shown.output  # who has had four steps
     done = runner.invoke(
         app,
         ["inpaint", "apply", "runs/brush-said", "--on", "datasets/north", "--out", "said", "--count", "2", "--edit",

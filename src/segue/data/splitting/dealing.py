@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 
-from segue.data.case import Case
+from segue.data.case import Case, whom
 from segue.data.components import components
 from segue.errors import BadInput, nearest
 
@@ -71,7 +71,7 @@ def by_patient(
     sizes = _sizes((case.case for case in cases if case.labelled), units)
     if sizes and len(sizes) < len(shares):
         raise BadInput(
-            f"{len(sizes)} annotated patient{'s' * (len(sizes) != 1)}: not enough for {', '.join(shares)}",
+            f"{len(sizes)} annotated {whom(cases)}{'s' * (len(sizes) != 1)}: not enough for {', '.join(shares)}",
             hint="Annotate a few more, chosen at random, or set test and validation to 0.",
         )
     dealt = _deal(sizes, strata, shares, seed, "part")
@@ -97,12 +97,19 @@ def site_left_out(
 
 
 def into_folds(
-    count: int, parts: Mapping[str, str], units: Units, strata: Strata, labelled: frozenset[str], *, seed: int
+    count: int,
+    parts: Mapping[str, str],
+    units: Units,
+    strata: Strata,
+    labelled: frozenset[str],
+    *,
+    seed: int,
+    of: str,
 ) -> dict[str, int]:
     """Case of the training part -> its fold."""
     sizes = _sizes((case for case, part in parts.items() if part == "train" and case in labelled), units)
     if len(sizes) < count:
-        raise BadInput(f"{len(sizes)} annotated patients cannot make {count} folds")
+        raise BadInput(f"{len(sizes)} annotated {of}s cannot make {count} folds")
     dealt = _deal(sizes, strata, {str(number): Fraction(1, count) for number in range(count)}, seed, "fold")
     # Unlabelled images follow their patient; those of patients without any label are in no fold.
     return {case: int(dealt[units[case]]) for case, part in parts.items() if part == "train" and units[case] in dealt}

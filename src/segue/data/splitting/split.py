@@ -14,7 +14,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from segue.config import Settings, read_yaml, validate, write_yaml
-from segue.data.case import Case, read_table, write_rows
+from segue.data.case import Case, read_table, whom, write_rows
 from segue.data.dataset import Dataset, as_dataset
 from segue.data.splitting.adopted import adopted
 from segue.data.splitting.dealing import (
@@ -28,6 +28,7 @@ from segue.data.splitting.dealing import (
 )
 from segue.errors import BadInput
 from segue.files import atomic
+from segue.words import count
 
 BUDGETS = ("1", "3", "7", "10%", "25%", "all")
 _HONEST = 10  # test patients below which a mean says little
@@ -58,6 +59,7 @@ class Split:
     strata: dict[str, str]  # unit -> stratum
     labelled: frozenset[str]
     warnings: tuple[str, ...] = ()
+    whom: str = "patient"  # what is counted: patients, or where none is known scenes or images
 
     @cached_property
     def hash(self) -> str:
@@ -178,6 +180,7 @@ class Split:
                 strata={row["unit"]: row["stratum"] for row in rows},
                 labelled=frozenset(row["case"] for row in rows if row["labelled"]),
                 warnings=tuple(given["warnings"]),
+                whom=whom(dataset.cases),
             )
         except (KeyError, ValueError) as error:
             raise BadInput(f"{path}: is not a split of ours ({error})") from None
@@ -249,12 +252,12 @@ def planned(dataset: Dataset, settings: SplitSettings, source: Path | None = Non
     else:
         test = settings.test if not settings.folds or "test" in settings.model_fields_set else 0.0
         parts = by_patient(cases, units, strata, validation=validation, test=test, seed=seed)
-        how = "by patient"
+        how = f"by {whom(cases)}"
     if settings.folds and source is None:
-        folds = into_folds(settings.folds, parts, units, strata, labelled, seed=seed)
+        folds = into_folds(settings.folds, parts, units, strata, labelled, seed=seed, of=whom(cases))
         how += f", {settings.folds} folds"
     warnings = tuple(_warnings(dataset, cases, units, parts, folds, labelled))
-    return Split(name, dataset.name, settings, how, parts, folds, units, strata, labelled, warnings)
+    return Split(name, dataset.name, settings, how, parts, folds, units, strata, labelled, warnings, whom(cases))
 
 
 def _warnings(
@@ -289,7 +292,7 @@ def _warnings(
     elif tests < _HONEST:
         needed = round(_HONEST * annotated / tests) - annotated
         yield (
-            f"{annotated:,} annotated patients, {tests} of them for the test: no honest test is possible; "
+            f"{count(annotated, f'annotated {whom(cases)}')}, {tests} of them for the test: no honest test is possible; "
             f"annotate about {needed:,} more, chosen at random, or use folds."
         )
 

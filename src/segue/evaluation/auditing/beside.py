@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from segue.data.case import whom
 from segue.evaluation.auditing.estimate import Case, Site
 from segue.evaluation.auditing.fit import of_patients
 from segue.evaluation.auditing.trial import AUDIT, Judged, judged
@@ -20,9 +21,10 @@ class Beside:
 
     class_name: str
     cases: int
-    true: float  # mean Dice over patients
+    true: float
     expected: float
     inside: bool  # the true mean lies in the place's interval
+    whom: str  # what means are over: patients, scenes or images
     covered: float  # share of cases whose Dice lies in their own
     judged: Judged
 
@@ -31,8 +33,8 @@ class Beside:
         lies = "inside" if self.inside else "outside"
         one = self.judged
         return (
-            f"{self.class_name}: with masks the mean Dice over patients is {self.true:.3f} ({self.expected:.3f} was expected "
-            f"of these {self.cases:,} images), {lies} the interval; single images were off by {one.of_cases:.3f} "
+            f"{self.class_name}: with masks the mean Dice over {self.whom}s is {self.true:.3f} ({self.expected:.3f} was "
+            f"expected of these {self.cases:,} images), {lies} the interval; single images were off by {one.of_cases:.3f} "
             f"(correlation {one.r:.2f}), and {self.covered:.0%} lie in intervals of their own."
         )
 
@@ -57,7 +59,8 @@ def beside(sites: Sequence[Site], cases: Sequence[Case], table: Table) -> tuple[
         covered = float(share @ np.array([one.low <= dice <= one.high for one, dice in zip(own, true, strict=True)]))
         found.append(
             Beside(
-                site.class_name, len(own), mean, float(share @ said), site.low <= mean <= site.high, covered,
+                site.class_name, len(own), mean, float(share @ said), site.low <= mean <= site.high,
+                whom(rows[one.case, one.class_name] for one in own), covered,
                 judged(AUDIT, [(said, true, share)]),
             )
         )  # fmt: skip

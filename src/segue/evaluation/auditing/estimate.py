@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy import special
 
 from segue.evaluation.auditing.evidence import Evidence
-from segue.evaluation.auditing.fit import HOME, Fit, Known, Margins, left_out, of_patients, spread
+from segue.evaluation.auditing.fit import HOME, Fit, Known, Lessons, Margins, of_patients, spread
 from segue.files import without_nan
 
 Floats = npt.NDArray[np.float64]
@@ -64,15 +64,15 @@ class Expected:
 
 def expected(
     seen: Sequence[tuple[str, str, Mapping[str, Evidence]]],
-    known: Mapping[str, Sequence[Known]],
+    lessons: Mapping[str, Lessons],
     *,
     level: float = LEVEL,
 ) -> Expected:
-    """`seen`: case, who, and evidence by class; `known`: by class, what evidence was worth where masks are known."""
+    """`seen`: case, who, and evidence by class; `lessons`: by class, what evidence was worth where masks are known."""
     sites, cases = list[Site](), list[Case]()
-    for name, own in known.items():
+    for name, own in lessons.items():
         evidence = [of_classes[name] for *_, of_classes in seen]
-        fit, margins = Fit.of(own), Margins.of(left_out(own), level)
+        fit, margins = own.fit, Margins.of(own.left_out, level)
         dices, there = fit.dices(evidence), fit.there(evidence)
         around = spread(dices)
         low, high = (np.clip(dices + at * around, 0, 1) for at in (margins.low, margins.high))
@@ -80,7 +80,7 @@ def expected(
         low, high = np.where(found, low, 0.0), np.where(found, high, 0.0)
         rows = zip(seen, dices.tolist(), low.tolist(), high.tolist(), there.tolist(), found.tolist(), strict=True)
         cases += [Case(case, name, *numbers) for (case, *_), *numbers in rows]
-        sites.append(_site(name, [who for _, who, _ in seen], dices, there, found, fit, margins, own, level))
+        sites.append(_site(name, [who for _, who, _ in seen], dices, there, found, fit, margins, own.known, level))
     return Expected(tuple(sites), tuple(cases))
 
 

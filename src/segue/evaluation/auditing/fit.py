@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -176,14 +177,27 @@ class LeftOut:
         return _dices(self.known)
 
 
-def left_out(known: Sequence[Known]) -> tuple[LeftOut, ...]:
-    found = []
-    for family in dict.fromkeys(one.family for one in known):
-        own = tuple(one for one in known if one.family == family and one.present)
-        rest = [one for one in known if one.family != family]
-        if own and rest:
-            found.append(LeftOut(family, own, Fit.of(rest).dices([one.evidence for one in own])))
-    return tuple(found)
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Of one class: all that is known, what it teaches, and each family by what the others do. Fitted once, whoever asks."""
+
+    known: Sequence[Known]
+
+    @cached_property
+    def fit(self) -> Fit:
+        return Fit.of(self.known)
+
+    @cached_property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        found = []
+        for family in dict.fromkeys(one.family for one in self.known):
+            own, rest = tuple(one for one in self.known if one.family == family and one.present), self.without(family)
+            if own and rest:
+                found.append(LeftOut(family, own, Fit.of(rest).dices([one.evidence for one in own])))
+        return tuple(found)
+
+    def without(self, family: str) -> list[Known]:
+        return [one for one in self.known if one.family != family]
 
 
 def spread(expected: Floats) -> Floats:

@@ -10,7 +10,7 @@ the drawn ones are a part, and not of those that will come.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from segue.data.case import Case
 from segue.evaluation.statistics import ALPHA, addressed
 
 Floats = npt.NDArray[np.float64]
@@ -38,32 +39,36 @@ class Proof:
     high: float
     weight: float  # of the audit, 0 to 1
     alone: tuple[float, float, float]  # from the masks without the audit: mean and interval
+    whom: str  # what the mean is over: patients, scenes or images
     more: int  # masks beside these until it is known to within so much; 0: none
 
     @property
     def told(self) -> str:
         alone = self.alone[2] - self.alone[1]
         saved = 1 - (self.high - self.low) / alone if alone > 0 else 0.0
+        of_whom = "" if self.whom == "image" else f"{self.whom}s of the "
         narrower = f", {saved:.0%} narrower than by the masks alone" if saved >= 0.01 else ", as by the masks alone"
         more = f"; {self.more:,} more masks would bring it to within {WITHIN:g}" if self.more else ""
         return (
             f"{self.class_name}: {self.masks} masks prove a mean Dice of {self.dice:.3f} (95 %: {self.low:.3f} to "
-            f"{self.high:.3f}) over the patients of the {self.images:,} images of this place{narrower}{more}."
+            f"{self.high:.3f}) over the {of_whom}{self.images:,} images of this place{narrower}{more}."
         )
 
     def as_json(self) -> dict[str, Any]:
         return {**asdict(self), "alone": list(self.alone)}
 
 
-def drawn(cases: Sequence[str], masks: int, place: str) -> list[str]:
-    """Which to mask: at random, always the same, and of fewer masks the first ones."""
-    order = addressed(0, "verify", place).permutation(len(cases))
-    return [sorted(cases)[number] for number in order[:masks]]
+def drawn(cases: Iterable[Case], masks: int, place: str) -> list[str]:
+    """Which to mask: at random, always the same, and of fewer masks the first ones. By their files, since once there are masks
+    a scan may call cases otherwise."""
+    ordered = sorted(cases, key=lambda one: (one.images, one.case))
+    order = addressed(0, "verify", place).permutation(len(ordered))
+    return [ordered[number].case for number in order[:masks]]
 
 
 def prove(
     class_name: str, chosen: Sequence[int], true: Floats, present: npt.NDArray[np.bool_], expected: Floats, there: Floats,
-    share: Floats,
+    share: Floats, whom: str = "patient",
 ) -> Proof:  # fmt: skip
     """`chosen`: the places of drawn cases among all, with their true Dice and whether the class is there at all; of all:
     what is expected, how probably the class is there, and the case's share of the mean."""
@@ -79,7 +84,7 @@ def prove(
     low, high = max(0.0, best.mean - reach), min(1.0, best.mean + reach)
     around = float(_reach(n, every, plain.spread))
     alone = (plain.mean, max(0.0, plain.mean - around), min(1.0, plain.mean + around))
-    return Proof(class_name, n, every, best.mean, low, high, best.weight, alone, _more(best.spread, n, every))
+    return Proof(class_name, n, every, best.mean, low, high, best.weight, alone, whom, _more(best.spread, n, every))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from segue.evaluation.auditing.fit import HOME, Fit, Known, of_patients
+from segue.evaluation.auditing.fit import HOME, Lessons, of_patients
 from segue.evaluation.auditing.rivals import CONSTANT, rivals
 from segue.files import without_nan
 
@@ -49,21 +49,20 @@ class Held:
     expected: Mapping[str, float]  # by way to estimate
 
 
-def trial(known: Sequence[Known], *, of: Sequence[str] = ()) -> tuple[tuple[Judged, ...], tuple[Held, ...]]:
+def trial(lessons: Lessons, *, of: Sequence[str] = ()) -> tuple[tuple[Judged, ...], tuple[Held, ...]]:
     """`of`: only families of these names are left out; empty: each but home, which all rivals need."""
     ways: dict[str, list[Pair]] = {}
     held = []
-    families = of or [family for family in dict.fromkeys(one.family for one in known) if family != HOME]
-    for family in families:
-        rest = [one for one in known if one.family != family]
-        estimates = {AUDIT: Fit.of(rest).dices, **rivals(rest)}
-        for group in dict.fromkeys(one.group for one in known if one.family == family):
-            own = [one for one in known if one.group == group and one.present]
-            if not own:
-                continue
-            true, evidence = np.array([one.dice for one in own]), [one.evidence for one in own]
-            share = of_patients([one.who for one in own])
-            said = {name: estimate(evidence) for name, estimate in estimates.items()}
+    for family in lessons.left_out:
+        if family.family not in of if of else family.family == HOME:
+            continue
+        others = rivals(lessons.without(family.family))
+        groups = np.array([one.group for one in family.known])
+        for group in dict.fromkeys(groups.tolist()):
+            where = np.flatnonzero(groups == group)
+            own, true = [family.known[place] for place in where], family.truth[where]
+            evidence, share = [one.evidence for one in own], of_patients([one.who for one in own])
+            said = {AUDIT: family.expected[where]} | {name: estimate(evidence) for name, estimate in others.items()}
             for name, expected in said.items():
                 ways.setdefault(name, []).append((expected, true, share))
             means = {name: float(share @ each) for name, each in said.items()}

@@ -68,7 +68,7 @@ class BudgetCurve:
             raise BadInput("a curve of budgets begins with one patient")
         if count > BEYOND * self.budgets[-1]:
             raise BadInput(
-                f"the largest budget learnt from is {self.budgets[-1]:,} patients, and {count:,} are more than {BEYOND} times "
+                f"the largest budget learnt from is {self.budgets[-1]:,}, and {count:,} are more than {BEYOND} times "
                 "that: so far out nothing measured decides what the curve says"
             )
         return count

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -61,13 +62,16 @@ class Subject:
         stored = self._stored(frame)
         if stored is not None:
             return stored
+        # First as the dataset's own store would have it; what the network makes of that comes after, as for stored ones.
+        own = self.pixels()
+        fit = frame.fit((own.shape[0], own.shape[1]))
+        return Picture(pyramid(own, fit), fit.native, self.case.case)
+
+    def pixels(self) -> npt.NDArray[Any]:
+        """Of a picture's file, with the channels and numbers of its dataset."""
         pixels = self.dataset.image(self.case)
         card = self.dataset.card
-        # First as the dataset's own store would have it; what the network makes of that comes after, as for stored ones.
-        depth = len(card.channels) or pixels.shape[2]
-        own = to_channels(pixels, depth, card.dtype)
-        fit = frame.fit((pixels.shape[0], pixels.shape[1]))
-        return Picture(pyramid(own, fit), fit.native, self.case.case)
+        return to_channels(pixels, len(card.channels) or pixels.shape[2], card.dtype)
 
     def _stored(self, frame: Frame) -> Picture | None:
         if not isinstance(self.store, FrameStore) or self.case.case not in self.store.numbers:

@@ -36,6 +36,7 @@ def wanted(asked: AdaptSettings, run: Run) -> TrainSettings:
         **config, "method": "site" if alone else "semi", "init": str(run.folder),
         "network": {**config["network"], "weights": "none"},  # all of them are the run's
         "unlabelled": list(asked.to if alone else dict.fromkeys([*config["unlabelled"], *asked.to])),
+        "teachers": [],
         "validation": "none",  # nothing at home tells which moment is the best one elsewhere
         "epochs": None, "looks": None, "minutes": None, "loop": _loop(run, more.get("loop", {})), "machine": {},
     }  # fmt: skip

@@ -201,7 +201,7 @@ def _gain(facts: Facts, runs: Sequence[Path]) -> tuple[Gain, BudgetCurve | None]
         f"{MASKS} more masks ({count(more, facts.unit)}) would bring Dice from about {here.value:.2f} to {there.value:.2f} "
         f"(95 % {there.low:.2f} to {there.high:.2f}), a gain of {gained.value:.3f} ({gained.low:.3f} to {gained.high:.3f}), "
         f"as far as {count(curve.runs, 'run')} on {', '.join(map(str, curve.budgets))} {facts.unit}s and "
-        f"{count(curve.patients, 'test patient')} can tell.{luck}"
+        f"{count(curve.patients, f'test {facts.unit}')} can tell.{luck}"
     )
     return Gain(told, more, here, there, gained), curve
 

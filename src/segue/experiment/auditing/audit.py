@@ -3,7 +3,6 @@ known at all."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from segue.errors import BadInput
 from segue.evaluation.auditing.beside import Beside, beside
 from segue.evaluation.auditing.estimate import Expected, expected
 from segue.evaluation.auditing.evidence import Observed
-from segue.evaluation.auditing.fit import Known
+from segue.evaluation.auditing.fit import Lessons
 from segue.evaluation.auditing.trial import trial
 from segue.evaluation.auditing.verdict import FEWEST, verdict
 from segue.evaluation.judging.subject import Subject, images_alone
@@ -32,7 +31,7 @@ from segue.experiment.settings import AuditSettings, EvaluateSettings
 from segue.experiment.telling import Say, silent
 from segue.files import atomic, write_json
 from segue.report.audit_page import audit_page
-from segue.words import count
+from segue.words import count, plain
 
 CASES, SUMMARY = "cases.csv", "summary.json"
 _USUAL = "everyday"  # how images are varied where nobody says
@@ -68,8 +67,9 @@ def audit(
     eyes = Eyes.of(model, predictor, fitted, variation)
     known = worth(eyes, home, settings, progress=progress, say=say)
     others = [Dataset.open(folder).name for folder in settings.known]
-    trials = {name: _trials(own, others) for name, own in known.known.items()}
-    found = [_on(eyes, place, known, trials, settings, skip_bad, progress) for place in places]
+    lessons = {name: Lessons(own) for name, own in known.known.items()}
+    trials = {name: _trials(own, others) for name, own in lessons.items()}
+    found = [_on(eyes, place, known, lessons, trials, settings, skip_bad, progress) for place in places]
     return Audited(model.folder, tuple(found))
 
 
@@ -83,10 +83,6 @@ def _vary(model: Model, asked: str, say: Say) -> str:
         "an adapted run is asked by variations that it was not taught to follow: audit the one before by --vary apart too"
     )
     return "apart"
-
-
-def _short(vary: str) -> str:
-    return vary if vary.isalnum() else hashlib.blake2b(vary.encode(), digest_size=3).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -126,26 +122,27 @@ def _place(model: Model, dataset: Dataset, fitted: Fitted, same: Mapping[str, st
     return Place(dataset, cases, looked)
 
 
-def _trials(known: Sequence[Known], places: Sequence[str]) -> Trials:
-    inside = [one for one in known if one.family not in places]
-    own, held = trial(inside)
-    theirs = trial(known, of=places)[0] if len(places) > 1 else ()
+def _trials(lessons: Lessons, places: Sequence[str]) -> Trials:
+    """Spoilt copies are judged by what home alone teaches."""
+    home = Lessons([one for one in lessons.known if one.family not in places]) if places else lessons
+    own, held = trial(home)
+    theirs = trial(lessons, of=places)[0] if len(places) > 1 else ()
     return Trials(own, held, theirs)
 
 
 def _on(
-    eyes: Eyes, place: Place, known: Worth, trials: Mapping[str, Trials], settings: AuditSettings, skip_bad: bool,
-    progress: bool,
+    eyes: Eyes, place: Place, known: Worth, lessons: Mapping[str, Lessons], trials: Mapping[str, Trials],
+    settings: AuditSettings, skip_bad: bool, progress: bool,
 ) -> Audit:  # fmt: skip
     model, dataset = eyes.model, place.dataset
     subjects = images_alone(dataset, place.cases, store=store_at(model.learnt_from(dataset.name)))
     found, left_out = _observed(eyes, subjects, skip_bad, progress)
     whose = {case.case: case.who for case in place.cases}
-    said = expected([(one.case, whose[one.case], one.evidence or {}) for one in found], known.known)
+    said = expected([(one.case, whose[one.case], one.evidence or {}) for one in found], lessons)
     looks = {one.case: one.look for one in found if one.look is not None}
     judgement = verdict(said, known.looks, looks, {name: each.corruptions for name, each in trials.items()})
     usual = settings.vary == _USUAL
-    where = model.folder / FOLDER / (dataset.name if usual else f"{dataset.name}-{_short(settings.vary)}")
+    where = model.folder / FOLDER / (dataset.name if usual else f"{dataset.name}-{plain(settings.vary)}")
     done = Audit(
         dataset.name, dataset.folder, where, said, whose, judgement, trials, left_out, place.seen,
         _truth(model, dataset, said),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segue.data.case import read_table, write_rows
+from segue.data.case import read_table, whom, write_rows
 from segue.data.dataset import Dataset
 from segue.errors import BadInput
 from segue.evaluation.auditing.estimate import Case, Expected
@@ -54,7 +54,7 @@ def verify(
     same: Mapping[str, str], where: Path,
 ) -> Verified:  # fmt: skip
     """The drawn cases must be the dataset's own, so that it is scanned again when they are masked."""
-    cases = list(dict.fromkeys(one.case for one in expected.cases))
+    cases = [dataset.by_name[name] for name in dict.fromkeys(one.case for one in expected.cases)]
     if masks > len(cases):
         raise BadInput(f"--verify {masks}: {dataset.name} has {len(cases)} cases")
     chosen = drawn(cases, masks, dataset.name)
@@ -72,16 +72,16 @@ def verify(
         own = [one for one in expected.cases if one.class_name == name]
         scores = [rows_of[case, name] for case in chosen if (case, name) in rows_of]
         if len(scores) == len(chosen):
-            proofs.append(_proof(name, own, chosen, scores, whose))
+            proofs.append(_proof(name, own, chosen, scores, whose, whom(cases)))
     return Verified(tuple(chosen), (), where / CHOSEN, tuple(proofs))
 
 
 def _proof(
-    name: str, own: Sequence[Case], chosen: Sequence[str], scores: Sequence[Any], whose: Mapping[str, str]
+    name: str, own: Sequence[Case], chosen: Sequence[str], scores: Sequence[Any], whose: Mapping[str, str], over: str
 ) -> Proof:
     places = {one.case: place for place, one in enumerate(own)}
     return prove(
         name, [places[case] for case in chosen], np.array([one.dice for one in scores], np.float64),
         np.array([one.present for one in scores]), np.array([one.dice for one in own]), np.array([one.there for one in own]),
-        of_patients([whose[one.case] for one in own]),
+        of_patients([whose[one.case] for one in own]), over,
     )  # fmt: skip

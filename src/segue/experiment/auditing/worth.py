@@ -14,6 +14,7 @@ from typing import Any
 
 from segue.data.dataset import Dataset
 from segue.errors import BadInput
+from segue.evaluation.auditing.copies import Copy, Zoom
 from segue.evaluation.auditing.evidence import Evidence, Observed, observe
 from segue.evaluation.auditing.fit import HOME, Known
 from segue.evaluation.auditing.looks import Look
@@ -26,16 +27,20 @@ from segue.evaluation.stressing.corruption import Spoilt
 from segue.executors.local import Ledger, Outcome
 from segue.executors.progress import Progress
 from segue.experiment import seen
+from segue.experiment.auditing.painted import EDITS, Painted, painting_for
 from segue.experiment.fitted import Fitted
 from segue.experiment.load import Model
 from segue.experiment.predictor import Predictor
 from segue.experiment.settings import AuditSettings
 from segue.experiment.telling import Say, silent
+from segue.training.run import Run
 from segue.variations.corruptions import CORRUPTIONS, corruption
 from segue.variations.variation import Variation
 from segue.words import count
 
 LEVELS = (1, 3, 5)  # of each corruption
+TIMES = (0.5, 0.7, 1.4, 2.0)  # as large
+ZOOM, PAINTED = "zoom", "painted"  # families
 MOST = 200  # cases of validation, and of each other place, of which as many copies are made
 FEWEST = 10  # below them nothing is learnt
 FOLDER = "audit"  # in the run's
@@ -46,6 +51,12 @@ class Group:
     name: str
     family: str
     cases: Sequence[Subject]
+    by: str = ""  # what else it hangs on, in short
+
+    @property
+    def key(self) -> str:
+        """Another place of that name, more cases, or another painter are asked anew."""
+        return f"{self.name} {_names(self.cases)}{self.by}"
 
 
 @dataclass(frozen=True)
@@ -103,19 +114,19 @@ def worth(
     found: dict[str, list[Known]] = {name: [] for name in eyes.model.target.foreground}
     looks: dict[str, list[Look]] = {}
     book = eyes.model.folder / FOLDER / f"known-{_of_what(eyes, home, settings)}.jsonl"
-    if not book.exists():
-        say(
-            f"what evidence is worth is asked once for this run: {count(len(groups), 'group')} of {count(len(home), 'case')} "
-            "with masks, each case seen five times"
-        )
     with Ledger.open(book) as ledger, Progress("what evidence is worth", len(groups), shown=progress) as shown:
+        if new := [group for group in groups if group.key not in ledger.finished]:
+            say(
+                f"what evidence is worth is asked once for this run: {count(len(new), 'group')} of {count(len(home), 'case')} "
+                "with masks, each case seen five times"
+            )
         for group in groups:
-            key = f"{group.name} {_names(group.cases)}"  # another place of that name, or more cases, are asked anew
-            kept = ledger.finished.get(key)
+            kept = ledger.finished.get(group.key)
             if kept is None:
                 kept = learnt(eyes, group)
-                ledger.write(Outcome(key, kept))
-            looks.setdefault(group.family, []).extend(map(Look.from_json, kept["looks"]))
+                ledger.write(Outcome(group.key, kept))
+            if group.family != PAINTED:  # whose images look as home's do
+                looks.setdefault(group.family, []).extend(map(Look.from_json, kept["looks"]))
             for name, rows in kept["known"].items():
                 found[name] += map(Known.from_json, rows)
             shown.advance()
@@ -131,6 +142,19 @@ def groups_of(home: Sequence[Subject], model: Model, settings: AuditSettings) ->
         for level in LEVELS:
             spoilt = [Spoilt.of(one, corruption(name, level)) for one in home]
             found.append(Group(f"{name} {level}", name, spoilt))
+    if settings.zoom:
+        if model.frame.volumes is not None:
+            raise BadInput("zoom: the network sees volumes, and only pictures are shown larger and smaller")
+        found += [Group(f"{ZOOM} {times:g}", ZOOM, [Copy.of(one, Zoom(times)) for one in home]) for times in TIMES]
+    if settings.painter:
+        painting, by = (
+            painting_for(settings.painter, model, home),
+            _short(json.dumps(Run.open(settings.painter).stamps)),
+        )
+        found += [
+            Group(f"{PAINTED} {kind}", PAINTED, [Copy.of(one, Painted(painting, kind)) for one in home], by)
+            for kind in EDITS
+        ]
     for folder in settings.known:
         dataset = Dataset.open(folder)
         same = {**model.runs[0].config["same"], **settings.same}
@@ -186,7 +210,7 @@ def _known(row: Row, group: Group, evidence: Evidence) -> Known:
 def _of_what(eyes: Eyes, home: Sequence[Subject], settings: AuditSettings) -> str:
     """What it all hangs on, in short: other weights, another variation or other cases are asked anew."""
     weights = [stamp for run in eyes.model.runs for stamp in run.stamps]
-    asked = settings.model_dump(mode="json", exclude={"known", "same", "verify"})
+    asked = settings.model_dump(mode="json", exclude={"known", "same", "verify", "painter", "zoom"})
     said = json.dumps([weights, asked, LEVELS, MOST, dict(eyes.calibration.temperatures), _names(home)])
     return _short(said)
 

@@ -26,18 +26,20 @@ from segue.report.coverage_page import coverage_page
 from segue.training.run import Run
 from segue.variations.families import Family, families_of
 from segue.variations.variation import Variation
+from segue.words import plain
 
 SEVERITIES = (0.25, 0.5, 0.75, 1.0)
 _SOURCE, _HELD, _SITE = 300, 300, 500  # images at most
 
-FOLDER, PAGE, CASES, SUMMARY = "coverage", "coverage.html", "cases.csv", "summary.json"
+USUAL = "natural"  # what is asked about where nobody says
+FOLDER, CASES, SUMMARY = "coverage", "cases.csv", "summary.json"
 
 
 def cover(
     run: Path | str,
     on: Sequence[Path | str] | Path | str,
     *,
-    variation: str = "natural",
+    variation: str = USUAL,
     progress: bool = False,
     say: Say = silent,
 ) -> Covered:
@@ -62,25 +64,30 @@ def cover(
     for site, places in zip(sites, placed, strict=True):
         patients = len({image.unit for image in site.images})
         against = {one.name: measured(one.name, places, held, one.places, patients) for one in banks}
-        where = found.folder / FOLDER / site.dataset.name
         sentence = in_words(site.dataset.name, variation, against, families)
-        one = SiteCovered(site.dataset.name, where, site, against, sentence)
+        one = SiteCovered(site.dataset.name, _where(found, site, variation), site, against, sentence)
         _write(one, home, banks, variation)
+        with atomic(one.page) as file:
+            file.write(coverage_page(page_of(found, eye, home, banks, one, variation, families, DRAWS)).html())
         done.append(one)
-    page = found.folder / FOLDER / PAGE
-    with atomic(page) as file:
-        file.write(coverage_page(page_of(found, eye, home, banks, done, variation, families, DRAWS)).html())
-    return Covered(found.folder, page, variation, len(home.source), len(home.held), tuple(done))
+    return Covered(found.folder, variation, len(home.source), len(home.held), tuple(done))
+
+
+def _where(run: Run, site: Site, variation: str) -> Path:
+    """Another variation of the same site has a folder of its own, as audits have it."""
+    name = site.dataset.name
+    return run.folder / FOLDER / (name if variation == USUAL else f"{name}-{plain(variation)}")
 
 
 def _one(where: Path | str) -> Run:
-    members = members_of(where)
-    if len(members) > 1:
+    runs = members_of(where)
+    networks = sum(run.config["network"].get("members", 1) for run in runs)
+    if networks > 1:
         raise BadInput(
-            f"{where}: is {len(members)} networks, each with a space of its own",
-            hint=f"segue cover {members[0].folder}",
+            f"{where}: is {networks} networks, each with a space of its own",
+            hint=f"segue cover {runs[0].folder}" if len(runs) > 1 else None,
         )
-    return members[0]
+    return runs[0]
 
 
 def _families(asked: Variation, expression: str) -> tuple[str, ...]:

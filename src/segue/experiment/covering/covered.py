@@ -13,6 +13,7 @@ from segue.experiment.covering.images import Site
 from segue.variations.variation import Variation
 
 PLAIN, CONTROL, WHOLE = "as it is", "flips", "severity 1"  # names of banks
+PAGE = "coverage.html"
 DRAWS = 3  # varied copies of each image of the source
 
 
@@ -40,6 +41,10 @@ class SiteCovered:
     sentence: str
 
     @property
+    def page(self) -> Path:
+        return self.folder / PAGE
+
+    @property
     def coverages(self) -> tuple[Coverage, ...]:
         return tuple(one.coverage for one in self.found.values())
 
@@ -55,7 +60,8 @@ class SiteCovered:
         whole = self.found[WHOLE]
         farthest = np.argsort(-whole.distances, kind="stable")[:10].tolist()
         return {
-            "site": self.name, "folder": str(self.folder), "images": len(self.site.images), "of": self.site.every,
+            "site": self.name, "folder": str(self.folder), "page": str(self.page),
+            "images": len(self.site.images), "of": self.site.every,
             "seen": self.site.told, "covered": self.covered.share, "without_variation": self.plain.share,
             "told": self.sentence, "banks": [one.as_json() for one in self.coverages],
             "farthest": [self.site.images[place].name for place in farthest if whole.distances[place] > 1],
@@ -65,7 +71,6 @@ class SiteCovered:
 @dataclass(frozen=True, eq=False)
 class Covered:
     run: Path
-    page: Path
     variation: str
     source: int  # images
     held: int
@@ -73,6 +78,6 @@ class Covered:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "run": str(self.run), "page": str(self.page), "variation": self.variation, "source": self.source,
+            "run": str(self.run), "variation": self.variation, "source": self.source,
             "held_back": self.held, "draws": DRAWS, "sites": [one.as_json() for one in self.sites],
         }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segue.data.case import Case
+from segue.data.case import Case, whom
 from segue.data.dataset import Dataset
 from segue.data.splitting.dealing import units_of
 from segue.data.stores.store import Store
@@ -94,7 +94,8 @@ def home_of(run: Run, channels: int, *, most: int, held: int) -> Home:
         how = "not learnt from"
     else:
         source, back = _halves(source)
-        how = "of patients that were put aside, half of the training images"
+        apart = whom(image.case for image in [*source, *back])
+        how = "half of the training images" + ("" if apart == "image" else f", of {apart}s that were put aside")
     if len(back) < FEWEST or len(source) < FEWEST:
         raise BadInput(
             f"{run.folder}: learnt from too few images, or from one patient alone, to say what is near to them"

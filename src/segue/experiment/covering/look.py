@@ -58,7 +58,7 @@ class Eye:
     ) -> list[Floats]:
         """(n, width) for each view; without any, the images as they are."""
         return representations(
-            self.network, examples, self.size, self.padding, views=views, describe=_described, tick=tick
+            self.network, examples, self.size, self.padding, views=views, describe=described, tick=tick
         )
 
     def picture(self, examples: Sequence[Example], place: int, views: Sequence[Variation] = (), view: int = 0) -> Bytes:
@@ -73,7 +73,7 @@ class Eye:
         return np.asarray(to_channels(eight, 3, np.uint8))
 
 
-def _described(maps: Sequence[Tensor], view: View) -> Tensor:
+def described(maps: Sequence[Tensor], view: View) -> Tensor:
     """Of each level of the encoder the mean over the picture's places, and how far places differ, brought to length one:
     levels write numbers of any size, and what colours or grain change stands in the first ones, what is shown in the last."""
     told = []

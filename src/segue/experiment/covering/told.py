@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import cv2
 import numpy as np
 
+from segue.data.case import whom
 from segue.evaluation.stressing.coverage import Coverage, Measured
 from segue.experiment.covering.covered import CONTROL, PLAIN, WHOLE, Bank, SiteCovered
 from segue.experiment.covering.images import Home
@@ -55,32 +56,32 @@ def _whole(share: float) -> str:
 
 
 def page_of(
-    run: Run, eye: Eye, home: Home, banks: Sequence[Bank], sites: Sequence[SiteCovered], variation: str,
+    run: Run, eye: Eye, home: Home, banks: Sequence[Bank], one: SiteCovered, variation: str,
     families: Sequence[str], draws: int,
 ) -> CoverageStory:  # fmt: skip
     network, steps = run.about["network"], int(run.about.get("steps") or 0)
     bank = next(one for one in banks if one.name == WHOLE)
     return CoverageStory(
-        title=f"{run.name}: is {short(variation)} enough?", variation=variation,
+        title=f"{run.name} at {short(one.name)}: is {short(variation)} enough?", variation=variation,
         encoder=f"{network['encoder']}, {run.config.get('method', '')}, {steps:,} steps", source=len(home.source),
         held=len(home.held), how=home.how, draws=draws, steps=steps,
-        sites=tuple(_site(eye, home, bank, one, families) for one in sites),
+        site=_site(eye, home, bank, one, families),
         commands=[
-            f"segue cover {run.folder} --on {sites[0].site.dataset.folder} --variation '{variation} + blur'",
-            f"segue evaluate {run.folder} --on {sites[0].site.dataset.folder} --vary '{variation}'",
+            f"segue cover {run.folder} --on {one.site.dataset.folder} --variation '{variation} + blur'",
+            f"segue evaluate {run.folder} --on {one.site.dataset.folder} --vary '{variation}'",
         ],
     )  # fmt: skip
 
 
 def _site(eye: Eye, home: Home, bank: Bank, one: SiteCovered, families: Sequence[str]) -> SiteStory:
-    whole = one.found[WHOLE]
+    whole, images = one.found[WHOLE], one.site.images
     far = np.argsort(-whole.distances, kind="stable")
     outside = [int(place) for place in far if whole.distances[place] > 1][:_OUTSIDE]
     covered = [int(place) for place in far[::-1] if whole.distances[place] <= 1]
     spread = np.unique(np.linspace(0, len(covered) - 1, min(_INSIDE, len(covered))).round().astype(int))
     return SiteStory(
-        name=one.name, images=len(one.site.images), every=one.site.every,
-        patients=len({image.unit for image in one.site.images}), told=one.sentence, seen=one.site.told,
+        name=one.name, images=len(images), every=one.site.every, units=len({image.unit for image in images}),
+        whom=whom(image.case for image in images), told=one.sentence, seen=one.site.told,
         reference=whole.coverage.reference, luck=whole.coverage.luck, plain=_share(one.plain),
         control=_share(one.found[CONTROL].coverage),
         severities=tuple(

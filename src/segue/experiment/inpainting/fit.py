@@ -17,14 +17,16 @@ from segue.config import validate
 from segue.data.target import BACKGROUND
 from segue.errors import BadInput, nearest
 from segue.executors.progress import duration
-from segue.experiment import assemble
+from segue.experiment import assemble, seen
 from segue.experiment.canvas import with_canvas
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
+from segue.experiment.inpainting.encoder import digest_of, encoder_for
 from segue.experiment.length import TRYING, Cost, demand_one_length, endless, nowhere, step_cost, with_length
 from segue.experiment.material import Material, gather
 from segue.experiment.settings import InpaintSettings, TrainSettings
 from segue.experiment.telling import ProgressLine, Say, silent, told_machine
 from segue.methods.inpainting import Inpainting, laid, off_by, windows
+from segue.networks import SegmentationNetwork
 from segue.networks import painter as networks
 from segue.networks.painter import Critic, Painter
 from segue.step import View
@@ -111,6 +113,21 @@ def opened(settings: InpaintSettings, say: Say = silent, progress: bool = False)
     return Learnt(material, (size[0], size[1]), target.names.index(name), settings.side)
 
 
+def _demand_both(settings: InpaintSettings) -> None:
+    """An encoder and what it is asked for: neither is anything without the other."""
+    if settings.encoder and not settings.inpainting.perceptual:
+        raise BadInput(
+            f"encoder: nothing asks {settings.encoder} for anything", hint="--set inpainting.perceptual=0.1 does."
+        )
+    if settings.inpainting.perceptual and not settings.encoder:
+        raise BadInput(
+            "inpainting.perceptual: needs an encoder that looks at what was painted",
+            hint="--encoder RUN, of segue pretrain or segue train",
+        )
+    if settings.encoder:
+        Run.open(settings.encoder)  # before anything is prepared
+
+
 def made(settings: InpaintSettings, channels: int) -> tuple[Painter, Critic]:
     with assemble.seeded(settings.loop.seed, "painter"):
         return Painter(channels, settings.width), Critic(channels)
@@ -123,20 +140,26 @@ def _prepared(folder: Path, asked: InpaintSettings, say: Say, progress: bool) ->
     demand_one_length(asked)
     if asked.loop.rate == "find":
         raise BadInput("loop.rate: a painter has no rate finder; give a number")
+    _demand_both(asked)
     found = opened(asked, say, progress)
-    say(TRYING)
-    settings, cost = _resolved(asked, found)
-    painter, _ = made(settings, found.material.channels)
     material = found.material
+    inherited = seen.inherited(asked.encoder)
+    for source in material.sources:
+        seen.refuse(inherited, source.dataset, source.judging, asked.encoder)
+    encoder = encoder_for(asked.encoder, material.channels) if asked.encoder else None
+    say(TRYING)
+    settings, cost = _resolved(asked, found, encoder)
+    painter, _ = made(settings, material.channels)
     about = {
         "asked": json.loads(asked.model_dump_json()), "kind": INPAINTING, "data": material.about(), "beside": [],
         "target": material.target.as_json(), "channel": found.channel, "channels": material.channels,
         "dtype": material.dtype, "canvas": list(found.canvas), "train": len(material.train),
         "parameters": sum(p.numel() for p in painter.parameters()),
+        "encoder": "" if encoder is None else digest_of(encoder),
     }  # fmt: skip
     run = Run.create(
         folder, config=json.loads(settings.model_dump_json()), about=about, cases=material.table(),
-        seen=material.looked_at(),
+        seen=[*inherited, *material.looked_at()],
     )  # fmt: skip
     loop = settings.loop
     what = material.target.names[found.channel]
@@ -150,7 +173,9 @@ def _prepared(folder: Path, asked: InpaintSettings, say: Say, progress: bool) ->
     return run
 
 
-def _resolved(asked: InpaintSettings, found: Learnt) -> tuple[InpaintSettings, Cost]:
+def _resolved(
+    asked: InpaintSettings, found: Learnt, encoder: SegmentationNetwork | None
+) -> tuple[InpaintSettings, Cost]:
     rate = float(asked.loop.rate) if "rate" in asked.loop.model_fields_set else _RATE
     loop = asked.loop.model_copy(update={"rate": rate}).resolve(batch=_BATCH, average=_AVERAGE, encoder_rate=rate)
     painter, _ = made(asked, found.material.channels)
@@ -158,7 +183,7 @@ def _resolved(asked: InpaintSettings, found: Learnt) -> tuple[InpaintSettings, C
     machine = resolve_machine(asked.machine, painter, channels=found.material.channels + 2, size=side)
     settings = asked.model_copy(update={"size": found.canvas, "loop": loop, "machine": machine})
     with untouched_randomness():
-        each = step_cost(_loop(endless(settings), found, nowhere()))
+        each = step_cost(_loop(endless(settings), found, encoder, nowhere()))
     judging = each.seconds * min(_JUDGED, len(found.held)) / int(loop.batch) * _LOOKING
     return with_length(settings, len(found.examples), each, judging)
 
@@ -167,15 +192,17 @@ def _resolved(asked: InpaintSettings, found: Learnt) -> tuple[InpaintSettings, C
 
 
 def _loop(
-    settings: InpaintSettings, found: Learnt, run: Run, *, judged: bool = False, track: Sequence[str] = (),
-    progress: bool = False, say: Say = silent,
+    settings: InpaintSettings, found: Learnt, encoder: SegmentationNetwork | None, run: Run, *, judged: bool = False,
+    track: Sequence[str] = (), progress: bool = False, say: Say = silent,
 ) -> Loop:  # fmt: skip
     fabric = fabric_of(settings.machine)
     painter, critic = made(settings, found.material.channels)
     if settings.machine.layout == "channels-last":
         channels_last(painter)
         channels_last(critic)
-    method = Inpainting(painter, critic, settings.inpainting, variations.parse(settings.variation))
+    if encoder is not None:
+        encoder.to(fabric.device)
+    method = Inpainting(painter, critic, settings.inpainting, variations.parse(settings.variation), encoder)
     batches = Batches(
         found.examples, Order(len(found.examples), settings.loop.seed), method.views, size=(settings.side, settings.side),
         batch=int(settings.loop.batch), padding=CONSTANT, regions=2, rank=fabric.global_rank, world=fabric.world_size,
@@ -241,7 +268,13 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
     settings = validate(InpaintSettings, run.config, where=str(run.folder / "config.yaml"))
     found = opened(settings)
     demand_unchanged(run, found.material.about(), [])
-    loop = _loop(settings, found, run, judged=True, track=track, progress=progress, say=say)
+    encoder = encoder_for(settings.encoder, found.material.channels) if settings.encoder else None
+    if encoder is not None and digest_of(encoder) != run.about["encoder"]:
+        raise BadInput(
+            f"{run.folder}: the weights of {settings.encoder} have changed since it began",
+            hint="Give another --out to train anew.",
+        )
+    loop = _loop(settings, found, encoder, run, judged=True, track=track, progress=progress, say=say)
     loop.fit(workers=int(settings.machine.workers))
     if loop.fabric.is_global_zero:
         run.finish(steps=loop.step, looks=loop.looks, held=loop.lines[-1].get("validation", {}))

@@ -13,16 +13,19 @@ import numpy.typing as npt
 from segue.config import validate
 from segue.data.target import BACKGROUND, Target
 from segue.errors import BadInput
+from segue.evaluation.frechet import Distances
 from segue.evaluation.showing.overlays import overlay
 from segue.executors.progress import Progress
+from segue.experiment import seen
+from segue.experiment.inpainting.encoder import digest_of, encoder_for
 from segue.experiment.inpainting.fit import Learnt, opened
 from segue.experiment.inpainting.load import painting_of
-from segue.experiment.inpainting.quality import Quality, quality, ticks
+from segue.experiment.inpainting.quality import MEAN, PAINTED, Quality, quality, ticks
 from segue.experiment.settings import InpaintSettings
 from segue.experiment.telling import Say, silent
 from segue.files import atomic, write_json
 from segue.report.figures import jpeg
-from segue.report.painter_page import Filled, PainterStory, Shown, painter_page
+from segue.report.painter_page import Far, Filled, PainterStory, Shown, in_words, painter_page, warnings
 from segue.training.painting import Painting
 from segue.training.run import Run
 from segue.variations.address import Address
@@ -47,27 +50,39 @@ Array = npt.NDArray[Any]
 class Looked:
     page: Path
     quality: Quality
+    told: tuple[str, ...]  # in words, what is no column of a table
 
     def as_json(self) -> dict[str, Any]:
         return {"page": str(self.page), **self.quality.as_json()}
 
 
-def look(where: Path | str, *, progress: bool = False, say: Say = silent) -> Looked:
-    """Judge a painter on the validation images of what it has learnt from."""
+def look(where: Path | str, *, encoder: str | None = None, progress: bool = False, say: Say = silent) -> Looked:
+    """Judge a painter on the validation images of what it has learnt from.
+
+    Args:
+        where: the run of `segue inpaint fit`.
+        encoder: a run of `segue pretrain` or `segue train`, in whose encoder's eyes the Fréchet distance is told; without one
+            it is not.
+    """
     run = Run.open(where)
     painting = painting_of(run.folder, run.target, run.about["channels"], run.about["dtype"])
     settings = validate(InpaintSettings, run.config, where=str(run.folder / "config.yaml"))
     learnt = opened(settings)
     if not learnt.held:
         raise BadInput(f"{run.folder}: its split has no validation part, so there are no images that it has not seen")
+    judge = None if encoder is None else encoder_for(encoder, run.about["channels"])
     say("filling the same holes in three ways, and teaching a network to tell each from what is real ...")
     with Progress("windows and steps", ticks(), shown=progress) as shown:
-        found = quality(learnt, painting, shown.advance)
+        found = quality(learnt, painting, judge, shown.advance)
+    far = None
+    if encoder is not None and judge is not None and found.far is not None:
+        taught = digest_of(judge) == run.about.get("encoder")
+        far = _far(found.far, encoder, taught, _known(learnt, encoder))
     story = PainterStory(
         title=f"{run.name}: a painter", what=run.target.names[run.about["channel"]],
         made=f"{count(run.about['train'], 'image')}, {count(run.about['steps'], 'step')}",
         fills=tuple(Filled(one.name, one.off, one.lesions, one.healthy, one.ssim, one.told) for one in found.fills),
-        variety=found.variety, windows=found.windows, holes=tuple(_holes(found)),
+        variety=found.variety, windows=found.windows, far=far, holes=tuple(_holes(found)),
         edits=tuple(_edited(learnt, painting)),
         commands=[
             f"segue train --data DATASET --variation 'paint + natural' --painter {run.folder}",
@@ -77,7 +92,25 @@ def look(where: Path | str, *, progress: bool = False, say: Say = silent) -> Loo
     write_json(run.folder / NUMBERS, found.as_json())
     with atomic(run.folder / PAGE) as file:
         file.write(painter_page(story).html())
-    return Looked(run.folder / PAGE, found)
+    distance = "Fréchet: not measured, it takes --encoder RUN" if far is None else in_words(far)
+    doubts = [f"! {head} {why}" for head, why in warnings(story)]
+    return Looked(run.folder / PAGE, found, (f"two draws of a window differ by {found.variety:.3f}", distance, *doubts))
+
+
+def _far(found: Distances, encoder: str, taught: bool, known: int) -> Far:
+    return Far(
+        encoder=encoder, real=found.real, fills=tuple(found.fills.values()), deviation=found.deviations[PAINTED],
+        way=found.way(PAINTED, MEAN), times=found.times, directions=found.directions, taught=taught, seen=known,
+    )  # fmt: skip
+
+
+def _known(learnt: Learnt, encoder: str) -> int:
+    """Held-back images that the encoder has looked at: what it has learnt by heart it takes for more real than it is."""
+    inherited = seen.inherited(encoder)
+    return sum(
+        len({case.case for case in source.validation} & set(seen.told(inherited, source.dataset)))
+        for source in learnt.material.sources
+    )
 
 
 def _holes(found: Quality) -> Iterator[Shown]:

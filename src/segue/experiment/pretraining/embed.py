@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from segue import networks, variations
 from segue.config import validate
+from segue.data.case import whom
 from segue.data.dataset import Dataset
 from segue.data.pixels import to_channels
 from segue.errors import BadInput
@@ -78,7 +79,8 @@ def embed(
         (z,) = representations(network, examples, size, CONSTANT, tick=shown.advance)
         pair = representations(network, examples, size, CONSTANT, views=views, tick=shown.advance)
     pictures = _pictures(pool, chosen, size)
-    story = _story(found, z, (pair[0], pair[1]), of, pictures)
+    over = whom(case for one in pool.several for case in one.images)
+    story = _story(found, z, (pair[0], pair[1]), of, over, pictures)
     path = Path(out) if out is not None else found.folder / PAGE
     with atomic(path) as file:
         file.write(embedding_page(story).html())
@@ -138,7 +140,12 @@ def _pictures(pool: Pool, chosen: Sequence[int], size: tuple[int, ...]) -> Calla
 
 
 def _story(
-    run: Run, z: Floats, pair: tuple[Floats, Floats], of: Known, picture: Callable[[int], npt.NDArray[np.uint8]]
+    run: Run,
+    z: Floats,
+    pair: tuple[Floats, Floats],
+    of: Known,
+    over: str,
+    picture: Callable[[int], npt.NDArray[np.uint8]],
 ) -> EmbeddingStory:
     flat = principal(z)
     layouts = [principal_layout(flat.places, flat.shares)]
@@ -158,7 +165,7 @@ def _story(
         title=f"How {run.name} sees images",
         encoder=f"{network['encoder']}, {method}, {run.about.get('steps', 0):,} steps",
         dimensions=z.shape[1], steps=int(run.about.get("steps", 0)),
-        datasets=of.datasets, sites=of.sites, units=of.units, partitions=of.partitions,
+        datasets=of.datasets, sites=of.sites, units=of.units, whom=over, partitions=of.partitions,
         volumes=of.volumes, spread=spread(z), effective_rank=effective_rank(z), uniformity=uniformity(z),
         alignment=alignment(*pair), collapsed=collapse(z, of), layouts=tuple(layouts),
         guesses=tuple(

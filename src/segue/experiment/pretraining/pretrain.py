@@ -111,6 +111,10 @@ def _prepared(folder: Path, asked: PretrainSettings, say: Say, progress: bool) -
             hint="Volumes are looked at slice by slice: --architecture unet.",
         )
     networks.demand_known(asked.network)
+    if asked.network.members > 1:
+        raise BadInput(
+            "network.members: a pre-training makes one encoder, which each member of a training may begin from"
+        )
     pool = gather(asked, say=say, progress=progress)
     say(TRYING)
     settings, cost = resolved(asked, pool)

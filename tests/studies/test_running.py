@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from segue.cli import app
 from segue.errors import BadInput
-from segue.evaluation.judging.table import Table
 from segue.studies.book import Book
+from segue.studies.report import report
 from segue.studies.running import LOCK, Ran, run
+from segue.studies.standing import status
 from segue.training.run import Run
 from tests.experiment.conftest import SMALL, working_in
 
@@ -38,7 +42,7 @@ def write(name: str = "which.yaml", **given: Any) -> Path:
         "axes": {"training": TWO},
     }  # fmt: skip
     file = Path(name)
-    file.write_text(yaml.safe_dump({**usual, **given}))
+    file.write_text(yaml.safe_dump({**usual, **given}, sort_keys=False))
     return file
 
 
@@ -133,7 +137,29 @@ def test_one_study_has_one_driver(here: Path) -> None:
     assert os.listdir("runs") == ["study-which"]
 
 
-def test_tables_can_be_read(here: Path) -> None:
-    done = run(write(repeats=1, axes={"training": {"plain": None}}), workers=1)
-    (name,) = done.plan.names
-    assert len(Table.read(Path("runs") / name / "evaluation" / "south" / "cases.csv").rows) > 0
+def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
+    file = write(
+        repeats=2,
+        compare=["two views against plain"],
+        axes={"training": {**TWO, "lost": {"init": "missing.safetensors"}}},
+    )
+    with pytest.raises(BadInput, match="none of the study's runs is done"):
+        report(file)
+    run(file, workers=1)
+    done = report(file)
+    text = html.unescape(done.page.read_text())
+    assert text.count(done.answer.sentence) >= 1
+    for words in (
+        "two views against plain",
+        "Of 6 runs 2 failed.",
+        "missing.safetensors",
+        "2 repeats of each",
+        "On the front",
+    ):
+        assert words in text, words
+    again = done.page.read_bytes()
+    assert report(file).page.read_bytes() == again
+    standing = status(file)
+    assert [(arm.done, arm.failed) for arm in standing.arms] == [(2, 0), (2, 0), (0, 2)]
+    assert set(standing.arms[0].means) == {"north-test", "south"}
+    assert CliRunner().invoke(app, ["study", "status", str(file)]).exit_code == 0

@@ -85,6 +85,7 @@ def run(
         else:
             _tell_standing(found)
             tell.say("", f"Written: {done.folder}")
+            tell.next_command(f"segue study report {tell.quoted(file)}")
         if done.failed:
             raise typer.Exit(1)
 
@@ -102,6 +103,21 @@ def status(file: File, out: Out = None, json: tell.Json = False, debug: tell.Deb
         _tell_standing(found)
         if found.total("waiting") + found.total("begun"):
             tell.next_command(f"segue study run {tell.quoted(file)}")
+
+
+@app.command()
+def report(file: File, out: Out = None, json: tell.Json = False, debug: tell.Debug = False) -> None:
+    """The answer, of whatever is done: a sentence with its interval, then a page with all that it rests on."""
+    with tell.errors_told(json, debug):
+        from segue.studies.report import report as draw
+
+        done = draw(file, out)
+        if json:
+            tell.as_json(done.as_json())
+            return
+        found = done.answer
+        tell.say(*tell.wrapped(found.sentence), *tell.wrapped(found.target))
+        tell.say("", f"Written: {done.page}")
 
 
 def _tell_standing(found: Standing) -> None:

@@ -25,6 +25,7 @@ class Said:
     found: Difference
     pairs: int  # of runs that differ by nothing else
     lost: int  # pairs of which one has failed or is not done
+    seen_by: tuple[str, ...] = ()  # who has looked at these images in training
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def _declared(evidence: Evidence) -> Iterator[Said]:
         for ((declared, pairs, lost), place), found in zip(several, as_family(each), strict=True):
             for group in found.groups:
                 for difference in group.differences:
-                    yield Said(declared, place, difference, len(pairs), lost)
+                    yield Said(declared, place, difference, len(pairs), lost, group.images_seen_by)
 
 
 def _pairs(evidence: Evidence, declared: Declared) -> tuple[list[tuple[Done, Done]], int]:
@@ -136,7 +137,7 @@ def _ranking(evidence: Evidence, place: str) -> Iterator[Ranked]:
 
 
 def _sentence(evidence: Evidence, declared: Sequence[Said], ranking: Sequence[Ranked]) -> str:
-    said = next((one for one in declared if one.place == evidence.main), None)
+    said = next((one for one in declared if one.place == evidence.main and not one.seen_by), None)
     told = _of_declared(evidence, said) if said is not None else _of_ranking(evidence, ranking)
     counts = (len(evidence.failed), "failed"), (evidence.waiting, "not done")
     lacking = " and ".join(f"{number:,} {what}" for number, what in counts if number)
@@ -145,13 +146,13 @@ def _sentence(evidence: Evidence, declared: Sequence[Said], ranking: Sequence[Ra
 
 def _of_declared(evidence: Evidence, said: Said) -> str:
     runs = f"{count(said.pairs, 'pair')} of runs"
-    return f"{_where(evidence, said.place)}: {said.found.sentence[:-1]}; {runs}."
+    return f"{evidence.where(said.place)}: {said.found.sentence[:-1]}; {runs}."
 
 
 def _of_ranking(evidence: Evidence, ranking: Sequence[Ranked]) -> str:
     best, *others = ranking
     metric = METRICS[evidence.plan.study.metric]
-    head = f"{_where(evidence, best.place)}: {best.arm} has the best {metric.told} ({best.mean:.3f})"
+    head = f"{evidence.where(best.place)}: {best.arm} has the best {metric.told} ({best.mean:.3f})"
     if not others:
         return f"{head}; there is nothing beside it."
     level = [one.arm for one in others if one.level]
@@ -161,13 +162,6 @@ def _of_ranking(evidence: Evidence, ranking: Sequence[Ranked]) -> str:
         f"{apart:,} {'is' if apart == 1 else 'are'} worse, more than luck" if apart else "",
     ]
     return f"{head}; {'; '.join(filter(None, parts))}. Nothing was declared before, so this is exploration."
-
-
-def _where(evidence: Evidence, place: str) -> str:
-    if place == evidence.home:
-        return f"At home ({place})"
-    names = evidence.places[place]
-    return f"Elsewhere ({', '.join(names)} together)" if len(names) > 1 else f"At {place}"
 
 
 def _target(evidence: Evidence, rankings: dict[str, tuple[Ranked, ...]]) -> str:

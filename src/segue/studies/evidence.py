@@ -74,6 +74,12 @@ class Evidence:
         names = list(self.places)
         return names[1] if len(names) > 1 else names[0]
 
+    def where(self, place: str) -> str:
+        if place == self.home:
+            return f"At home ({place})"
+        names = self.places[place]
+        return f"Elsewhere ({', '.join(names)} together)" if len(names) > 1 else f"At {place}"
+
     @cached_property
     def arms(self) -> dict[str, list[Done]]:
         found: dict[str, list[Done]] = {}

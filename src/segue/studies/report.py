@@ -66,7 +66,8 @@ def _story(evidence: Evidence, found: Answer, file: str) -> StudyStory:
     ranking = {place: {one.arm: one for one in ranked} for place, ranked in found.rankings.items()}
     return StudyStory(
         question=study.question, answer=found.sentence, target=found.target, metric=METRICS[study.metric].told,
-        margin=study.margin, home=evidence.home, main=evidence.main, where=evidence.where(evidence.main), places=list(evidence.places),
+        margin=study.margin, home=evidence.home, main=evidence.main, where=evidence.where(evidence.main),
+        places=list(evidence.places),
         axes={axis.name: list(axis.values) for axis in evidence.plan.axes},
         declared=[_compared(one, evidence) for one in found.declared],
         arms=[_arm(evidence, one.arm, ranking) for one in found.rankings[evidence.main]],

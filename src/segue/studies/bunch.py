@@ -71,6 +71,6 @@ def dotted(key: Key) -> str:
 
 
 def below(given: Bunch, name: str) -> tuple[dict[Key, Any], dict[Key, Any]]:
-    """What stands below a name, without it; and the rest."""
+    """What stands below a name, as a bunch of its own; and the rest."""
     inside = {key[1:]: value for key, value in given.items() if key[0] == name and len(key) > 1}
-    return inside, {key: value for key, value in given.items() if key[0] != name}
+    return bunch(nested(inside)), {key: value for key, value in given.items() if key[0] != name}

@@ -83,3 +83,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 def test_nearest_names_the_close_ones_or_all() -> None:
     assert nearest("unet", ["unet++", "fpn"]) == "did you mean unet++?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+
+
+def test_on_is_a_word(tmp_path: Path) -> None:
+    file = tmp_path / "words.yaml"
+    file.write_text("on: no\noff: true\n")
+    assert read_yaml(file) == {"on": "no", "off": True}

@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from segue.experiment.inpainting.apply import apply
     from segue.experiment.inpainting.fit import fit
     from segue.experiment.inpainting.look import look
+    from segue.studies import report as _report
+    from segue.studies.running import run
+    from segue.studies.standing import status
 
     inpaint_apply, inpaint_fit, inpaint_look = apply, fit, look
+    study_report, study_run, study_status = _report.report, run, status
     from segue.checkup import doctor as doctor
     from segue.data.copies.leaks import leaks as leaks
     from segue.data.dataset import Dataset as Dataset
@@ -78,6 +82,9 @@ _HOME = {
     "report": "segue.experiment.report",
     "scan": "segue.data.scanning.scan",
     "split": "segue.data.splitting.split",
+    "study_report": "segue.studies.report:report",
+    "study_run": "segue.studies.running:run",
+    "study_status": "segue.studies.standing:status",
     "train": "segue.experiment.train",
     "unpack": "segue.data.scanning.unpack",
 }

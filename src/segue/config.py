@@ -14,7 +14,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -96,14 +96,25 @@ def _override(given: dict[str, Any], pair: str) -> None:
         place = place.setdefault(parent, {})
         if not isinstance(place, dict):
             raise BadInput(f"--set {pair!r}: {parent!r} holds a value and has no keys below it")
+    place[last] = plain(text)
+
+
+def plain(text: str) -> Any:
+    """A word of a command or a cell of a table as a setting's value: what YAML makes of it, else itself."""
     try:
-        place[last] = yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError):
-        place[last] = text
+        return text
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe subset, in which a key that stands twice is an error, not a silent override."""
+    """YAML's safe subset, in which a key that stands twice is an error, not a silent override, and on, off, yes and no are
+    words, as they are since YAML 1.2."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -117,6 +128,11 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: key {key!r} stands twice")
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

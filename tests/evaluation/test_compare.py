@@ -11,10 +11,10 @@ import pytest
 
 from segue.errors import BadInput
 from segue.evaluation.comparing import sentence
-from segue.evaluation.comparing.compare import compare
+from segue.evaluation.comparing.compare import as_family, compare
 from segue.evaluation.comparing.compared import Comparison, Difference
 from segue.evaluation.judging.table import Row, Table
-from segue.evaluation.statistics import addressed
+from segue.evaluation.statistics import addressed, holm
 from tests.evaluation import made
 
 DRAWS = 2000
@@ -412,3 +412,17 @@ def test_of_whose_runs_it_is_said_what_they_learnt_from() -> None:
     tables = {"old": lucky(0.0, 1), "new": lucky(0.05, 11)}
     with pytest.raises(BadInput, match="'new': it is said of 2 runs what they learnt from"):
         compare(tables, learnt={"new": MASKS[:2]})
+
+
+def test_comparisons_of_one_question_are_adjusted_together() -> None:
+    here = {"old": of(drawn(40)), "new": of(drawn(40, shift=0.03, seed=1))}
+    there = {"old": of(drawn(40, seed=2)), "new": of(drawn(40, shift=0.01, seed=3))}
+    apart = [compare(tables, draws=DRAWS, family=2) for tables in (here, there)]
+    alone = [only(compare(tables, draws=DRAWS)) for tables in (here, there)]
+    found = list(map(only, as_family(apart)))
+    assert [one.p for one in found] == [one.p for one in alone]
+    assert [one.p_adjusted for one in found] == holm([one.p for one in alone])
+    assert found[0].p_adjusted == 2 * alone[0].p
+    assert all("after Holm over 2 comparisons" in one.sentence for one in found)
+    assert found[0].matching_level > alone[0].matching_level
+    assert found[0].interval == alone[0].interval

@@ -12,7 +12,7 @@ from types import FrameType
 
 import typer
 
-from segue.cli import data, ground, images, judging, learn, paint, site
+from segue.cli import data, ground, images, judging, learn, paint, site, study
 from segue.cli.tell import INTERRUPTED, stopped
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(paint.app, name="inpaint")
+app.add_typer(study.app, name="study")
 images.add_to(app)
 learn.add_to(app)
 judging.add_to(app)

@@ -23,9 +23,7 @@ def alone(work: Path, lock: Path, *, what: Path, busy: str) -> Iterator[None]:
     made = [folder for folder in work.parents if not folder.exists()]
     try:
         work.parent.mkdir(parents=True, exist_ok=True)
-        with lock.open("a+b") as file:
-            if not _locked(file):
-                raise BadInput(f"{what}: {busy}", hint="Wait for it, or give another --out.")
+        with locked(lock, what=what, busy=busy):
             try:
                 work.mkdir(exist_ok=True)
                 yield
@@ -34,9 +32,6 @@ def alone(work: Path, lock: Path, *, what: Path, busy: str) -> Iterator[None]:
             except BaseException:
                 shutil.rmtree(work, ignore_errors=True)
                 raise
-            finally:
-                with contextlib.suppress(PermissionError):  # Windows removes no open file
-                    lock.unlink(missing_ok=True)
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise Failed(f"{what}: the disk is full", hint="Give an --out on a larger disk.") from error
@@ -45,6 +40,19 @@ def alone(work: Path, lock: Path, *, what: Path, busy: str) -> Iterator[None]:
         for folder in made:
             with contextlib.suppress(OSError):  # not empty
                 folder.rmdir()
+
+
+@contextlib.contextmanager
+def locked(lock: Path, *, what: Path, busy: str) -> Iterator[None]:
+    """Nobody else is in here. The lock dies with its process."""
+    with lock.open("a+b") as file:
+        if not _locked(file):
+            raise BadInput(f"{what}: {busy}", hint="Wait for it, or give another --out.")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(PermissionError):  # Windows removes no open file
+                lock.unlink(missing_ok=True)
 
 
 def _locked(file: IO[bytes]) -> bool:

@@ -308,20 +308,16 @@ class Ledger:
     """A line of JSON for each finished item. A line torn by a crash is dropped, so its item is simply done again."""
 
     def __init__(self, path: Path) -> None:
-        self.finished: dict[str, Any] = {}
-        whole = 0
+        self.finished, whole = _lines(path)
         if path.exists():
-            with path.open("rb") as file:
-                for line in file:
-                    try:
-                        name, value = json.loads(line) if line.endswith(b"\n") else None  # type: ignore[misc]
-                    except (ValueError, TypeError, RecursionError):
-                        break
-                    self.finished[name] = value
-                    whole += len(line)
             os.truncate(path, whole)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a", encoding="utf-8", newline="")
+
+    @staticmethod
+    def read(path: Path) -> dict[str, Any]:
+        """What is finished, while somebody else may be writing."""
+        return _lines(path)[0]
 
     @classmethod
     @contextmanager
@@ -336,6 +332,22 @@ class Ledger:
     def write(self, outcome: Outcome[Any]) -> None:
         self._file.write(json.dumps([outcome.key, outcome.value], separators=(",", ":")) + "\n")
         self._file.flush()
+
+
+def _lines(path: Path) -> tuple[dict[str, Any], int]:
+    """By item, the last line of each; and how many bytes are whole."""
+    found: dict[str, Any] = {}
+    whole = 0
+    if path.exists():
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    name, value = json.loads(line) if line.endswith(b"\n") else None  # type: ignore[misc]
+                except (ValueError, TypeError, RecursionError):
+                    break
+                found[name] = value
+                whole += len(line)
+    return found, whole
 
 
 @contextmanager

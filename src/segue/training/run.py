@@ -112,6 +112,10 @@ class Run:
         return read_yaml(self.folder / CONFIG)
 
     @cached_property
+    def environment(self) -> dict[str, Any]:
+        return read_json(self.folder / ENVIRONMENT)
+
+    @cached_property
     def target(self) -> Target:
         return Target.from_json(self.about["target"])
 

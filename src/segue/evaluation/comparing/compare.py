@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -44,11 +44,13 @@ def compare(
     draws: int = statistics.DRAWS,
     leave_out_trained: bool = False,
     learnt: Mapping[str, Sequence[str]] | None = None,
+    family: int = 0,
 ) -> Comparison:
     """Each model, a table or one for each of its runs, against the reference (the first, if none is named) or all pairs.
 
     Without a class all are averaged. The margin within which models match has a default for each metric. `learnt` says from
-    which masks each run of a model learnt: which ones these were is luck that runs of two models may share, run by run.
+    which masks each run of a model learnt: which ones these were is luck that runs of two models may share, run by run. Of
+    several comparisons that answer one question, `family` is how many differences they tell, and `as_family` adjusts them.
     """
     measured = metric_named(metric)
     if reference is not None and reference not in tables:
@@ -71,7 +73,7 @@ def compare(
         couples = [(other, one) for one, other in itertools.combinations(names, 2)]
     else:
         couples = [(name, first) for name in names if name != first]
-    how = _How(measured, margin or measured.margin, test, seed, draws, class_name or "", learnt or {})
+    how = _How(measured, margin or measured.margin, test, seed, draws, class_name or "", learnt or {}, family)
     groups = [_group(sides, seen_by, keys, couples, how) for seen_by, keys in _by_seen(sides)]
     found = tuple(group for group in groups if group is not None)
     if not found:
@@ -91,6 +93,7 @@ class _How:
     draws: int
     class_name: str
     learnt: Mapping[str, Sequence[str]]
+    family: int
 
     def partners(self, side: str, reference: str) -> list[int] | None:
         """Of each run of `side` that of `reference` which learnt from the same masks; None: they are not matched."""
@@ -128,20 +131,50 @@ def _group(
         return None
     rows = [next(iter(sides.values()))[0][key] for key in keys]
     whom = _whom(rows)
-    measured = [_measure(values, couple, whom, len(couples), how, seen_by) for couple in couples]
-    adjusted = statistics.holm([found["p"] for found in measured])
+    comparisons = max(how.family, len(couples))
+    measured = [_measure(values, couple, whom, comparisons, how, seen_by) for couple in couples]
     return Group(
         seen_by,
         values.cases,
         len(values.patients),
         tuple(_model(name, runs, keys, values.values[name], how.metric) for name, runs in sides.items()),
-        tuple(_judged(found, p, how, rows[0].scores.unit) for found, p in zip(measured, adjusted, strict=True)),
+        tuple(_adjusted(measured, how.metric, rows[0].scores.unit)),
     )
+
+
+def as_family(several: Sequence[Comparison]) -> list[Comparison]:
+    """Differences that are looked at together are adjusted together: those on cases that no model has seen as one family, and
+    what images were seen of as another."""
+    for seen in (False, True):
+        places = [
+            (one, number) for one, found in enumerate(several) for number, group in enumerate(found.groups)
+            if bool(group.images_seen_by) == seen
+        ]  # fmt: skip
+        whole = [found for one, number in places for found in several[one].groups[number].differences]
+        if not whole:
+            continue
+        metric, unit = METRICS[several[0].metric], several[0].unit
+        left = iter(_adjusted(whole, metric, unit))
+        for one, number in places:
+            groups = list(several[one].groups)
+            own = tuple(itertools.islice(left, len(groups[number].differences)))
+            groups[number] = replace(groups[number], differences=own)
+            several = [*several[:one], replace(several[one], groups=tuple(groups)), *several[one + 1 :]]
+    return list(several)
+
+
+def _adjusted(measured: Sequence[Difference], metric: Metric, unit: str) -> Iterator[Difference]:
+    """With what may be said of each, as one of so many."""
+    for found, p in zip(measured, statistics.holm([found.p for found in measured]), strict=True):
+        told = replace(found, p_adjusted=p)
+        told = replace(told, verdict=_verdict(told, metric))
+        yield replace(told, sentence=sentence.sentence(told, metric, unit))
 
 
 def _measure(
     paired_: Paired, couple: tuple[str, str], whom: str, comparisons: int, how: _How, seen_by: tuple[str, ...]
-) -> dict[str, Any]:
+) -> Difference:
+    """Not judged yet."""
     side, reference = couple
     one, other = paired_.values[side], paired_.values[reference]
     partners = how.partners(side, reference)
@@ -166,46 +199,38 @@ def _measure(
     if partners is not None:
         of_runs = statistics.run_variance(one - other)
     deviation = float(differences.std(ddof=1)) if len(differences) > 1 else math.nan
-    return {
-        "side": side, "reference": reference, "cases": paired_.cases, "patients": len(differences), "whom": whom,
-        "mean": float(values.mean()), "mean_of_reference": float(others.mean()), "difference": mean,
-        "level": 1 - ALPHA, "interval": spread.interval(), "error": spread.error,
-        "p": p, "p_wilcoxon": p_wilcoxon, "test": how.test, "comparisons": comparisons,
-        "smallest_p": statistics.smallest_p(int(np.count_nonzero(differences)), how.test),
-        "rank_biserial": statistics.rank_biserial(differences), "standardised": statistics.standardised(differences),
-        "higher": int((differences > 0).sum()), "equal": int((differences == 0).sum()),
-        "lower": int((differences < 0).sum()), "better": (mean > 0) == how.metric.higher_is_better,
-        "margin": how.margin, "matching_level": matching, "matching_interval": bounds,
-        "within_margin": -how.margin < bounds[0] and bounds[1] < how.margin,
-        "runs_vary": of_runs > 0,
-        "needed": None if math.isnan(deviation) else statistics.needed(
+    return Difference(
+        side=side, reference=reference, cases=paired_.cases, patients=len(differences), whom=whom,
+        mean=float(values.mean()), mean_of_reference=float(others.mean()), difference=mean,
+        level=1 - ALPHA, interval=spread.interval(), error=spread.error,
+        p=p, p_adjusted=p, p_wilcoxon=p_wilcoxon, test=how.test, comparisons=comparisons,
+        smallest_p=statistics.smallest_p(int(np.count_nonzero(differences)), how.test),
+        rank_biserial=statistics.rank_biserial(differences), standardised=statistics.standardised(differences),
+        higher=int((differences > 0).sum()), equal=int((differences == 0).sum()),
+        lower=int((differences < 0).sum()), better=(mean > 0) == how.metric.higher_is_better,
+        margin=how.margin, matching_level=matching, matching_interval=bounds,
+        within_margin=-how.margin < bounds[0] and bounds[1] < how.margin,
+        runs_vary=of_runs > 0,
+        needed=None if math.isnan(deviation) else statistics.needed(
             max(abs(mean), how.margin), deviation, of_runs=of_runs, alpha=ALPHA / comparisons
         ),
-        "who": paired_.patients, "values": tuple(map(float, values)), "values_of_reference": tuple(map(float, others)),
-    }  # fmt: skip
+        verdict="", who=paired_.patients, values=tuple(map(float, values)), values_of_reference=tuple(map(float, others)),
+    )  # fmt: skip
 
 
-def _judged(found: dict[str, Any], p_adjusted: float, how: _How, unit: str) -> Difference:
-    low, high = found["interval"]
-    few = statistics.smallest_p(found["patients"], how.test) * found["comparisons"] >= ALPHA
-    if sentence.neither(found["mean"], found["mean_of_reference"], how.metric):
-        verdict = sentence.NEITHER
-    elif found["equal"] == found["patients"]:
-        verdict = sentence.EQUAL
-    elif few:
-        verdict = sentence.TOO_SMALL
-    elif p_adjusted < ALPHA and (low > 0 or high < 0):
-        verdict = sentence.MORE
-    elif found["within_margin"]:
-        verdict = sentence.MATCHES
-    elif found["smallest_p"] * found["comparisons"] >= ALPHA:
-        verdict = sentence.TOO_SMALL
-    else:
-        verdict = sentence.NOT_MORE
-    silent = Difference(**found, p_adjusted=p_adjusted, verdict=verdict)
-    return Difference(
-        **found, p_adjusted=p_adjusted, verdict=verdict, sentence=sentence.sentence(silent, how.metric, unit)
-    )
+def _verdict(found: Difference, metric: Metric) -> str:
+    low, high = found.interval
+    if sentence.neither(found.mean, found.mean_of_reference, metric):
+        return sentence.NEITHER
+    if found.equal == found.patients:
+        return sentence.EQUAL
+    if statistics.smallest_p(found.patients, found.test) * found.comparisons >= ALPHA:
+        return sentence.TOO_SMALL
+    if found.p_adjusted < ALPHA and (low > 0 or high < 0):
+        return sentence.MORE
+    if found.within_margin:
+        return sentence.MATCHES
+    return sentence.TOO_SMALL if found.smallest_p * found.comparisons >= ALPHA else sentence.NOT_MORE
 
 
 def _model(name: str, runs: Side, keys: Iterable[Key], values: Floats, metric: Metric) -> Model:

@@ -1,0 +1,178 @@
+"""What a study says: what was declared before anything ran, adjusted together; then a ranking of all arms, as exploration."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from segue.evaluation.comparing import sentence
+from segue.evaluation.comparing.compare import as_family, compare
+from segue.evaluation.comparing.compared import Comparison, Difference
+from segue.evaluation.judging.metrics import METRICS
+from segue.evaluation.judging.summary import patient_mean, rows_for
+from segue.studies.evidence import Done, Evidence
+from segue.studies.study import Declared
+from segue.words import count, some
+
+
+@dataclass(frozen=True)
+class Said:
+    """Of a declared comparison, at a place."""
+
+    declared: Declared
+    place: str
+    found: Difference
+    pairs: int  # of runs that differ by nothing else
+    lost: int  # pairs of which one has failed or is not done
+    seen_by: tuple[str, ...] = ()  # who has looked at these images in training
+
+
+@dataclass(frozen=True)
+class Ranked:
+    arm: str
+    place: str
+    mean: float
+    runs: int
+    deviation: float  # of runs, as a share of the mean
+    against_best: Difference | None  # None: it is the best
+    level: bool  # it cannot be told from the best
+
+
+@dataclass(frozen=True)
+class Answer:
+    sentence: str
+    declared: tuple[Said, ...]
+    rankings: dict[str, tuple[Ranked, ...]]  # by place, the best first
+    target: str = ""  # in a sentence
+
+
+def answer(evidence: Evidence) -> Answer:
+    declared = tuple(_declared(evidence))
+    rankings = {place: tuple(_ranking(evidence, place)) for place in evidence.places}
+    return Answer(
+        _sentence(evidence, declared, rankings[evidence.main]), declared, rankings, _target(evidence, rankings)
+    )
+
+
+# Declared
+
+
+def _declared(evidence: Evidence) -> Iterator[Said]:
+    """At home and elsewhere, all as one family; each other place by itself as another."""
+    asked = [(one, *_pairs(evidence, one)) for one in evidence.plan.study.declared]
+    asked = [each for each in asked if each[1]]
+    names = list(evidence.places)
+    for places in (names[:2], names[2:]):
+        several = [(told, place) for told in asked for place in places]
+        each = [
+            _compared(evidence, declared, pairs, place, len(several)) for (declared, pairs, _), place in several
+        ]  # fmt: skip
+        for ((declared, pairs, lost), place), found in zip(several, as_family(each), strict=True):
+            for group in found.groups:
+                for difference in group.differences:
+                    yield Said(declared, place, difference, len(pairs), lost, group.images_seen_by)
+
+
+def _pairs(evidence: Evidence, declared: Declared) -> tuple[list[tuple[Done, Done]], int]:
+    """Runs that differ in nothing but what is compared; and of how many of them one is missing."""
+    sides: dict[tuple[str, ...], dict[str, Done]] = {}
+    for one in evidence.done:
+        values = {**one.entry.values}
+        value = values.pop(declared.axis)
+        sides.setdefault((*values.values(), str(one.entry.repeat)), {})[value] = one
+    wanted = sum(entry.values[declared.axis] == declared.side for entry in evidence.plan.entries)
+    both = [
+        (found[declared.side], found[declared.reference])
+        for found in sides.values()
+        if {declared.side, declared.reference} <= set(found)
+    ]
+    return both, wanted - len(both)
+
+
+def _compared(
+    evidence: Evidence, declared: Declared, pairs: Sequence[tuple[Done, Done]], place: str, family: int
+) -> Comparison:
+    study = evidence.plan.study
+    alike = [_but(one, declared.axis) for one, _ in pairs]
+    sides = {declared.reference: [other for _, other in pairs], declared.side: [one for one, _ in pairs]}
+    return compare(
+        {name: evidence.tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.margin,
+        leave_out_trained=True, learnt=dict.fromkeys(sides, alike), family=family,
+    )  # fmt: skip
+
+
+def _but(one: Done, axis: str) -> str:
+    """All that it is, but for that axis."""
+    rest = [value for name, value in one.entry.values.items() if name != axis]
+    return ", ".join([*rest, f"repeat {one.entry.repeat}"])
+
+
+# Exploration
+
+
+def _ranking(evidence: Evidence, place: str) -> Iterator[Ranked]:
+    study, metric = evidence.plan.study, METRICS[evidence.plan.study.metric]
+    tables = {arm: evidence.tables(runs, place) for arm, runs in evidence.arms.items()}
+    means = {
+        arm: [patient_mean(rows_for(table, metric.name), lambda row: row.value(metric.name)) for table in each]
+        for arm, each in tables.items()
+    }
+    order = sorted(means, key=lambda arm: statistics.fmean(means[arm]), reverse=metric.higher_is_better)
+    best = order[0]
+    found: dict[str, Difference] = {}
+    if len(order) > 1:
+        compared = compare(tables, metric=metric.name, margin=study.margin, reference=best, leave_out_trained=True)
+        found = {one.side: one for one in compared.groups[0].differences}
+    for arm in order:
+        own, mean = means[arm], statistics.fmean(means[arm])
+        against = found.get(arm)
+        yield Ranked(
+            arm, place, mean, len(own), statistics.stdev(own) / mean if len(own) > 1 and mean else float("nan"), against,
+            against is None or against.verdict != sentence.MORE or against.better,
+        )  # fmt: skip
+
+
+# In words
+
+
+def _sentence(evidence: Evidence, declared: Sequence[Said], ranking: Sequence[Ranked]) -> str:
+    said = next((one for one in declared if one.place == evidence.main and not one.seen_by), None)
+    told = _of_declared(evidence, said) if said is not None else _of_ranking(evidence, ranking)
+    counts = (len(evidence.failed), "failed"), (evidence.waiting, "not done")
+    lacking = " and ".join(f"{number:,} {what}" for number, what in counts if number)
+    return f"{told} Of {count(len(evidence.plan.names), 'run')} {lacking}." if lacking else told
+
+
+def _of_declared(evidence: Evidence, said: Said) -> str:
+    runs = f"{count(said.pairs, 'pair')} of runs"
+    return f"{evidence.where(said.place)}: {said.found.sentence[:-1]}; {runs}."
+
+
+def _of_ranking(evidence: Evidence, ranking: Sequence[Ranked]) -> str:
+    best, *others = ranking
+    metric = METRICS[evidence.plan.study.metric]
+    head = f"{evidence.where(best.place)}: {best.arm} has the best {metric.told} ({best.mean:.3f})"
+    if not others:
+        return f"{head}; there is nothing beside it."
+    level = [one.arm for one in others if one.level]
+    apart = len(others) - len(level)
+    parts = [
+        f"{some(level)} cannot be told from it" if level else "",
+        f"{apart:,} {'is' if apart == 1 else 'are'} worse, more than luck" if apart else "",
+    ]
+    return f"{head}; {'; '.join(filter(None, parts))}. Nothing was declared before, so this is exploration."
+
+
+def _target(evidence: Evidence, rankings: dict[str, tuple[Ranked, ...]]) -> str:
+    target = evidence.plan.study.target
+    if target is None:
+        return ""
+    place = target.on or evidence.home
+    best = rankings[place][0]
+    metric = METRICS[evidence.plan.study.metric]
+    reached = [one.arm for one in rankings[place] if one.mean >= target.at_least]
+    wanted = f"{metric.told} of {target.at_least:g} on {place}"
+    if reached:
+        return f"The target, a {wanted}, is reached by {some(reached)}."
+    return f"The target, a {wanted}, is missed: {best.arm} came nearest, with {best.mean:.3f}."

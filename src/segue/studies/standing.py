@@ -1,0 +1,78 @@
+"""How far a study has come: of each arm, how many of its repeats are done, and what they came to so far."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from segue.studies.book import Book, Fate
+from segue.studies.plan import Entry, Plan, plan
+from segue.studies.running import folder_of
+from segue.studies.study import read
+
+
+@dataclass(frozen=True)
+class Arm:
+    values: Mapping[str, str]
+    done: int
+    failed: int
+    begun: int
+    waiting: int
+    means: Mapping[str, float]  # by set, over classes and repeats
+
+
+@dataclass(frozen=True)
+class Standing:
+    folder: Path
+    plan: Plan
+    arms: tuple[Arm, ...]
+    errors: Mapping[str, str]  # by run
+    left: float  # seconds, one run after the other; not a number: nobody knows
+
+    def total(self, what: str) -> int:
+        return sum(getattr(arm, what) for arm in self.arms)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.folder), "errors": dict(self.errors),
+            "left": None if math.isnan(self.left) else round(self.left),
+            "arms": [{**vars(arm), "values": dict(arm.values), "means": dict(arm.means)} for arm in self.arms],
+        }  # fmt: skip
+
+
+def status(file: Path | str, out: Path | str | None = None) -> Standing:
+    """Read from its folder; whoever runs it goes on."""
+    study, folder = read(Path(file)), folder_of(file, out)
+    found, fates = plan(study, folder.parent), Book.read(folder)
+    there = {entry.name for entry in os.scandir(folder.parent)} if folder.parent.is_dir() else set()
+    arms: dict[str, list[Entry]] = {}
+    for entry in found.entries:
+        arms.setdefault(entry.arm, []).append(entry)
+    taken = [fate.told["seconds"] for fate in fates.values() if not fate.failed and not fate.told["already"]]
+    open_ = sum(name not in fates for name in found.names)
+    return Standing(
+        folder, found, tuple(_arm(own, fates, there, study.metric) for own in arms.values()),
+        {name: fate.error for name, fate in fates.items() if fate.failed},
+        open_ * statistics.median(taken) if taken else math.nan,
+    )  # fmt: skip
+
+
+def _arm(own: Sequence[Entry], fates: Mapping[str, Fate], there: set[str], metric: str) -> Arm:
+    ended = [fates[one.name] for one in own if one.name in fates]
+    done = [fate for fate in ended if not fate.failed]
+    begun = sum(one.name in there for one in own if one.name not in fates)
+    values: dict[str, list[float]] = {}
+    for fate in done:
+        for name, classes in fate.told["sets"].items():
+            numbers = [means[metric] for means in classes.values() if means[metric] is not None]
+            if numbers:
+                values.setdefault(name, []).append(statistics.fmean(numbers))
+    return Arm(
+        own[0].values, len(done), len(ended) - len(done), begun, len(own) - len(ended) - begun,
+        {name: statistics.fmean(each) for name, each in values.items()},
+    )  # fmt: skip

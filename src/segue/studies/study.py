@@ -1,0 +1,105 @@
+"""A study as its file tells it.
+
+question: Does training on what changes hold up better elsewhere than augmentation?
+data: datasets/kvasir-seg                    # what is learnt from
+elsewhere: [datasets/clinicdb, datasets/polypgen]   # other places, which judge
+fixed: {network.encoder: resnet18, size: 128, looks: 10000}
+axes:
+  training:                                  # values with a name, a bunch of settings each
+    two views: {method: two-view, variation: natural}
+    change: {method: consistency, variation: natural}
+  loop.rate: [0.0003, 0.001]                 # or a setting and its values
+repeats: 3
+compare: [change against two views]          # declared before anything ran; all else is exploration
+target: {dice: 0.85, on: kvasir-seg}
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from segue.config import Settings, Strict, load
+from segue.errors import BadInput, nearest
+from segue.experiment.settings import several
+from segue.studies.axes import Axis, axis
+
+MetricName = Literal["dice", "iou", "sensitivity", "precision", "nsd", "hd95", "assd"]
+_AGAINST = re.compile(r"^(?P<side>.+?) against (?P<reference>.+)$")
+
+
+class Target(Strict):
+    metric: MetricName = "dice"
+    on: str = ""  # the set; empty: at home
+    at_least: float
+
+
+class Declared(Strict):
+    """Two values of one axis; all else is equal."""
+
+    axis: str
+    side: str
+    reference: str
+
+
+class Study(Settings):
+    question: str
+    data: tuple[str, ...]
+    elsewhere: tuple[str, ...] = ()
+    fixed: dict[str, Any] = Field(default_factory=dict)
+    axes: dict[str, Any] = Field(default_factory=dict)
+    table: str = ""  # a CSV whose rows are runs, beside the axes or instead of them
+    columns: dict[str, str] = Field(default_factory=dict)  # of the table: a column -> its setting; "" for people alone
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 3  # of each: seeds, which draw a label budget's patients too
+    compare: tuple[str, ...] = ()
+    metric: MetricName = "dice"
+    margin: Annotated[float, Field(gt=0)] = 0.01  # a difference that does not matter
+    part: Literal["auto", "validation", "test", "all"] = "auto"  # of the data that judges at home
+    spoil: tuple[str, ...] = ()  # corruptions; "all": all there are
+    vary: str = ""  # a variation under which it is told how steady predictions are
+    target: Target | None = None
+
+    _several = field_validator("data", "elsewhere", mode="before")(several)
+
+    @property
+    def varied(self) -> list[Axis]:
+        return [axis(name, given) for name, given in self.axes.items()]
+
+    @property
+    def declared(self) -> list[Declared]:
+        return [_declared(told, self.varied) for told in self.compare]
+
+
+def read(file: Path) -> Study:
+    found = load(Study, file)
+    if not found.data:
+        raise BadInput(f"{file}: data: names no dataset")
+    if not found.axes and not found.table:
+        raise BadInput(
+            f"{file}: has no axes and no table, so there is nothing to compare", hint="axes: {method: [...]}"
+        )
+    return found
+
+
+def _declared(told: str, axes: list[Axis]) -> Declared:
+    match = _AGAINST.match(told.strip())
+    if match is None:
+        raise BadInput(f"compare: {told!r} is not of the form 'VALUE against VALUE'")
+    side, reference = (match[name].strip() for name in ("side", "reference"))
+    for name in (side, reference):
+        where = [one.name for one in axes if name in one.values]
+        if not where:
+            raise BadInput(
+                f"compare: no axis has a value {name!r}: {nearest(name, [each for one in axes for each in one.values])}"
+            )
+        if len(where) > 1:
+            raise BadInput(f"compare: {name!r} is a value of {' and of '.join(where)}; give one of them another name")
+    found = [one.name for one in axes if side in one.values and reference in one.values]
+    if not found:
+        raise BadInput(f"compare: {side!r} and {reference!r} are not of one axis, so more than one thing would differ")
+    if side == reference:
+        raise BadInput(f"compare: {told!r} compares it with itself")
+    return Declared(axis=found[0], side=side, reference=reference)

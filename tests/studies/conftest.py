@@ -1,0 +1,1 @@
+from tests.experiment.conftest import hospitals as hospitals

@@ -1,0 +1,146 @@
+"""What a study says, of runs that were never trained: tables of numbers whose truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from segue.errors import BadInput
+from segue.evaluation.comparing import sentence
+from segue.evaluation.statistics import addressed, holm
+from segue.studies.answer import Answer, answer
+from segue.studies.book import Fate
+from segue.studies.evidence import ELSEWHERE, Evidence
+from segue.studies.plan import Entry, plan
+from segue.studies.study import Study
+from tests.evaluation.made import table
+
+AXES: dict[str, Any] = {
+    "training": {"two views": {"method": "two-view"}, "change": {"method": "consistency"}},
+    "network": {"small": {"network.encoder": "resnet18"}, "large": {"network.encoder": "resnet34"}},
+}
+PLACES = {"north-test": 40, "south": 30, "west": 20}
+Gain = Callable[[Entry, str], float]
+
+
+def evidence(pool: Path, gain: Gain, *, lost: Sequence[str] = (), left: Sequence[str] = (), **given: Any) -> Evidence:
+    """Each case is as hard for every run; a run has luck of its own, and what `gain` says."""
+    usual = {"question": "Which?", "data": "north", "elsewhere": ["south", "west"], "axes": AXES, "repeats": 4}
+    found = plan(Study.model_validate({**usual, **given}), pool)
+    fates: dict[str, Fate] = {}
+    for entry in found.entries:
+        if _called(entry) in left:
+            continue
+        if _called(entry) in lost:
+            fates[entry.name] = Fate({}, error="it was lost")
+            continue
+        for place, cases in PLACES.items():
+            hard = addressed(0, place).uniform(0.5, 0.8, cases)
+            luck = addressed(1, place, _called(entry))
+            values = hard + gain(entry, place) + luck.normal(0, 0.04, cases) + luck.normal(0, 0.004)
+            table(values.tolist()).write(pool / entry.name / "evaluation" / place / "cases.csv")
+        fates[entry.name] = Fate({"sets": {place: {} for place in PLACES}, "home": "north-test", "seconds": 1.0})
+    return Evidence.of(found, fates, pool)
+
+
+def _called(entry: Entry) -> str:
+    return f"{entry.arm} {entry.repeat}"
+
+
+def elsewhere_only(entry: Entry, place: str) -> float:
+    """What is trained by change is better by .04 at other places, and not at home; a large network is better by .1."""
+    large = 0.1 * (entry.values.get("network") == "large")
+    return large + 0.04 * (entry.values["training"] == "change" and place != "north-test")
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Answer:
+    return answer(evidence(tmp_path, elsewhere_only, compare=["change against two views", "large against small"]))
+
+
+def test_the_first_sentence_answers_what_was_declared_first(told: Answer) -> None:
+    assert told.sentence.startswith(
+        "Elsewhere (south, west together): change is better than two views, more than luck: Dice 0."
+    )
+    assert told.sentence.endswith("50 patients; 8 pairs of runs.")
+
+
+def test_all_that_was_declared_is_one_family(told: Answer) -> None:
+    main = [one for one in told.declared if one.place in ("north-test", ELSEWHERE)]
+    assert [(one.declared.side, one.place) for one in main] == [
+        ("change", "north-test"), ("change", ELSEWHERE), ("large", "north-test"), ("large", ELSEWHERE),
+    ]  # fmt: skip
+    assert [one.found.p_adjusted for one in main] == pytest.approx(holm([one.found.p for one in main]))
+    assert {one.found.comparisons for one in main} == {4}
+    assert [one.place for one in told.declared if one not in main] == ["south", "west", "south", "west"]
+
+
+def test_the_truth_is_found(told: Answer) -> None:
+    by = {(one.declared.side, one.place): one.found for one in told.declared}
+    assert by["change", ELSEWHERE].difference == pytest.approx(0.04, abs=0.01)
+    assert by["change", "north-test"].verdict != sentence.MORE
+    assert by["large", ELSEWHERE].difference == pytest.approx(0.1, abs=0.01)
+    assert by["large", "north-test"].verdict == sentence.MORE
+
+
+def test_pairs_of_equal_runs_are_compared_as_such(told: Answer) -> None:
+    """Networks differ far more than trainings do: without pairs nothing would be seen."""
+    one = next(each.found for each in told.declared if (each.declared.side, each.place) == ("change", ELSEWHERE))
+    low, high = one.interval
+    assert high - low < 0.04
+
+
+def test_what_has_failed_or_is_not_done_is_told_and_its_pairs_are_left_out(tmp_path: Path) -> None:
+    given = evidence(
+        tmp_path, elsewhere_only, compare=["change against two views"], lost=["change, small 1"], left=["two views, large 2"],
+    )  # fmt: skip
+    found = answer(given)
+    assert {(one.pairs, one.lost) for one in found.declared} == {(6, 2)}
+    assert found.sentence.endswith("Of 16 runs 1 failed and 1 not done.")
+
+
+def test_without_a_declaration_it_is_exploration(tmp_path: Path) -> None:
+    found = answer(evidence(tmp_path, elsewhere_only))
+    assert not found.declared
+    assert found.sentence.startswith("Elsewhere (south, west together): change, large has the best Dice")
+    assert "exploration" in found.sentence
+    order = [one.arm for one in found.rankings[ELSEWHERE]]
+    assert order[0] == "change, large"
+    assert order[-1] == "two views, small"
+    level = {one.arm: one.level for one in found.rankings[ELSEWHERE]}
+    assert level["change, large"]
+    assert not level["two views, small"]
+    assert all(one.runs == 4 and 0 < one.deviation < 0.1 for one in found.rankings[ELSEWHERE])
+
+
+def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
+    said = [
+        answer(evidence(tmp_path / f"{number}", lambda *_: 0.0, repeats=3 + number, compare=["change against two views"]))
+        for number in range(3)
+    ]  # fmt: skip
+    verdicts = [one.found.verdict for each in said for one in each.declared]
+    assert verdicts.count(sentence.MORE) <= 1
+
+
+@pytest.mark.parametrize(("least", "told"), [(0.7, "is reached by"), (0.99, "is missed: ")])
+def test_a_target_is_reached_or_missed(least: float, told: str, tmp_path: Path) -> None:
+    found = answer(evidence(tmp_path, elsewhere_only, target={"at_least": least}))
+    assert f"a Dice of {least:g} on north-test, {told}" in found.target
+
+
+def test_two_places_may_have_cases_of_one_name(tmp_path: Path) -> None:
+    found = evidence(tmp_path, elsewhere_only)
+    (whole,) = found.tables(found.done[:1], ELSEWHERE)
+    assert len(whole) == PLACES["south"] + PLACES["west"]
+    assert len({row.who for row in whole}) == len(whole)
+    assert np.isfinite([row.scores.dice for row in whole]).all()
+
+
+def test_before_anything_is_done_nothing_can_be_said(tmp_path: Path) -> None:
+    found = plan(Study.model_validate({"question": "?", "data": "a", "axes": AXES}), tmp_path)
+    with pytest.raises(BadInput, match="none of the study's runs is done"):
+        Evidence.of(found, {}, tmp_path)

@@ -1,0 +1,165 @@
+"""Runs of a study: side by side, each once, gone on with, and none dropped when it fails."""
+
+from __future__ import annotations
+
+import html
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from segue.cli import app
+from segue.errors import BadInput
+from segue.studies.book import Book
+from segue.studies.report import report
+from segue.studies.running import LOCK, Ran, run
+from segue.studies.standing import status
+from segue.training.run import Run
+from tests.experiment.conftest import SMALL, working_in
+
+QUICK: dict[str, Any] = {
+    **{key: SMALL[key] for key in ("network", "size", "machine")}, "loop": {"steps": 2, "epoch_steps": 2, "batch": 2},
+    "validation": "none",
+}  # fmt: skip
+TWO = {"plain": {"variation": "none"}, "two views": {"method": "two-view"}}
+
+
+@pytest.fixture
+def here(hospitals: Path, tmp_path: Path) -> Iterator[Path]:
+    """A folder of its own that has the hospitals' datasets."""
+    (tmp_path / "datasets").symlink_to(hospitals / "datasets")
+    with working_in(tmp_path):
+        yield tmp_path
+
+
+def write(name: str = "which.yaml", **given: Any) -> Path:
+    usual = {
+        "question": "Which?", "data": "datasets/north", "elsewhere": ["datasets/south"], "fixed": QUICK, "repeats": 2,
+        "axes": {"training": TWO},
+    }  # fmt: skip
+    file = Path(name)
+    file.write_text(yaml.safe_dump({**usual, **given}, sort_keys=False))
+    return file
+
+
+def tables(done: Ran) -> dict[str, bytes]:
+    return {
+        f"{name}/{path.parent.name}": path.read_bytes()
+        for name in done.plan.names
+        for path in sorted((done.folder.parent / name / "evaluation").glob("*/cases.csv"))
+    }
+
+
+def test_runs_are_trained_and_judged_side_by_side_and_as_if_each_were_alone(here: Path) -> None:
+    file = write()
+    both = run(file, workers=2)
+    assert both.folder == Path("runs/study-which")
+    assert len(both.fates) == len(both.plan.entries) == 4
+    assert not both.failed
+    for name, fate in both.fates.items():
+        assert Run.open(Path("runs") / name).finished
+        assert set(fate.told["sets"]) == {"north-test", "south"}
+        assert fate.told["home"] == "north-test"
+        assert fate.told["peak"] > 1 << 20
+    alone = run(file, "others/study-which", workers=1)
+    assert len(tables(both)) == 8
+    assert tables(both) == tables(alone)
+
+
+def test_asked_again_nothing_is_done_and_a_larger_study_does_the_rest(here: Path) -> None:
+    first = run(write(repeats=1), workers=1)
+    times = {name: (Path("runs") / name / "run.json").stat().st_mtime_ns for name in first.plan.names}
+    again = run(write(repeats=1), workers=1)
+    assert again.fates == first.fates
+    grown = run(write("more.yaml", axes={"training": {**TWO, "padded": {"padding": "reflect"}}}, repeats=1), workers=1)
+    assert grown.folder != first.folder
+    assert set(first.plan.names) < set(grown.plan.names)
+    assert [grown.fates[name].told["already"] for name in grown.plan.names] == [True, True, False]
+    assert times == {name: (Path("runs") / name / "run.json").stat().st_mtime_ns for name in times}
+
+
+def test_what_several_begin_from_is_there_before_them(here: Path) -> None:
+    own = {
+        "pretrain": {
+            "loop": {"steps": 2, "epoch_steps": 2, "batch": 4},
+            "contrast.width": 8,
+            "machine": QUICK["machine"],
+        }
+    }
+    done = run(write(axes={"start": {"scratch": None, "own": own}}, repeats=1), workers=1)
+    (name,) = done.plan.before
+    assert not done.failed
+    assert done.fates[name].told["looks"] > 0
+    begun = next(one for one in done.plan.entries if one.arm == "own")
+    assert Run.open(Path("runs") / begun.name).about["weights_from"]
+
+
+def test_what_fails_stays_in_the_book_and_all_else_goes_on(here: Path) -> None:
+    lost = {"data": "datasets/nowhere-to-be-found"}
+    file = write(axes={"training": {**TWO, "lost": {"init": "missing.safetensors"}}}, repeats=1)
+    told: list[str] = []
+    done = run(file, workers=1, say=told.append)
+    ((name, fate),) = done.failed.items()
+    assert "missing.safetensors" in fate.error
+    assert fate.tries == 1
+    assert len(done.fates) == 3
+    assert any("missing.safetensors" in line for line in told)
+    assert run(file, workers=1).failed[name].tries == 1
+    assert run(file, workers=1, retry=True).failed[name].tries == 2
+    assert Book.read(done.folder)[name].tries == 2
+    with pytest.raises(BadInput, match="nowhere-to-be-found"):
+        run(write("other.yaml", **lost), workers=1)
+
+
+def test_what_would_begin_from_a_lost_run_is_not_begun(here: Path) -> None:
+    own = {"pretrain": {"loop": {"steps": 2, "batch": 4}, "init": "missing.safetensors"}}
+    done = run(write(axes={"start": {"scratch": None, "own": own}}, repeats=2), workers=1)
+    assert len(done.failed) == 0  # of the runs themselves
+    assert sum(fate.failed for fate in done.fates.values()) == 1
+    assert {one.arm for one in done.plan.entries if one.name in done.fates} == {"scratch"}
+
+
+def test_one_study_has_one_driver(here: Path) -> None:
+    import fcntl
+
+    file = write(repeats=1)
+    folder = Path("runs/study-which")
+    folder.mkdir(parents=True)
+    with (folder / LOCK).open("a+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(BadInput, match="another process runs this study"):
+            run(file, workers=1)
+    assert not (folder / "book.jsonl").exists()
+    assert os.listdir("runs") == ["study-which"]
+
+
+def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
+    file = write(
+        repeats=2,
+        compare=["two views against plain"],
+        axes={"training": {**TWO, "lost": {"init": "missing.safetensors"}}},
+    )
+    with pytest.raises(BadInput, match="none of the study's runs is done"):
+        report(file)
+    run(file, workers=1)
+    done = report(file)
+    text = html.unescape(done.page.read_text())
+    assert text.count(done.answer.sentence) >= 1
+    for words in (
+        "two views against plain",
+        "Of 6 runs 2 failed.",
+        "missing.safetensors",
+        "2 repeats of each",
+        "On the front",
+    ):
+        assert words in text, words
+    again = done.page.read_bytes()
+    assert report(file).page.read_bytes() == again
+    standing = status(file)
+    assert [(arm.done, arm.failed) for arm in standing.arms] == [(2, 0), (2, 0), (0, 2)]
+    assert set(standing.arms[0].means) == {"north-test", "south"}
+    assert CliRunner().invoke(app, ["study", "status", str(file)]).exit_code == 0

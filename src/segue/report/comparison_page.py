@@ -94,9 +94,9 @@ def _differences(section: Section, story: ComparisonStory, groups: Sequence[Grou
     better = "more" if story.higher_is_better else "less"
     units = sorted({group.unit for group in groups if group.unit})
     section.text(
-        f"A difference is a model's {story.metric} less its reference's, mean over {_whom(story)}s; {better} than 0 is better. The "
-        f"band around 0 is the margin of {story.margin:g}{f' {units[0]}' if len(units) == 1 else ''}, within which two "
-        "models match."
+        f"A difference is a model's {story.metric} less its reference's, mean over {_whom(story)}s; {better} than 0 is "
+        f"better. The band around 0 is the margin of {story.margin:g}{f' {units[0]}' if len(units) == 1 else ''}, within "
+        "which two models match."
     )
     section.figures(_plots(story, groups))
     section.table(

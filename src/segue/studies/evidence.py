@@ -109,5 +109,7 @@ def together(names: Sequence[str], tables: Sequence[Table]) -> Table:
 
 
 def _renamed(row: Row, name: str) -> Row:
-    given = {"patient": row.patient, "group": row.group}
-    return replace(row, case=f"{name}/{row.case}", **{key: f"{name}/{text}" for key, text in given.items() if text})
+    def own(text: str) -> str:
+        return f"{name}/{text}" if text else ""
+
+    return replace(row, case=own(row.case), patient=own(row.patient), group=own(row.group))

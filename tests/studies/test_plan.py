@@ -112,17 +112,19 @@ def test_what_cannot_be_meant_is_told_with_its_place(given: dict[str, Any], told
 )
 def test_a_comparison_is_of_two_values_of_one_axis(compare: str, told: str) -> None:
     axes = {"training": TWO, "loop.rate": [0.1]}
-    (declared,) = study(axes=axes, compare=["change against two views"]).declared
+    (declared,) = plan(study(axes=axes, compare=["change against two views"]), POOL).declared
     assert (declared.axis, declared.side, declared.reference) == ("training", "change", "two views")
     with pytest.raises(BadInput, match=told):
-        study(axes=axes, compare=[compare]).declared  # noqa: B018
+        plan(study(axes=axes, compare=[compare]), POOL)
 
 
 def test_rows_of_a_table_are_runs(tmp_path: Path) -> None:
     table = tmp_path / "rows.csv"
     table.write_text('name,lr,loop.batch,size,comment\nfirst,0.001,4,"[64, 96]",slow\n,0.01,,128,\n')
     before = table.read_bytes()
-    found = plan(study(axes={}, table=str(table), columns={"lr": "loop.rate", "comment": ""}), POOL)
+    declared = {"compare": ["row 3 against first"]}
+    found = plan(study(axes={}, table=str(table), columns={"lr": "loop.rate", "comment": ""}, **declared), POOL)
+    assert found.declared[0].axis == "row"
     one, _, other, _ = found.entries
     assert (one.arm, other.arm) == ("first", "row 3")
     assert (one.settings.loop.rate, one.settings.loop.batch, one.settings.size) == (0.001, 4, (64, 96))

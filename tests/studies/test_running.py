@@ -115,6 +115,19 @@ def test_what_fails_stays_in_the_book_and_all_else_goes_on(here: Path) -> None:
         run(write("other.yaml", **lost), workers=1)
 
 
+def test_what_is_misspelt_is_told_before_anything_runs(here: Path) -> None:
+    for given, told in (
+        ({"method": "consistncy"}, "odd: no method is called 'consistncy': did you mean consistency"),
+        ({"variation": "flipz"}, "odd: "),
+        ({"loss": "dicee"}, "odd: "),
+        ({"network.architecture": "unett"}, "odd: "),
+    ):
+        with pytest.raises(BadInput) as error:
+            run(write(axes={"training": {"plain": {"padding": "constant"}, "odd": given}}, fixed={}), workers=1)
+        assert str(error.value).startswith(told)
+        assert not Path("runs").exists()
+
+
 def test_what_would_begin_from_a_lost_run_is_not_begun(here: Path) -> None:
     own = {"pretrain": {"loop": {"steps": 2, "batch": 4}, "init": "missing.safetensors"}}
     done = run(write(axes={"start": {"scratch": None, "own": own}}, repeats=2), workers=1)

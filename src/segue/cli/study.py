@@ -58,7 +58,7 @@ def _tell_plan(found: Plan) -> None:
         users = sum(name in entry.before for entry in found.names.values())
         what = name.partition("-")[0]
         tell.say(f"  {what}: once, of {', '.join(asked.data)}, for {count(users, 'run')}")
-    for told in study.declared:
+    for told in found.declared:
         tell.say(f"  declared: {told.side} against {told.reference}, all else equal")
 
 

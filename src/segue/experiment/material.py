@@ -245,7 +245,7 @@ def gather(
     datasets = [Dataset.open(folder) for folder in settings.data]
     unlabelled = [Dataset.open(folder) for folder in settings.unlabelled]
     demand_own_names(dataset.name for dataset in [*datasets, *unlabelled])
-    target = _target(settings, _classes(datasets[0]))
+    target = target_of(settings, classes_of(datasets[0]))
     check(target)
     taught = teachers(settings, target)
     beside = settings.beside  # what it looks at without masks
@@ -311,13 +311,13 @@ def _demand_fitting(settings: TrainSettings, name: str, *, pictures: bool, patch
         raise BadInput(f"neighbours: {what}, so there are no slices to see beside one")
 
 
-def _classes(dataset: Dataset) -> dict[int, str]:
+def classes_of(dataset: Dataset) -> dict[int, str]:
     if not dataset.card.classes:
         raise BadInput(f"{dataset.folder}: has no masks, and so no classes to learn")
     return dataset.card.classes
 
 
-def _target(settings: TrainSettings, classes: dict[int, str]) -> Target:
+def target_of(settings: TrainSettings, classes: dict[int, str]) -> Target:
     """What is to be learnt: the first dataset's classes, or regions made of them."""
     if not settings.regions:
         return Target.of(classes)

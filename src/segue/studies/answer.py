@@ -60,7 +60,7 @@ def answer(evidence: Evidence) -> Answer:
 
 def _declared(evidence: Evidence) -> Iterator[Said]:
     """At home and elsewhere, all as one family; each other place by itself as another."""
-    asked = [(one, *_pairs(evidence, one)) for one in evidence.plan.study.declared]
+    asked = [(one, *_pairs(evidence, one)) for one in evidence.plan.declared]
     asked = [each for each in asked if each[1]]
     names = list(evidence.places)
     for places in (names[:2], names[2:]):

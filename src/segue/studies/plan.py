@@ -18,7 +18,7 @@ from segue.errors import BadInput
 from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
 from segue.studies.axes import Axis, grid
 from segue.studies.bunch import Bunch, Key, below, bunch, dotted, laid, nested
-from segue.studies.study import Study
+from segue.studies.study import Declared, Study
 from segue.studies.table import ROW, rows
 
 SEEDED: tuple[Key, ...] = (("loop", "seed"), ("draw",))  # by repeats
@@ -53,6 +53,7 @@ class Entry:
 class Plan:
     study: Study
     axes: tuple[Axis, ...]
+    declared: tuple[Declared, ...]
     entries: tuple[Entry, ...]
     before: Mapping[str, PretrainSettings | InpaintSettings] = field(default_factory=dict)  # by name, each once
 
@@ -87,7 +88,7 @@ def plan(study: Study, pool: Path) -> Plan:
     by_name = {one.name: one for one in axes}
     if len(by_name) < len(axes):
         raise BadInput(f"axes: {ROW} is the axis of the table's rows")
-    fixed = bunch(study.fixed)
+    declared, fixed = study.declared(axes), bunch(study.fixed)
     before: dict[str, PretrainSettings | InpaintSettings] = {}
     entries = []
     for values in grid(axes):
@@ -99,7 +100,7 @@ def plan(study: Study, pool: Path) -> Plan:
             before |= needed
             asked = validate(TrainSettings, {"data": list(study.data), **nested(own)}, where=where)
             entries.append(Entry(values, repeat, asked, tuple(needed)))
-    return Plan(study, tuple(axes), tuple(entries), before)
+    return Plan(study, tuple(axes), declared, tuple(entries), before)
 
 
 def _seeded(settings: Bunch, repeat: int, study: Study) -> dict[Key, Any]:

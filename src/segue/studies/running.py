@@ -18,6 +18,7 @@ from segue.experiment.opening import as_it_stands, demand_own_names, made
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.telling import Say, silent
 from segue.studies.book import Book, Fate
+from segue.studies.check import demand_known
 from segue.studies.plan import Plan, plan
 from segue.studies.study import Study, read
 from segue.studies.work import Item, begin, work
@@ -58,6 +59,7 @@ def run(
     learnt, judging = found.data, [one for one in study.elsewhere if one not in found.data]
     datasets = [Dataset.open(one) for one in (*learnt, *judging)]
     demand_own_names(one.name for one in datasets)
+    demand_known(found, datasets[0])
     with _driving(folder), Book.open(folder) as book:
         for dataset in datasets[: len(learnt)]:  # once, before several want it at a time
             made(as_it_stands(dataset), say, progress)

@@ -17,6 +17,7 @@ target: {dice: 0.85, on: kvasir-seg}
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,9 +69,9 @@ class Study(Settings):
     def varied(self) -> list[Axis]:
         return [axis(name, given) for name, given in self.axes.items()]
 
-    @property
-    def declared(self) -> list[Declared]:
-        return [_declared(told, self.varied) for told in self.compare]
+    def declared(self, axes: Sequence[Axis]) -> tuple[Declared, ...]:
+        """What is compared, by the axes that it stands in."""
+        return tuple(_declared(told, axes) for told in self.compare)
 
 
 def read(file: Path) -> Study:
@@ -84,7 +85,7 @@ def read(file: Path) -> Study:
     return found
 
 
-def _declared(told: str, axes: list[Axis]) -> Declared:
+def _declared(told: str, axes: Sequence[Axis]) -> Declared:
     match = _AGAINST.match(told.strip())
     if match is None:
         raise BadInput(f"compare: {told!r} is not of the form 'VALUE against VALUE'")

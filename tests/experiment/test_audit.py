@@ -24,12 +24,14 @@ from segue.errors import BadInput
 from segue.evaluation.auditing.copies import Copy
 from segue.evaluation.judging.subject import subjects
 from segue.experiment.auditing import painted, worth
+from segue.experiment.auditing.audit import how_varied
 from segue.experiment.auditing.audited import Audit, Trials
 from segue.experiment.inpainting.fit import fit
 from segue.experiment.inpainting.load import painting_of
 from segue.experiment.load import load
 from segue.experiment.settings import AuditSettings
 from segue.experiment.train import Trained
+from segue.training.run import Run
 from tests.evaluation.test_stack import frame as frame_of_slices
 from tests.experiment.conftest import SMALL, working_in
 
@@ -300,6 +302,16 @@ def test_an_adapted_run_is_asked_by_what_it_was_not_taught(here: Path) -> None:
     (before,) = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(vary="apart")).audits
     assert before.seen == 0
     assert before.expected != one.expected
+
+
+def test_who_has_learnt_to_follow_images_without_masks_is_asked_by_others(here: Path) -> None:
+    plain, taught, said = Run.open("runs/seen"), Run.open("runs/seen"), list[str]()
+    taught.__dict__["config"] = {**plain.config, "method": "distil", "unlabelled": ["datasets/bare"]}
+    assert how_varied([plain], "auto", said.append) == "everyday"
+    assert not said
+    assert how_varied([plain, taught], "auto", said.append) == "apart"
+    assert how_varied([taught], "flips", said.append) == "flips"
+    assert any("--vary apart" in line for line in said)
 
 
 def test_images_that_were_looked_at_are_left_to_the_others_where_there_are_enough(here: Path) -> None:

@@ -16,6 +16,7 @@ from segue.cli import app
 from segue.data.case import read_table
 from segue.errors import BadInput
 from segue.experiment.compare import compare
+from segue.experiment.differing import differing
 from segue.experiment.evaluate import evaluate
 from segue.experiment.load import load
 from segue.experiment.members import ensemble, members_of
@@ -117,3 +118,16 @@ def test_from_the_command_line(three: list[Path]) -> None:
     assert "3 members disagree on" in told.output
     told = runner.invoke(app, ["ensemble", str(three[0]), str(three[1]), "--out", "runs/en-pair", "--json"])
     assert len(json.loads(told.stdout)["members"]) == 2
+
+
+def test_what_it_is_made_of_is_told_of_all_its_members(three: list[Path], joined: Path) -> None:
+    """`segue compare` says in what two sides differ."""
+    found = differing({"one": [three[0]], "all": [joined]})
+    assert found["network.architecture"] == {"one": "unet", "all": "unet, unet++"}
+
+
+def test_who_asks_for_one_encoder_is_told_which(three: list[Path], joined: Path) -> None:
+    with pytest.raises(BadInput, match="is 3 networks, each with an encoder of its own") as error:
+        train("datasets/north", "runs/en-none", init=str(joined), **SMALL)
+    assert error.value.hint == f"--init {three[0]}"
+    assert not Path("runs/en-none").exists()

@@ -101,7 +101,11 @@ def look(
         tell.table(head, rows, right={1, 2, 3, 4})
         tell.say("", "  off: distance to the colours that were there; told apart: .5 never, 1 always")
         tell.say(*(f"  {line}" for line in done.told), "", f"Written: {done.page}")
-        tell.next_command(f"segue train --data DATASET --variation 'paint + natural' --painter {tell.quoted(run)}")
+        mean, *_, painted = done.quality.fills
+        if painted.off < mean.off:
+            tell.next_command(f"segue train --data DATASET --variation 'paint + natural' --painter {tell.quoted(run)}")
+        else:
+            tell.next_command("segue inpaint fit --data DATASET with more --looks")
 
 
 @app.command()

@@ -28,7 +28,7 @@ from segue.data.case import Case, read_cases, read_table, write_cases
 from segue.data.labels import Labels
 from segue.data.volumes import files
 from segue.data.volumes import look as volumes
-from segue.errors import BadInput, named
+from segue.errors import BadInput, named, nearest
 
 FORMAT = 1
 CARD, TABLE, THUMBNAILS, DUPLICATES = "dataset.yaml", "cases.csv", "thumbnails.npy", "duplicates.csv"
@@ -67,7 +67,9 @@ class Dataset:
         if folder.name == CARD:
             folder = folder.parent
         if not folder.is_dir():
-            raise BadInput(f"{where}: there is no such dataset", hint="segue data scan FOLDER makes one.")
+            beside = [one.parent.name for one in folder.parent.glob(f"*/{CARD}")]
+            known = f" ({nearest(folder.name, beside)})" if beside else ""
+            raise BadInput(f"{where}: there is no such dataset{known}", hint="segue data scan FOLDER makes one.")
         if not (folder / CARD).is_file():
             raise BadInput(
                 f"{where}: holds no {CARD}", hint=f"segue data scan {where} makes a dataset of a folder of images."

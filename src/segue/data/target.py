@@ -95,7 +95,7 @@ class Target:
                 known = sorted({name for members in self.made_of for name in members} or self.foreground)
                 raise BadInput(
                     f"{where}: its class {name!r} is none that the model knows ({nearest(name, known)})",
-                    hint=f"--same {name!r}={known[0]!r} says that it is one of them under another name.",
+                    hint=f"--same {classes[number]!r}={known[0]!r} says that it is one of them under another name.",
                 )
             lookup[number] = codes[name]
         return lookup

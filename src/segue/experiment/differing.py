@@ -24,7 +24,7 @@ _OF_METHODS = tuple(f"{name}." for name in METHODS if name in TrainSettings.mode
 
 def differing(sides: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
     """Setting -> side -> value; of the settings that are not the same on all sides."""
-    flat = {side: [read(_config(run)) for run in runs] for side, runs in sides.items()}
+    flat = {side: [read(config) for run in runs for config in _configs(run)] for side, runs in sides.items()}
     # Of masks that another tool has made, nobody knows the settings.
     flat = {side: configs for side, configs in flat.items() if any(configs)}
     keys = dict.fromkeys(key for configs in flat.values() for config in configs for key in config)
@@ -46,12 +46,12 @@ def read(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in _flat(config) if not key.startswith(unread)}
 
 
-def _config(run: Path) -> Mapping[str, Any]:
-    """Of a run; of several that predict together, the first one's; of masks that something else has made, nothing."""
+def _configs(run: Path) -> list[Mapping[str, Any]]:
+    """Of a run, or of all that predict together; of masks that something else has made, nothing."""
     try:
-        return members_of(run)[0].config
+        return [member.config for member in members_of(run)]
     except BadInput:
-        return {}
+        return [{}]
 
 
 def _flat(given: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

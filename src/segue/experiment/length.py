@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
 from segue.errors import BadInput
+from segue.experiment.members import MEMBERS, one_encoder
 from segue.training.loop import Loop
 from segue.training.machine import MachineSettings
-from segue.training.run import Run
+from segue.training.run import ABOUT, Run
 from segue.training.settings import LoopSettings
 
 TRYING = "trying a few steps, to see what this machine does best ..."
@@ -66,6 +67,8 @@ def demand_start(init: str) -> None:
     """What one begins from is there; what it holds is found out later."""
     if init and not Path(init).exists():
         raise BadInput(f"init: there is no file or run called {init!r}")
+    if init and any((Path(init) / name).exists() for name in (ABOUT, MEMBERS)):
+        one_encoder(init, "--init")
 
 
 def looks_before(*starts: str) -> int:

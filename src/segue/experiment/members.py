@@ -8,7 +8,7 @@ from pathlib import Path
 
 from segue.errors import BadInput
 from segue.files import read_json, write_json
-from segue.training.run import ABOUT, Run
+from segue.training.run import ABOUT, INPAINTING, Run
 
 FOLDS, MEMBERS = "fold-*", "members.json"
 
@@ -18,9 +18,24 @@ def members_of(where: Path | str) -> list[Run]:
     if (folder / ABOUT).exists():
         return [Run.open(folder)]
     if (folder / MEMBERS).exists():
-        return [Run.open(folder / place) for place in read_json(folder / MEMBERS)["members"]]
+        return [Run.open(os.path.normpath(folder / place)) for place in read_json(folder / MEMBERS)["members"]]
     folds = sorted(folder.glob(FOLDS))
     return [Run.open(fold) for fold in folds] or [Run.open(folder)]  # which says what it is not
+
+
+def one_encoder(where: Path | str, asks: str) -> Run:
+    """The run, if it has one encoder. `asks`: the words before a run in the command that would do."""
+    runs = members_of(where)
+    for run in runs:
+        if run.about.get("kind") == INPAINTING:
+            raise BadInput(
+                f"{run.folder}: is a painter, which has no encoder", hint="A run of segue pretrain or train has."
+            )
+    networks = sum(run.config["network"].get("members", 1) for run in runs)
+    if networks > 1:
+        one = f"{asks} {runs[0].folder}" if len(runs) > 1 else "A run of one network (network.members=1) has one."
+        raise BadInput(f"{where}: is {networks} networks, each with an encoder of its own", hint=one)
+    return runs[0]
 
 
 def ensemble(runs: Sequence[Path | str], out: Path | str) -> Path:

@@ -119,14 +119,20 @@ def _unequal(sides: Mapping[str, Sequence[Known]]) -> Iterator[str]:
         if max(looks.values()) > _ALIKE * min(looks.values()):
             told = ", ".join(f"{short(side)} {count:,}" for side, count in looks.items())
             yield (
-                f"They looked at other numbers of images, each view one, with what they began from ({told}): what differs may "
-                "be no more than the work that went into each. --looks makes it the same for any method."
+                f"They looked at other numbers of images, each view one, with what they began or learnt from ({told}): what "
+                f"differs may be no more than the work that went into each.{_mended(sides)}"
             )
     elif len(set(steps.values())) > 1:
         yield (
             f"They took other numbers of steps ({min(steps.values()):,} to {max(steps.values()):,}): what differs may be no "
             "more than how long each has learnt."
         )
+
+
+def _mended(sides: Mapping[str, Sequence[Known]]) -> str:
+    """What makes it equal: not what others have looked at before."""
+    before = any(one.run.about.get("looks_before") for runs in sides.values() for one in runs)
+    return "" if before else " --looks makes it the same for any method."
 
 
 def _most(sides: Mapping[str, Sequence[Known]], what: str, more: str = "") -> dict[str, int]:

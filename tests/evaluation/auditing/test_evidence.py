@@ -252,6 +252,12 @@ def test_few_images_strangers_and_swapped_channels_are_not() -> None:
     assert any("channels may be swapped" in line for line in swapped.told)
 
 
+def test_that_images_have_no_colour_is_told() -> None:
+    grey = [replace(one, green=one.red, blue=one.red) for one in looks()]
+    assert "have no colour" in spoken(grey).notes[0]
+    assert not any("have no colour" in note for note in spoken(looks()).notes)
+
+
 def test_who_has_not_earned_it_does_not_speak() -> None:
     names = [HOME, "blur 1", "noise 1", "jpeg 1", "motion 1"]
     known = [

@@ -177,7 +177,7 @@ def test_what_is_no_encoder_is_refused_in_a_sentence(there: Path, pleased: Ended
     refused(f"nothing asks {ENCODER} for anything", inpainting={})
     refused("needs an encoder that looks at what was painted", encoder="")
     refused("runs/nowhere: there is no such run", encoder="runs/nowhere")
-    refused("is a painter, which has none", encoder=str(pleased.run.folder))
+    refused("is a painter, which has no encoder", encoder=str(pleased.run.folder))
     refused("for its test or validation, or a copy, was looked at when", encoder=encoder_that_knows(there))
     shutil.copytree(ENCODER, "runs/begun")
     about = json.loads(Path("runs/begun/run.json").read_text())

@@ -229,6 +229,13 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(there: Path, painter
     plain = train("datasets/north", "runs/brush-plain", **SMALL).run
     with pytest.raises(BadInput, match="is no painter"):
         train("datasets/north", "runs/brush-no", variation="paint", painter=str(plain.folder), **SMALL)
+    for verb in (lambda: look(plain.folder), lambda: apply(plain.folder, "datasets/north", "nothing")):
+        with pytest.raises(BadInput, match="brush-plain: is no painter"):
+            verb()
+    with pytest.raises(BadInput, match="is a painter, which has no encoder"):
+        segue.cover(folder, "datasets/south")
+    with pytest.raises(BadInput, match="is a painter, which has no encoder"):
+        train("datasets/north", "runs/brush-no", init=folder, **SMALL)
     with pytest.raises(BadInput, match="is a painter, and segments nothing by itself"):
         segue.evaluate(painter.run.folder, on=["datasets/north"])
     with pytest.raises(BadInput, match=r"no class is called 'forground' \(did you mean foreground"):

@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 _BLACK = 0.1  # of the image's own brightest: darker is border
 _FINEST = 1e-3
+_GREY = 0.004  # of the whole range: a step of eight bits
 _TOLD = 0.5  # steps of spread from which on a difference is told
 _FEW = 3  # differences in a sentence
 _USUAL = 0.95
@@ -90,6 +91,12 @@ class Looking:
         known = ~np.isnan(rows)
         means = np.where(known.any(axis=0), np.nansum(rows, axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)
         return Look(*map(float, means))
+
+
+def colourless(looks: Sequence[Look]) -> bool:
+    """Whether most of them are grey: red, green and blue are alike."""
+    spread = np.array([max(one.red, one.green, one.blue) - min(one.red, one.green, one.blue) for one in looks])
+    return bool((spread < _GREY).mean() > 0.5)
 
 
 def traits(looks: Sequence[Look], *, swapped: bool = False) -> dict[str, Floats]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from segue.evaluation.auditing.estimate import LEVEL, Expected, Site
 from segue.evaluation.auditing.fit import HOME
-from segue.evaluation.auditing.looks import Difference, Look, Usual, differences, strange, told
+from segue.evaluation.auditing.looks import Difference, Look, Usual, colourless, differences, strange, told
 from segue.evaluation.auditing.rivals import CONSTANT
 from segue.evaluation.auditing.trial import AUDIT, Judged, earned
 from segue.words import count
@@ -65,6 +65,8 @@ def verdict(
         cannot += _not_earned(name if len(trials) > 1 else "", judged)
     sentences = [_sentence(one) for one in found.sites]
     notes = [f"What is different there: {words}." for words in [told(differs)] if words]
+    if colourless(own) and not colourless(known[HOME]):
+        notes.insert(0, "Its images have no colour, and those at home have: the network has never seen such.")
     notes += [
         f"In {1 - one.found:.0%} of images no {one.class_name} is found. Where there is none that is right: what is expected "
         "speaks of images that have one."

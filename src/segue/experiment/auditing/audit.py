@@ -31,10 +31,12 @@ from segue.experiment.settings import AuditSettings, EvaluateSettings
 from segue.experiment.telling import Say, silent
 from segue.files import atomic, write_json
 from segue.report.audit_page import audit_page
+from segue.training.run import Run
 from segue.words import count, plain
 
 CASES, SUMMARY = "cases.csv", "summary.json"
 _USUAL = "everyday"  # how images are varied where nobody says
+_FOLLOW = ("semi", "distil")  # methods that learn from images without masks
 _OF_CASES = ("found", "promised", "together", "certain", "steady", "members")  # of the evidence, in the table of cases
 
 
@@ -55,7 +57,7 @@ def audit(
         one.demand_finished()
     predictor = model.predictor(None if settings.device == "auto" else settings.device)
     fitted = Fitted(model, predictor, EvaluateSettings(weights=settings.weights), say)
-    settings = settings.model_copy(update={"vary": _vary(model, settings.vary, say)})
+    settings = settings.model_copy(update={"vary": how_varied(model.runs, settings.vary, say)})
     variation = variations.parse(settings.vary)
     places = [
         _place(model, Dataset.open(one), fitted, settings.same, say)
@@ -73,16 +75,21 @@ def audit(
     return Audited(model.folder, tuple(found))
 
 
-def _vary(model: Model, asked: str, say: Say) -> str:
+def how_varied(runs: Sequence[Run], asked: str, say: Say) -> str:
     if asked != "auto":
         variations.parse(asked)  # before anything is opened
         return asked
-    if not any(run.about.get("adapted") for run in model.runs):
-        return _USUAL
-    say(
-        "an adapted run is asked by variations that it was not taught to follow: audit the one before by --vary apart too"
-    )
-    return "apart"
+    if any(run.about.get("adapted") for run in runs):
+        say(
+            "an adapted run is asked by variations that it was not taught to follow: audit the one before by --vary apart too"
+        )
+        return "apart"
+    if any(run.config["method"] in _FOLLOW and run.config["unlabelled"] for run in runs):
+        say(
+            "it has learnt from images without masks to follow variations, so it is asked by others: --vary apart for all"
+        )
+        return "apart"
+    return _USUAL
 
 
 @dataclass(frozen=True)
@@ -141,8 +148,8 @@ def _on(
     said = expected([(one.case, whose[one.case], one.evidence or {}) for one in found], lessons)
     looks = {one.case: one.look for one in found if one.look is not None}
     judgement = verdict(said, known.looks, looks, {name: each.corruptions for name, each in trials.items()})
-    usual = settings.vary == _USUAL
-    where = model.folder / FOLDER / (dataset.name if usual else f"{dataset.name}-{plain(settings.vary)}")
+    apart = [*([] if settings.vary == _USUAL else [plain(settings.vary)]), *(["painter"] if settings.painter else [])]
+    where = model.folder / FOLDER / "-".join([dataset.name, *apart])
     done = Audit(
         dataset.name, dataset.folder, where, said, whose, judgement, trials, left_out, place.seen,
         _truth(model, dataset, said),

@@ -18,7 +18,7 @@ from segue.experiment.covering.covered import CONTROL, DRAWS, PLAIN, WHOLE, Bank
 from segue.experiment.covering.images import Home, Images, Site, home_of, site_of
 from segue.experiment.covering.look import Eye
 from segue.experiment.covering.told import in_words, page_of
-from segue.experiment.members import members_of
+from segue.experiment.members import one_encoder
 from segue.experiment.pretraining.represent import at_once
 from segue.experiment.telling import Say, silent
 from segue.files import atomic, write_json
@@ -44,7 +44,7 @@ def cover(
     say: Say = silent,
 ) -> Covered:
     """How much of each site lies within what a run's encoder sees of its source and of varied copies of it."""
-    found, asked = _one(run), variations.parse(variation)
+    found, asked = one_encoder(run, "segue cover"), variations.parse(variation)
     families = _families(asked, variation)
     folders = [on] if isinstance(on, str | Path) else list(on)
     if not folders:
@@ -77,17 +77,6 @@ def _where(run: Run, site: Site, variation: str) -> Path:
     """Another variation of the same site has a folder of its own, as audits have it."""
     name = site.dataset.name
     return run.folder / FOLDER / (name if variation == USUAL else f"{name}-{plain(variation)}")
-
-
-def _one(where: Path | str) -> Run:
-    runs = members_of(where)
-    networks = sum(run.config["network"].get("members", 1) for run in runs)
-    if networks > 1:
-        raise BadInput(
-            f"{where}: is {networks} networks, each with a space of its own",
-            hint=f"segue cover {runs[0].folder}" if len(runs) > 1 else None,
-        )
-    return runs[0]
 
 
 def _families(asked: Variation, expression: str) -> tuple[str, ...]:

@@ -25,11 +25,10 @@ from segue.data.target import BACKGROUND, Target
 from segue.errors import BadInput
 from segue.evaluation.predicting.folder import write_png
 from segue.executors.progress import Progress
-from segue.experiment.inpainting.load import painting_of
+from segue.experiment.inpainting.load import painter_at, painting_of
 from segue.experiment.opening import as_it_stands, images_of
 from segue.files import atomic
 from segue.training.painting import Painting
-from segue.training.run import Run
 from segue.variations.address import Address
 from segue.variations.edits import KINDS
 from segue.variations.paint import Paint
@@ -69,7 +68,7 @@ def apply(
         edit: which edits, how likely and how large; without it those of `paint`, and none is left alone.
         seed: other edits and other textures for another number.
     """
-    run, dataset = Run.open(where), Dataset.open(on)
+    run, dataset = painter_at(where), Dataset.open(on)
     store = prepare(as_it_stands(dataset), progress=progress).store
     if not isinstance(store, FrameStore):
         raise BadInput(

@@ -13,12 +13,12 @@ from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.covering.look import described
 from segue.experiment.inpainting.holes import Holes, Windows
+from segue.experiment.members import one_encoder
 from segue.experiment.pretraining.embed import encoder_of
 from segue.methods.inpainting import maps_of
 from segue.networks import SegmentationNetwork
 from segue.step import View
 from segue.training.machine import best_device
-from segue.training.run import INPAINTING, Run
 from segue.variations.drawn import Drawn
 
 _AT_ONCE = 32  # windows
@@ -26,11 +26,7 @@ _AT_ONCE = 32  # windows
 
 def encoder_for(where: str, channels: int) -> SegmentationNetwork:
     """Of a finished run that sees pictures of so many channels, or makes them of grey ones."""
-    run = Run.open(where)
-    if run.about.get("kind") == INPAINTING:
-        raise BadInput(
-            f"encoder: {run.folder} is a painter, which has none", hint="A run of segue pretrain or segue train has."
-        )
+    run = one_encoder(where, "--encoder")
     run.demand_finished()
     with assemble.seeded(0, "encoder"):  # what a pre-training has not kept is new, and is to be the same each time
         network = encoder_of(run)

@@ -14,12 +14,17 @@ from segue.training.run import INPAINTING, Run
 WEIGHTS = "last.safetensors"
 
 
-def painting_of(where: Path | str, target: Target, channels: int, dtype: str) -> Painting:
-    """`target`: of the masks that are to be edited, which must have what is painted; `channels`, `dtype`: of the images."""
+def painter_at(where: Path | str) -> Run:
     run = Run.open(where)
     if run.about.get("kind") != INPAINTING:
         raise BadInput(f"{run.folder}: is no painter", hint="segue inpaint fit --data DATASET makes one.")
     run.demand_finished()
+    return run
+
+
+def painting_of(where: Path | str, target: Target, channels: int, dtype: str) -> Painting:
+    """`target`: of the masks that are to be edited, which must have what is painted; `channels`, `dtype`: of the images."""
+    run = painter_at(where)
     if (run.about["channels"], run.about["dtype"]) != (channels, dtype):
         raise BadInput(
             f"{run.folder}: paints {run.about['dtype']} images of {run.about['channels']} channels, and these are {dtype} of "

@@ -19,7 +19,7 @@ from segue.executors.progress import Progress
 from segue.experiment import seen
 from segue.experiment.inpainting.encoder import digest_of, encoder_for
 from segue.experiment.inpainting.fit import Learnt, opened
-from segue.experiment.inpainting.load import painting_of
+from segue.experiment.inpainting.load import painter_at, painting_of
 from segue.experiment.inpainting.quality import MEAN, PAINTED, Quality, quality, ticks
 from segue.experiment.settings import InpaintSettings
 from segue.experiment.telling import Say, silent
@@ -27,7 +27,6 @@ from segue.files import atomic, write_json
 from segue.report.figures import jpeg
 from segue.report.painter_page import Far, Filled, PainterStory, Shown, in_words, painter_page, warnings
 from segue.training.painting import Painting
-from segue.training.run import Run
 from segue.variations.address import Address
 from segue.variations.drawn import Drawn
 from segue.variations.padding import CONSTANT
@@ -64,7 +63,7 @@ def look(where: Path | str, *, encoder: str | None = None, progress: bool = Fals
         encoder: a run of `segue pretrain` or `segue train`, in whose encoder's eyes the Fréchet distance is told; without one
             it is not.
     """
-    run = Run.open(where)
+    run = painter_at(where)
     painting = painting_of(run.folder, run.target, run.about["channels"], run.about["dtype"])
     settings = validate(InpaintSettings, run.config, where=str(run.folder / "config.yaml"))
     learnt = opened(settings)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from segue.experiment.judge import Judged
 
 
+_SEEN = {"": "", "images": " (images seen)", "masks": " (trained on)"}
+
+
 def tell_sets(sets: Sequence[Evaluation | Judged]) -> None:
     head = ["set", "class", "mean over", "Dice", "95 %", "IoU", "HD95", "failed", "found where none"]
     rows = []
@@ -20,7 +23,7 @@ def tell_sets(sets: Sequence[Evaluation | Judged]) -> None:
         for summary in one.summaries:
             who = count(summary.present_patients, summary.whom)
             unit = f" {summary.unit}"
-            name = one.name + (" (trained on)" if summary.seen == "masks" else "")
+            name = f"{one.name}{_SEEN[summary.seen]}"
             rows.append([
                 name, summary.class_name, who, tell.number(summary.means["dice"]), _between(summary.intervals["dice"]),
                 tell.number(summary.means["iou"]),

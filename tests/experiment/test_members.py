@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from segue.errors import BadInput
+from segue.experiment.adapting.adapt import adapt
 from segue.experiment.evaluate import evaluate
 from segue.experiment.load import load
 from segue.experiment.members import ensemble
@@ -101,6 +102,8 @@ def test_what_asks_for_one_network_says_so(consistent: Run) -> None:
     assert "supervised, two-view, consistency" in (told.value.hint or "")
     with pytest.raises(BadInput, match=r"network\.members: a pre-training makes one encoder"):
         pretrain(NORTH, "runs/no", **{**LOOK, "network": SEVERAL["network"]})
-    with pytest.raises(BadInput, match="side-by-side: is 2 networks, each with a space of its own"):
+    with pytest.raises(BadInput, match="is several networks side by side, and one is adapted at a time"):
+        adapt("runs/side-by-side", "datasets/south", "runs/no")
+    with pytest.raises(BadInput, match="side-by-side: is 2 networks, each with an encoder of its own"):
         cover(consistent.folder, "datasets/south")
     assert not Path("runs/no").exists()

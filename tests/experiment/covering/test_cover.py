@@ -208,7 +208,7 @@ def test_what_cannot_be_asked(here: Path, tmp_path: Path) -> None:
         cover(RUN, tmp_path / "datasets/one")
     train("datasets/home", "runs/cover-other", **{**SHORT, "loop": {**SHORT["loop"], "seed": 1}})
     segue.ensemble([RUN, "runs/cover-other"], "runs/cover-both")
-    with pytest.raises(BadInput, match="runs/cover-both: is 2 networks, each with a space of its own"):
+    with pytest.raises(BadInput, match="runs/cover-both: is 2 networks, each with an encoder of its own"):
         cover("runs/cover-both", "datasets/twin")
 
 

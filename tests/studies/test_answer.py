@@ -132,6 +132,11 @@ def test_a_target_is_reached_or_missed(least: float, told: str, tmp_path: Path) 
     assert f"a Dice of {least:g} on north-test, {told}" in found.target
 
 
+def test_a_target_is_of_a_place_that_judges(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no run was judged on 'suoth': did you mean south"):
+        answer(evidence(tmp_path, elsewhere_only, target={"at_least": 0.7, "on": "suoth"}))
+
+
 def test_two_places_may_have_cases_of_one_name(tmp_path: Path) -> None:
     found = evidence(tmp_path, elsewhere_only)
     (whole,) = found.tables(found.done[:1], ELSEWHERE)

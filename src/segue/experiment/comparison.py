@@ -9,7 +9,7 @@ from segue.errors import BadInput
 from segue.evaluation.comparing.compared import Comparison, Difference, Group
 from segue.evaluation.comparing.sentence import MORE
 from segue.evaluation.judging.metrics import METRICS, Metric
-from segue.evaluation.judging.summary import rows_for
+from segue.evaluation.judging.summary import over_runs
 from segue.evaluation.judging.table import Table
 from segue.report import comparison_story as told
 from segue.report.page import Estimate
@@ -107,12 +107,12 @@ def _seen(tables: Tables) -> dict[str, set[str]]:
 
 
 def _values(given: Table | Sequence[Table], found: Comparison, cases: Container[str]) -> Values:
-    values: dict[tuple[str, str], list[float]] = {}
-    for table in _runs(given):
-        for row in rows_for(table, found.metric):
-            if row.case in cases and found.class_name in (None, row.class_name):
-                values.setdefault((row.case, row.class_name), []).append(row.value(found.metric))
-    return {key: math.fsum(each) / len(each) for key, each in values.items()}
+    values = over_runs(_runs(given), found.metric)
+    return {
+        (case, name): value
+        for (case, name), value in values.items()
+        if case in cases and found.class_name in (None, name)
+    }
 
 
 def _runs(given: Table | Sequence[Table]) -> Sequence[Table]:
@@ -121,18 +121,22 @@ def _runs(given: Table | Sequence[Table]) -> Sequence[Table]:
 
 def _pair(found: Difference, metric: Metric, values: Mapping[str, Values], pictures: Pictures) -> told.Pair:
     side, reference = values[found.side], values[found.reference]
-    low, high = found.interval
     return told.Pair(
         side=found.side, reference=found.reference,
-        difference=Estimate(found.difference) if math.isnan(low) else Estimate(found.difference, low, high),
+        difference=estimate(found),
         p=found.p, p_adjusted=found.p_adjusted, p_wilcoxon=found.p_wilcoxon, rank_biserial=found.rank_biserial,
-        standardised=found.standardised, verdict=_verdict(found), sentence=found.sentence, differences=found.differences,
+        standardised=found.standardised, verdict=verdict(found), sentence=found.sentence, differences=found.differences,
         side_loses=tuple(_lost(side, reference, metric, pictures.get(found.side, {}))),
         reference_loses=tuple(_lost(reference, side, metric, pictures.get(found.reference, {}))),
     )  # fmt: skip
 
 
-def _verdict(found: Difference) -> str:
+def estimate(found: Difference) -> Estimate:
+    low, high = found.interval
+    return Estimate(found.difference) if math.isnan(low) else Estimate(found.difference, low, high)
+
+
+def verdict(found: Difference) -> str:
     """To be read without the difference beside it."""
     return f"{'better' if found.better else 'worse'}, {MORE}" if found.verdict == MORE else found.verdict
 

@@ -31,7 +31,7 @@ def one_encoder(where: Path | str, asks: str) -> Run:
             raise BadInput(
                 f"{run.folder}: is a painter, which has no encoder", hint="A run of segue pretrain or train has."
             )
-    networks = sum(run.config["network"].get("members", 1) for run in runs)
+    networks = sum(run.networks for run in runs)
     if networks > 1:
         one = f"{asks} {runs[0].folder}" if len(runs) > 1 else "A run of one network (network.members=1) has one."
         raise BadInput(f"{where}: is {networks} networks, each with an encoder of its own", hint=one)

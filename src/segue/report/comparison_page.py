@@ -9,12 +9,12 @@ from itertools import groupby
 
 from segue.report import curves, spreads
 from segue.report.comparison_story import ComparisonStory, Group, Lost, Pair, Side
-from segue.report.page import Cell, Estimate, Figure, Noted, Page, Section, Swatch, Tile
+from segue.report.page import Cell, Figure, Noted, Page, Section, Swatch, Tile
+from segue.report.signs import chance, interval, signed
 from segue.words import count, short
 
 _SAID = 3  # sets that the lead speaks of
 _PLOTS = 12  # pairs whose patients are drawn
-_TINY = 0.001  # a p below it is told as that
 
 
 def comparison_page(story: ComparisonStory) -> Page:
@@ -78,16 +78,6 @@ def _digits(group: Group) -> int:
     return 2 if group.unit else 3
 
 
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else "–"
-
-
-def _interval(estimate: Estimate, digits: int) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f"{_signed(estimate.low, digits)} to {_signed(estimate.high, digits)}"
-
-
 def _differences(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:
     if not any(group.pairs for group in groups):
         return
@@ -126,8 +116,8 @@ def _plots(story: ComparisonStory, groups: Sequence[Group]) -> Iterator[Figure]:
             (only,) = rows.values()
             rows = {side: {"": estimate} for side, estimate in only.items()}
         told = "; ".join(
-            f"{short(pair.side)} at {short(group.set)}: {_signed(pair.difference.value, _digits(group))} "
-            f"{_interval(pair.difference, _digits(group))}"
+            f"{short(pair.side)} at {short(group.set)}: {signed(pair.difference.value, _digits(group))} "
+            f"{interval(pair.difference, _digits(group))}"
             for group in inside
             for pair in group.pairs
             if pair.reference == reference
@@ -175,19 +165,15 @@ def _row(pair: Pair, group: Group) -> list[Cell]:
     means, digits = {side.name: side.mean for side in group.sides}, _digits(group)
     own, other = (means.get(name, math.nan) for name in (pair.side, pair.reference))
     unit = f"\N{NO-BREAK SPACE}{group.unit}" if group.unit else ""
-    before = f"before {_p(pair.p)}, Wilcoxon {_p(pair.p_wilcoxon)}"
+    before = f"before {chance(pair.p)}, Wilcoxon {chance(pair.p_wilcoxon)}"
     return [
         Noted(short(pair.side), f"against {short(pair.reference)}"),
         pair.verdict,
         Noted(f"{own:.{digits}f}{unit}", f"against {other:.{digits}f}", number=True),
-        Noted(_signed(pair.difference.value, digits), _interval(pair.difference, digits), number=True),
-        Noted(_p(pair.p_adjusted), before, number=True),
-        Noted(_signed(pair.rank_biserial, 2), f"standardised {_signed(pair.standardised, 2)}", number=True),
+        Noted(signed(pair.difference.value, digits), interval(pair.difference, digits), number=True),
+        Noted(chance(pair.p_adjusted), before, number=True),
+        Noted(signed(pair.rank_biserial, 2), f"standardised {signed(pair.standardised, 2)}", number=True),
     ]
-
-
-def _p(value: float) -> str:
-    return f"<\N{NO-BREAK SPACE}{_TINY:g}" if value < _TINY else f"{value:.3f}"
 
 
 def _one_by_one(section: Section, story: ComparisonStory, groups: Sequence[Group]) -> None:

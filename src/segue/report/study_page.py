@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from segue.report import figures, spreads
 from segue.report.page import Cell, Estimate, Figure, Page, Percent, Section
+from segue.report.signs import chance, interval, signed
 from segue.words import count, short
 
 _BOXES = 24  # arms whose images are drawn
@@ -98,22 +98,16 @@ def _declared(section: Section, story: StudyStory) -> None:
         section.table(
             ("comparison", "place", "verdict", "first", "second", "difference", "p after Holm"),
             [
-                [one.told, one.place, one.verdict, one.mean, one.reference, _signed(one.difference), _p(one.p)]
+                [one.told, one.place, one.verdict, one.mean, one.reference, _told(one.difference), chance(one.p)]
                 for one in some
             ],
         )
         section.text(*(f"{one.place}: {one.sentence}" for one in some))
 
 
-def _signed(value: Estimate) -> str:
-    told = f"{value.value:+.3f}"
-    if value.low is not None and value.high is not None and math.isfinite(value.low):
-        told += f" ({value.low:+.3f} to {value.high:+.3f})"
-    return told.replace("-", "\N{MINUS SIGN}")
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+def _told(difference: Estimate) -> str:
+    around = interval(difference)
+    return signed(difference.value) + (f" ({around})" if around else "")
 
 
 def _ranking(section: Section, story: StudyStory) -> None:

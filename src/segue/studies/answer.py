@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from segue.errors import BadInput, nearest
 from segue.evaluation.comparing import sentence
 from segue.evaluation.comparing.compare import as_family, compare
 from segue.evaluation.comparing.compared import Comparison, Difference
@@ -74,38 +75,34 @@ def _declared(evidence: Evidence) -> Iterator[Said]:
                     yield Said(declared, place, difference, len(pairs), lost, group.images_seen_by)
 
 
-def _pairs(evidence: Evidence, declared: Declared) -> tuple[list[tuple[Done, Done]], int]:
-    """Runs that differ in nothing but what is compared; and of how many of them one is missing."""
-    sides: dict[tuple[str, ...], dict[str, Done]] = {}
+def _pairs(evidence: Evidence, declared: Declared) -> tuple[dict[str, tuple[Done, Done]], int]:
+    """Runs that differ in nothing but what is compared, by what they have in common; and of how many one is missing."""
+    sides: dict[str, dict[str, Done]] = {}
     for one in evidence.done:
-        values = {**one.entry.values}
-        value = values.pop(declared.axis)
-        sides.setdefault((*values.values(), str(one.entry.repeat)), {})[value] = one
+        rest = [value for name, value in one.entry.values.items() if name != declared.axis]
+        alike = ", ".join([*rest, f"repeat {one.entry.repeat}"])
+        sides.setdefault(alike, {})[one.entry.values[declared.axis]] = one
     wanted = sum(entry.values[declared.axis] == declared.side for entry in evidence.plan.entries)
-    both = [
-        (found[declared.side], found[declared.reference])
-        for found in sides.values()
+    both = {
+        alike: (found[declared.side], found[declared.reference])
+        for alike, found in sides.items()
         if {declared.side, declared.reference} <= set(found)
-    ]
+    }
     return both, wanted - len(both)
 
 
 def _compared(
-    evidence: Evidence, declared: Declared, pairs: Sequence[tuple[Done, Done]], place: str, family: int
+    evidence: Evidence, declared: Declared, pairs: Mapping[str, tuple[Done, Done]], place: str, family: int
 ) -> Comparison:
     study = evidence.plan.study
-    alike = [_but(one, declared.axis) for one, _ in pairs]
-    sides = {declared.reference: [other for _, other in pairs], declared.side: [one for one, _ in pairs]}
+    sides = {
+        declared.reference: [other for _, other in pairs.values()],
+        declared.side: [one for one, _ in pairs.values()],
+    }
     return compare(
         {name: evidence.tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.margin,
-        leave_out_trained=True, learnt=dict.fromkeys(sides, alike), family=family,
+        leave_out_trained=True, learnt={name: list(pairs) for name in sides}, family=family,
     )  # fmt: skip
-
-
-def _but(one: Done, axis: str) -> str:
-    """All that it is, but for that axis."""
-    rest = [value for name, value in one.entry.values.items() if name != axis]
-    return ", ".join([*rest, f"repeat {one.entry.repeat}"])
 
 
 # Exploration
@@ -169,6 +166,8 @@ def _target(evidence: Evidence, rankings: dict[str, tuple[Ranked, ...]]) -> str:
     if target is None:
         return ""
     place = target.on or evidence.home
+    if place not in rankings:
+        raise BadInput(f"target: no run was judged on {place!r}: {nearest(place, rankings)}")
     best = rankings[place][0]
     metric = METRICS[evidence.plan.study.metric]
     reached = [one.arm for one in rankings[place] if one.mean >= target.at_least]

@@ -17,12 +17,8 @@ Bunch = Mapping[Key, Any]
 
 def bunch(given: Mapping[str, Any]) -> dict[Key, Any]:
     """Only the outermost keys have points: below them stand names of other people's classes."""
-    found: dict[Key, Any] = {}
-    for key, value in given.items():
-        for leaf, told in _leaves(tuple(str(key).split(".")), value):
-            _demand_one(found, leaf, "the same bunch", "the same bunch")
-            found[leaf] = told
-    return found
+    leaves = (dict(_leaves(tuple(str(key).split(".")), value)) for key, value in given.items())
+    return laid(("the same bunch", each) for each in leaves)
 
 
 def _leaves(key: Key, value: Any) -> Iterator[tuple[Key, Any]]:
@@ -34,26 +30,18 @@ def _leaves(key: Key, value: Any) -> Iterator[tuple[Key, Any]]:
 
 
 def laid(bunches: Iterable[tuple[str, Bunch]]) -> dict[Key, Any]:
-    """All of them together; each has a name, by which a contradiction is told."""
+    """All of them together; each has a name, by which a contradiction is told. A setting, and neither what it is a part of nor
+    a part of it, may stand there twice."""
     found: dict[Key, Any] = {}
     whose: dict[Key, str] = {}
     for name, given in bunches:
-        for key, value in given.items():
-            _demand_one(found, key, name, whose)
-            found[key], whose[key] = value, name
+        for key in given:
+            for other in found:
+                if other[: len(key)] == key or key[: len(other)] == other:
+                    raise BadInput(f"{dotted(key)}: is set twice, by {whose[other]} and by {name}")
+        found |= given
+        whose |= dict.fromkeys(given, name)
     return found
-
-
-def _demand_one(found: Bunch, key: Key, name: str, whose: Mapping[Key, str] | str) -> None:
-    """A setting, and neither what it is a part of nor a part of it, may stand there twice."""
-    for other in found if key in found else _kin(found, key):
-        if other[: len(key)] == key or key[: len(other)] == other:
-            first = whose if isinstance(whose, str) else whose[other]
-            raise BadInput(f"{dotted(key)}: is set twice, by {first} and by {name}")
-
-
-def _kin(found: Bunch, key: Key) -> Iterable[Key]:
-    return [other for other in found if other[0] == key[0]]
 
 
 def nested(given: Bunch) -> dict[str, Any]:

@@ -37,9 +37,7 @@ class Evidence:
     @classmethod
     def of(cls, plan: Plan, fates: Mapping[str, Fate], pool: Path) -> Evidence:
         well = {name: fate for name, fate in fates.items() if not fate.failed}
-        done = tuple(
-            Done(one, well[one.name], pool / one.name) for one in plan.entries if well.get(one.name, Fate({})).told
-        )
+        done = tuple(Done(one, well[one.name], pool / one.name) for one in plan.entries if one.name in well)
         failed = {name: fates[name] for name in plan.names if name in fates and fates[name].failed}
         if not done:
             raise BadInput(

@@ -75,7 +75,7 @@ class Plan:
             "before": {name: json.loads(asked.model_dump_json()) for name, asked in self.before.items()},
         }  # fmt: skip
 
-    @property
+    @cached_property
     def data(self) -> list[str]:
         """Every dataset that something learns from."""
         learnt = [one for entry in self.entries for one in (*entry.settings.data, *entry.settings.unlabelled)]
@@ -94,12 +94,11 @@ def plan(study: Study, pool: Path) -> Plan:
     for values in grid(axes):
         told = [(f"{axis}: {value}", by_name[axis].values[value]) for axis, value in values.items()]
         where = ", ".join(name for name, _ in told)
-        settings = laid([("fixed", fixed), *told])
+        settings, needed = _before(laid([("fixed", fixed), *told]), study, pool, where)
+        before |= needed
         for repeat in range(study.repeats):
-            own, needed = _before(_seeded(settings, repeat, study), study, pool, where)
-            before |= needed
-            asked = validate(TrainSettings, {"data": list(study.data), **nested(own)}, where=where)
-            entries.append(Entry(values, repeat, asked, tuple(needed)))
+            given = {"data": list(study.data), **nested(_seeded(settings, repeat, study))}
+            entries.append(Entry(values, repeat, validate(TrainSettings, given, where=where), tuple(needed)))
     return Plan(study, tuple(axes), declared, tuple(entries), before)
 
 

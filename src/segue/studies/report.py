@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.evaluation.comparing import sentence
 from segue.evaluation.judging.metrics import METRICS
-from segue.evaluation.judging.summary import rows_for
-from segue.evaluation.judging.table import Table
+from segue.evaluation.judging.summary import over_runs
+from segue.experiment.comparison import estimate, verdict
 from segue.files import atomic
-from segue.report.page import Estimate
 from segue.report.study_page import Arm, Compared, StudyStory, study_page
 from segue.studies.answer import Answer, Ranked, Said, answer
 from segue.studies.book import Book
@@ -81,18 +79,13 @@ def _story(evidence: Evidence, found: Answer, file: str) -> StudyStory:
 
 def _compared(one: Said, evidence: Evidence) -> Compared:
     found = one.found
-    low, high = found.interval
     seen = f" (images seen by {', '.join(one.seen_by)})" if one.seen_by else ""
     return Compared(
         told=f"{one.declared.side} against {one.declared.reference}", place=one.place + seen,
         main=one.place in list(evidence.places)[:2], mean=found.mean, reference=found.mean_of_reference,
-        difference=Estimate(found.difference) if math.isnan(low) else Estimate(found.difference, low, high),
-        verdict=_better(found.verdict, found.better), p=found.p_adjusted, sentence=found.sentence,
+        difference=estimate(found),
+        verdict=verdict(found), p=found.p_adjusted, sentence=found.sentence,
     )  # fmt: skip
-
-
-def _better(verdict: str, better: bool) -> str:
-    return f"{'better' if better else 'worse'}, {verdict}" if verdict == sentence.MORE else verdict
 
 
 def _arm(evidence: Evidence, name: str, ranking: dict[str, dict[str, Ranked]]) -> Arm:
@@ -105,7 +98,7 @@ def _arm(evidence: Evidence, name: str, ranking: dict[str, dict[str, Ranked]]) -
         best={place: _standing(by[name]) for place, by in ranking.items()},
         minutes=statistics.fmean(fresh) if fresh else math.nan, parameters=told[0]["parameters"],
         peak=max(each["peak"] for each in told),
-        images=_images(evidence.tables(runs, evidence.main), evidence.plan.study.metric),
+        images=list(over_runs(evidence.tables(runs, evidence.main), evidence.plan.study.metric).values()),
     )  # fmt: skip
 
 
@@ -113,14 +106,6 @@ def _standing(one: Ranked) -> str:
     if one.against_best is None:
         return "the best"
     return "level with it" if one.level else f"worse by {abs(one.against_best.difference):.3f}"
-
-
-def _images(tables: Sequence[Table], metric: str) -> list[float]:
-    values: dict[tuple[str, str], list[float]] = {}
-    for table in tables:
-        for row in rows_for(table, metric):
-            values.setdefault((row.case, row.class_name), []).append(row.value(metric))
-    return [statistics.fmean(each) for each in values.values()]
 
 
 def _called(evidence: Evidence, name: str) -> str:

@@ -124,6 +124,11 @@ class Run:
         return self.folder / "weights"
 
     @property
+    def networks(self) -> int:
+        """How many it trained side by side."""
+        return int(self.config["network"].get("members", 1))
+
+    @property
     def stamps(self) -> list[tuple[int, int]]:
         """Of its weights, sizes and times: the same stamps, the same weights."""
         found = [path.stat() for path in sorted(self.weights.glob("*.safetensors"))]

@@ -105,6 +105,15 @@ def rows_for(rows: Iterable[Row], metric: str) -> list[Row]:
     ]  # fmt: skip
 
 
+def over_runs(tables: Iterable[Iterable[Row]], metric: str) -> dict[tuple[str, str], float]:
+    """By case and class the mean over runs, of those that the metric is for."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for table in tables:
+        for row in rows_for(table, metric):
+            values.setdefault((row.case, row.class_name), []).append(row.value(metric))
+    return {key: math.fsum(each) / len(each) for key, each in values.items()}
+
+
 def _summary(class_name: str, seen: str, rows: list[Row], intervals: Collection[str]) -> Summary:
     judged = [row for row in rows if row.scores.empty != "uncounted"]
     present = [row for row in judged if row.scores.present]

@@ -28,7 +28,7 @@ def demand_run(where: str) -> Run:
             hint=f"segue adapt {runs[0].folder} --to DATASET, and segue ensemble for those that come out.",
         )
     (run,) = runs
-    if run.config["network"].get("members", 1) > 1:
+    if run.networks > 1:
         raise BadInput(
             f"{run.folder}: is several networks side by side, and one is adapted at a time",
             hint="Train them as runs of their own, and segue ensemble for those that come out.",

@@ -147,10 +147,8 @@ def groups_of(home: Sequence[Subject], model: Model, settings: AuditSettings) ->
             raise BadInput("zoom: the network sees volumes, and only pictures are shown larger and smaller")
         found += [Group(f"{ZOOM} {times:g}", ZOOM, [Copy.of(one, Zoom(times)) for one in home]) for times in TIMES]
     if settings.painter:
-        painting, by = (
-            painting_for(settings.painter, model, home),
-            _short(json.dumps(Run.open(settings.painter).stamps)),
-        )
+        painting = painting_for(settings.painter, model, home)
+        by = _short(json.dumps(Run.open(settings.painter).stamps))
         found += [
             Group(f"{PAINTED} {kind}", PAINTED, [Copy.of(one, Painted(painting, kind)) for one in home], by)
             for kind in EDITS

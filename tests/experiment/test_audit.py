@@ -224,6 +224,7 @@ def test_copies_that_show_all_larger_or_smaller(here: Path, monkeypatch: pytest.
     monkeypatch.setattr(worth, "TIMES", (0.5, 2.0))
     alone = segue.audit("runs/seen", "datasets/bare").audits[0]
     taught = segue.audit("runs/seen", "datasets/bare", settings=AuditSettings(zoom=True)).audits[0]
+    assert taught.folder.name == "bare-zoom" != alone.folder.name
     assert {one.group for one in _of(taught).held} - {one.group for one in _of(alone).held} == {"zoom 0.5", "zoom 2"}
     assert _of(taught).corruptions != _of(alone).corruptions
 

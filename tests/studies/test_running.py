@@ -134,6 +134,8 @@ def test_what_would_begin_from_a_lost_run_is_not_begun(here: Path) -> None:
     assert len(done.failed) == 0  # of the runs themselves
     assert sum(fate.failed for fate in done.fates.values()) == 1
     assert {one.arm for one in done.plan.entries if one.name in done.fates} == {"scratch"}
+    assert not done.whole
+    assert CliRunner().invoke(app, ["study", "run", "which.yaml", "--workers", "1"]).exit_code == 1
 
 
 def test_one_study_has_one_driver(here: Path) -> None:

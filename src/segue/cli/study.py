@@ -86,7 +86,7 @@ def run(
             _tell_standing(found)
             tell.say("", f"Written: {done.folder}")
             tell.next_command(f"segue study report {tell.quoted(file)}")
-        if done.failed:
+        if not done.whole:
             raise typer.Exit(1)
 
 

@@ -36,6 +36,11 @@ class Ran:
     def failed(self) -> dict[str, Fate]:
         return {name: fate for name, fate in self.fates.items() if fate.failed and name in self.plan.names}
 
+    @property
+    def whole(self) -> bool:
+        """Whether every run is done: none has failed, nor what it would begin from."""
+        return all(name in self.fates and not self.fates[name].failed for name in self.plan.names)
+
 
 def run(
     file: Path | str,

@@ -148,8 +148,9 @@ def _on(
     said = expected([(one.case, whose[one.case], one.evidence or {}) for one in found], lessons)
     looks = {one.case: one.look for one in found if one.look is not None}
     judgement = verdict(said, known.looks, looks, {name: each.corruptions for name, each in trials.items()})
-    apart = [*([] if settings.vary == _USUAL else [plain(settings.vary)]), *(["painter"] if settings.painter else [])]
-    where = model.folder / FOLDER / "-".join([dataset.name, *apart])
+    usual = settings.vary == _USUAL
+    asked = {plain(settings.vary): not usual, "painter": settings.painter, "zoom": settings.zoom}
+    where = model.folder / FOLDER / "-".join([dataset.name, *(name for name, given in asked.items() if given)])
     done = Audit(
         dataset.name, dataset.folder, where, said, whose, judgement, trials, left_out, place.seen,
         _truth(model, dataset, said),

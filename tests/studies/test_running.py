@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from typer.testing import CliRunner
 
 from segue.cli import app
@@ -19,31 +16,7 @@ from segue.studies.report import report
 from segue.studies.running import LOCK, Ran, run
 from segue.studies.standing import status
 from segue.training.run import Run
-from tests.experiment.conftest import SMALL, working_in
-
-QUICK: dict[str, Any] = {
-    **{key: SMALL[key] for key in ("network", "size", "machine")}, "loop": {"steps": 2, "epoch_steps": 2, "batch": 2},
-    "validation": "none",
-}  # fmt: skip
-TWO = {"plain": {"variation": "none"}, "two views": {"method": "two-view"}}
-
-
-@pytest.fixture
-def here(hospitals: Path, tmp_path: Path) -> Iterator[Path]:
-    """A folder of its own that has the hospitals' datasets."""
-    (tmp_path / "datasets").symlink_to(hospitals / "datasets")
-    with working_in(tmp_path):
-        yield tmp_path
-
-
-def write(name: str = "which.yaml", **given: Any) -> Path:
-    usual = {
-        "question": "Which?", "data": "datasets/north", "elsewhere": ["datasets/south"], "fixed": QUICK, "repeats": 2,
-        "axes": {"training": TWO},
-    }  # fmt: skip
-    file = Path(name)
-    file.write_text(yaml.safe_dump({**usual, **given}, sort_keys=False))
-    return file
+from tests.studies.made import QUICK, TWO, write
 
 
 def tables(done: Ran) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from segue.cli import tell
 from segue.words import count
 
 if TYPE_CHECKING:
+    from segue.studies.expected import Expected
     from segue.studies.plan import Plan
     from segue.studies.standing import Standing
 
@@ -28,19 +29,51 @@ _SHOWN = 40  # arms
 
 
 @app.command()
-def plan(file: File, out: Out = None, json: tell.Json = False, debug: tell.Debug = False) -> None:
-    """What would run, and what is shared. Nothing is opened and nothing is trained."""
+def plan(
+    file: File,
+    out: Out = None,
+    workers: tell.Workers = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Open nothing: not how long it takes, on what.")] = False,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
+    """What would run, what is shared, and what it takes here, by a few steps of each arm. Nothing is trained."""
     with tell.errors_told(json, debug):
         from segue.studies.plan import plan as lay
         from segue.studies.running import folder_of
         from segue.studies.study import read
 
-        found = lay(read(file), folder_of(file, out).parent)
+        folder = folder_of(file, out)
+        found = lay(read(file), folder.parent)
+        if not json:
+            _tell_plan(found)
+        expected = None
+        if not quick:
+            from segue.studies.expected import expect
+
+            say = (lambda line: None) if json else tell.say
+            say("")
+            expected = expect(found, folder, workers=workers, progress=not json, say=say)
         if json:
-            tell.as_json(found.as_json())
+            tell.as_json({**found.as_json(), **({} if expected is None else {"expected": expected.as_json()})})
             return
-        _tell_plan(found)
+        if expected is not None:
+            _tell_expected(expected)
         tell.next_command(f"segue study run {tell.quoted(file)}")
+
+
+def _tell_expected(found: Expected) -> None:
+    from segue.executors.progress import duration
+
+    for told, runs in found.machines.items():
+        tell.say(f"  {count(runs, 'run')} on {told}")
+    beside = f", {found.side_by_side} at a time" if found.side_by_side > 1 else ""
+    if not math.isnan(found.seconds):
+        guessed = f"; {count(found.guessed, 'run')} taken to be like the others" if found.guessed else ""
+        tell.say(f"  {duration(found.seconds)} of training or so{beside}{guessed}; judging comes on top")
+        tell.say(f"  {found.bytes / 1e9:.1f} GB for runs, with their weights")
+    for arm, error in found.errors.items():
+        tell.warn(f"{arm}: {error}")
 
 
 def _tell_plan(found: Plan) -> None:

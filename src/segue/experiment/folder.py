@@ -122,6 +122,37 @@ def known_run(folder: Path, asked: Anything) -> Run | None:
     )
 
 
+def demand_as_asked(run: Run, asked: TrainSettings) -> None:
+    """Nobody has written other settings into its folder than it was asked for; what was left open may be anything."""
+    found = _filled(run.config, TrainSettings)
+    key, there, wanted = _first_difference(found, _where_open(json.loads(asked.model_dump_json()), found))
+    if key:
+        raise BadInput(
+            f"{run.folder}: its config.yaml is not what it was asked for ({key}: {there!r} there, {wanted!r} asked)",
+            hint="Move the folder away, and it is trained anew.",
+        )
+
+
+_LENGTHS = (
+    "looks",
+    "epochs",
+    "minutes",
+    "accumulate",
+)  # stand in steps, and in parts that memory holds, when they are found
+
+
+def _where_open(asked: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked, and what was found where nothing was."""
+    told: dict[str, Any] = {}
+    for key, value in asked.items():
+        if isinstance(value, dict) and isinstance(found.get(key), dict):
+            told[key] = _where_open(value, found[key])
+        else:
+            left = value in ("auto", "find", None) or key in _LENGTHS or (key == "size" and isinstance(value, int))
+            told[key] = found.get(key) if left else value
+    return told
+
+
 def _filled(before: Mapping[str, Any], kind: type[Anything]) -> dict[str, Any]:
     """A setting that is newer than the run was not asked for: it is at its default."""
     try:

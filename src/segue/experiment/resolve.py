@@ -1,10 +1,12 @@
-"""Before the first step: everything that is "auto" gets its value, from the data or from a short probe of this machine."""
+"""Before the first step: everything that is "auto" gets its value, from the data or from a short probe of this machine. Where
+nothing is, nothing is probed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -13,7 +15,7 @@ from segue.errors import BadInput
 from segue.experiment import assemble
 from segue.experiment.canvas import with_canvas
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.length import Cost, endless, nowhere, step_cost, with_length
+from segue.experiment.length import TRYING, Cost, endless, nowhere, step_cost, with_length
 from segue.experiment.material import Material
 from segue.experiment.settings import TrainSettings
 from segue.experiment.teaching import demand_shown
@@ -40,6 +42,9 @@ class Resolved:
 
 
 def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
+    if settled(settings):
+        return Resolved(settings, Cost(math.nan, _looks(settings, material)), None)
+    say(TRYING)
     settings = _followed(settings, material)
     machine = settings.machine.resolve(device=best_device())
     settings, built = _fitting(settings.model_copy(update={"machine": machine}), material, say)
@@ -58,9 +63,25 @@ def resolve(settings: TrainSettings, material: Material, say: Callable[[str], No
         finder = find_rate(_trial(_rated(found, 1.0, started), material)[0])
         say(f"learning rate {finder.proposal:g}, by trial")
     found = _rated(found, finder.proposal if finder else float(loop.rate), started)
-    each, judge_seconds = _timed(found, material)
-    settled, cost = with_length(found, len(material.learnt), each, judge_seconds)
-    return Resolved(settled, cost, finder)
+    each, judge_seconds = timed(found, material)
+    whole, cost = with_length(found, len(material.learnt), each, judge_seconds)
+    return Resolved(whole, cost, finder)
+
+
+def settled(settings: TrainSettings) -> bool:
+    """Nothing is left to the data or to the machine; how long it will take nobody has tried."""
+    given = settings.model_dump(exclude={"stores"})
+    lengths = any(given[name] is not None for name in ("looks", "epochs", "minutes"))
+    return not lengths and given["loop"]["rate"] != "find" and isinstance(settings.size, tuple) and not _auto(given)
+
+
+def _auto(given: Mapping[str, Any]) -> bool:
+    return any(_auto(value) if isinstance(value, Mapping) else value == "auto" for value in given.values())
+
+
+def _looks(settings: TrainSettings, material: Material) -> float:
+    loop, _ = _trial(settings, material)
+    return settings.machine.devices * loop.batches.looks(int(settings.loop.steps) * settings.loop.accumulate)
 
 
 def _fitting(
@@ -158,7 +179,7 @@ def _trial(settings: TrainSettings, material: Material) -> tuple[Loop, Segmentat
     return loop, built
 
 
-def _timed(settings: TrainSettings, material: Material) -> tuple[Cost, float]:
+def timed(settings: TrainSettings, material: Material) -> tuple[Cost, float]:
     """What a step costs on average, and the seconds of a judgement."""
     with untouched_randomness():
         each, built = _step_timed(settings, material)

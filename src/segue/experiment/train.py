@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from segue.experiment.adapting.site import METHOD, opened
 from segue.experiment.adapting.statistics import remember_in_run, remember_site
 from segue.experiment.folder import Ended, asked_for, demand_unchanged, serve, to_its_end
 from segue.experiment.judging import Judges, frame_of
-from segue.experiment.length import TRYING, Cost, demand_one_length, demand_start, looks_before
+from segue.experiment.length import Cost, demand_one_length, demand_start, looks_before
 from segue.experiment.material import Material
 from segue.experiment.pretraining.transfer import settle
 from segue.experiment.report import passes
@@ -51,6 +52,7 @@ def train(
     settings: TrainSettings | None = None,
     fresh: bool = False,
     track: Sequence[str] = (),
+    watch: Sequence[Watcher] = (),
     progress: bool = False,
     say: Say = silent,
     **given: Any,
@@ -63,6 +65,7 @@ def train(
         settings: all settings at once, instead of `data` and `given`.
         fresh: replace a run that lies there.
         track: names of trackers to write to as well, such as "tensorboard".
+        watch: who else is told of each step and epoch, and may end it by an exception; not where processes share a batch.
         progress: show a line that moves.
         say: is told in sentences what goes on.
     """
@@ -74,9 +77,25 @@ def train(
     ended = to_its_end(
         asked, out, f"{asked.network.architecture}-{asked.network.encoder}",
         prepared=lambda folder: prepared(folder, asked, say, progress),
-        carry_on=carry_on, module="segue.experiment.train", fresh=fresh, track=track, progress=progress, say=say,
+        carry_on=partial(carry_on, watch=watch), module="segue.experiment.train", fresh=fresh, track=track, progress=progress, say=say,
     )  # fmt: skip
     return Trained(ended.run, ended.seconds, ended.already)
+
+
+def begun(asked: TrainSettings, say: Say = silent, progress: bool = False) -> tuple[Material, list[str]]:
+    """What is learnt from, opened, and the runs and weights that are begun from: none has seen what will judge."""
+    demand_one_length(asked)
+    demand_start(asked.init)
+    material = opened(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
+    starts = [start for start in (asked.init, asked.painter, *_teachers(material), asked.network.weights) if start]
+    inherited = seen.inherited(*starts)
+    for source in material.sources:
+        seen.refuse(inherited, source.dataset, source.judging, starts[0])
+    return material, starts
+
+
+def _teachers(material: Material) -> list[str]:
+    return [str(run.folder) for run in material.teachers.runs] if material.teachers else []
 
 
 def _nothing(settings: TrainSettings, material: Material) -> dict[str, Any]:
@@ -89,15 +108,8 @@ def prepared(
 ) -> Run:  # fmt: skip
     """Everything found out and written down; from here on the folder is all that training needs. `more`: what it says beside
     that, of the settings as they were found."""
-    demand_one_length(asked)
-    demand_start(asked.init)
-    material = opened(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
-    taught = [str(run.folder) for run in material.teachers.runs] if material.teachers else []
-    starts = [start for start in (asked.init, asked.painter, *taught, asked.network.weights) if start]
+    material, starts = begun(asked, say, progress)
     inherited = seen.inherited(*starts)
-    for source in material.sources:
-        seen.refuse(inherited, source.dataset, source.judging, starts[0])
-    say(TRYING)
     found = resolve(asked, material, say)
     settings = found.settings
     built, told = assemble.network(settings, material.target, material.channels)
@@ -116,7 +128,7 @@ def prepared(
         "network": json.loads(built.settings.model_dump_json()),
         "parameters": sum(p.numel() for p in built.parameters()),
         "train": len(material.train), "images": len(material.images), "validation_cases": material.validates,
-        "weights_from": told, "looks_before": looks_before(asked.init, *taught),
+        "weights_from": told, "looks_before": looks_before(asked.init, *_teachers(material)),
         "teachers": teaching.about(material.teachers), **more(settings, material),
     }  # fmt: skip
     run = Run.create(
@@ -147,7 +159,7 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, cost:
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
         f"{size} {'voxels' if material.patches else 'px (height x width)'}",
         f"{_counted(material)}; {count(int(loop.steps), 'step')} of {loop.batch}, {count(round(cost.looks), 'look')} in all, "
-        f"on {machine}: {duration(cost.seconds)} or so",
+        f"on {machine}{'' if math.isnan(cost.seconds) else f': {duration(cost.seconds)} or so'}",
     )
 
 
@@ -165,7 +177,9 @@ def _counted(material: Material) -> str:
     return f"{count(volumes, 'training volume')}{slices}{beside}, {count(material.validates, 'validation volume')}"
 
 
-def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say: Say = silent) -> None:
+def carry_on(
+    run: Run, *, track: Sequence[str] = (), watch: Sequence[Watcher] = (), progress: bool = False, say: Say = silent
+) -> None:  # fmt: skip
     """Train what the folder says, from where it is to the end. Several processes do this side by side."""
     settings = validate(TrainSettings, run.config, where=str(run.folder / "config.yaml"))
     material = opened(settings)
@@ -182,7 +196,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
     judges = Judges.of(settings, material, Frame.from_json(run.about["frame"], where=str(run.folder)))
     watchers: list[Watcher] = []
     if fabric.is_global_zero:
-        watchers = [*([ProgressLine(chosen_by(settings.select))] if progress else []), *trackers(track, run)]
+        watchers = [*([ProgressLine(chosen_by(settings.select))] if progress else []), *trackers(track, run), *watch]
     loop = Loop(
         parts.method, parts.batches, settings.loop, fabric=fabric, run=run,
         judge=judges.quick if material.validates else None, keep=networks.save,  # type: ignore[arg-type]  # networks are ours

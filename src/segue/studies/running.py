@@ -10,20 +10,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from segue.data.alone import locked
 from segue.data.dataset import Dataset
-from segue.executors.local import LocalExecutor
+from segue.executors.local import LocalExecutor, Outcome, cores
 from segue.experiment.opening import as_it_stands, demand_own_names, made
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.telling import Say, silent
 from segue.studies.book import Book, Fate
 from segue.studies.check import demand_known
-from segue.studies.plan import Plan, plan
+from segue.studies.plan import Entry, Plan, plan
+from segue.studies.settling import Found, by_key, key_of, settle
 from segue.studies.study import Study, read
 from segue.studies.work import Item, begin, work
 
 LOCK = ".lock"
+Todo = TypeVar("Todo", Entry, Item)
 
 
 @dataclass(frozen=True)
@@ -61,43 +64,76 @@ def run(
     """
     study, folder = read(Path(file)), folder_of(file, out)
     found = plan(study, folder.parent)
-    learnt, judging = found.data, [one for one in study.elsewhere if one not in found.data]
-    datasets = [Dataset.open(one) for one in (*learnt, *judging)]
-    demand_own_names(one.name for one in datasets)
-    demand_known(found, datasets[0])
-    with _driving(folder), Book.open(folder) as book:
-        for dataset in datasets[: len(learnt)]:  # once, before several want it at a time
+    learnt = learnt_from(found)
+    with driving(folder), Book.open(folder) as book:
+        for dataset in learnt:  # once, before several want it at a time
             made(as_it_stands(dataset), say, progress)
         executor = LocalExecutor(workers=workers, progress=progress)
-        first = [Item(name, folder.parent / name, asked) for name, asked in found.before.items()]
-        _bring(executor, first, book, "what runs begin from", retry, say)
-        _bring(executor, _runs(study, found, folder.parent, book), book, "runs", retry, say)
+        first = [Item(name, folder.parent / name, asked, asked) for name, asked in found.before.items()]
+        _bring(executor, _open(first, book, retry), book, "what runs begin from", say)
+        todo = _open(_ready(found, book), book, retry)
+        known = settle(by_key(todo), folder, executor, threads(side_by_side(workers, len(todo))))
+        _bring(executor, _runs(study, todo, known, folder.parent, book, say), book, "runs", say)
         return Ran(folder, found, dict(book.fates))
+
+
+def learnt_from(found: Plan) -> list[Dataset]:
+    """Opened, as those that judge are; what is misspelt in the study is told."""
+    judging = [one for one in found.study.elsewhere if one not in found.data]
+    datasets = [Dataset.open(one) for one in (*found.data, *judging)]
+    demand_own_names(one.name for one in datasets)
+    demand_known(found, datasets[0])
+    return datasets[: len(found.data)]
+
+
+def side_by_side(workers: int | None, runs: int) -> int:
+    return max(1, min(workers or cores(), runs))
+
+
+def threads(beside: int) -> int:
+    """That each of so many runs has for itself."""
+    return max(1, cores() // beside)
 
 
 def folder_of(file: Path | str, out: Path | str | None) -> Path:
     return Path(out) if out is not None else Path("runs") / f"study-{Path(file).stem}"
 
 
-def _runs(study: Study, found: Plan, pool: Path, book: Book) -> Iterator[Item]:
+def _ready(found: Plan, book: Book) -> Iterator[Entry]:
     """Each once, whoever shares it; not what would begin from a run that has failed."""
+    return (one for one in found.names.values() if not any(book.fates[each].failed for each in one.before))
+
+
+def _open(several: Iterable[Todo], book: Book, retry: bool) -> list[Todo]:
+    """What is still to be done."""
+    return [one for one in several if one.name not in book.fates or (retry and book.fates[one.name].failed)]
+
+
+def _runs(study: Study, todo: Iterable[Entry], known: Found, pool: Path, book: Book, say: Say) -> Iterator[Item]:
     judging = EvaluateSettings(part=study.part, spoil=study.spoil, vary=study.vary)
-    for name, one in found.names.items():
-        if not any(book.fates[each].failed for each in one.before):
-            yield Item(name, pool / name, one.settings, (*study.data, *study.elsewhere), judging)
+    for one in todo:
+        error = known.errors.get(key_of(one.settings))
+        if error is not None:
+            _write(Outcome(one.name, None, error=error), book, say)
+            continue
+        on = (*study.data, *study.elsewhere)
+        yield Item(one.name, pool / one.name, known.of(one.settings), one.settings, on, judging)
 
 
-def _bring(executor: LocalExecutor, items: Iterable[Item], book: Book, label: str, retry: bool, say: Say) -> None:
+def _bring(executor: LocalExecutor, items: Iterable[Item], book: Book, label: str, say: Say) -> None:
     """To their ends."""
-    todo = [one for one in items if one.name not in book.fates or (retry and book.fates[one.name].failed)]
-    for outcome in executor.map(work, todo, key=lambda item: item.name, setup=begin, label=label):
-        fate = book.write(outcome)
-        if fate.failed:
-            say(f"! {outcome.key}: {fate.error}")
+    for outcome in executor.map(work, items, key=lambda item: item.name, setup=begin, label=label):
+        _write(outcome, book, say)
+
+
+def _write(outcome: Outcome[Any], book: Book, say: Say) -> None:
+    fate = book.write(outcome)
+    if fate.failed:
+        say(f"! {outcome.key}: {fate.error}")
 
 
 @contextmanager
-def _driving(folder: Path) -> Iterator[None]:
+def driving(folder: Path) -> Iterator[None]:
     """One study, one driver."""
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / LOCK, what=folder, busy="another process runs this study"):

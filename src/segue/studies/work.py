@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segue.config import validate
+from segue.experiment.folder import demand_as_asked
 from segue.experiment.settings import EvaluateSettings, InpaintSettings, PretrainSettings, TrainSettings
+from segue.training.run import ABOUT, Run
 
 Asked = TrainSettings | PretrainSettings | InpaintSettings
 
@@ -23,7 +26,8 @@ class Item:
 
     name: str
     folder: Path
-    asked: Asked
+    asked: Asked  # to the last setting, where that is known
+    planned: Asked  # as the study's file has it
     on: tuple[str, ...] = ()
     judging: EvaluateSettings = field(default_factory=EvaluateSettings)
 
@@ -40,8 +44,8 @@ def begin() -> Mapping[type[Asked], Callable[..., Any]]:
 def work(item: Item, verbs: Mapping[type[Asked], Callable[..., Any]]) -> dict[str, Any]:
     """What is told of it when it is done; all else lies in its folder."""
     began = time.monotonic()
-    _from_here()
-    done = verbs[type(item.asked)](out=item.folder, settings=item.asked)
+    from_here()
+    done = verbs[type(item.asked)](out=item.folder, settings=_words(item))
     told = {
         "already": done.already, "trained": round(done.seconds, 1), "parameters": done.run.about["parameters"],
         "looks": done.run.about.get("looks", 0),
@@ -54,20 +58,30 @@ def work(item: Item, verbs: Mapping[type[Asked], Callable[..., Any]]) -> dict[st
             one.name: {each.class_name: _means(each.means) for each in one.summaries} for one in judged.sets
         }
         told["home"] = next((one.name for one in judged.sets if one.about["home"]), "")
-    return {**told, "seconds": round(time.monotonic() - began, 1), "peak": _peak()}
+    return {**told, "seconds": round(time.monotonic() - began, 1), "peak": peak()}
+
+
+def _words(item: Item) -> Asked:
+    """Of a run that lies there, whichever study or person has begun it, what that was asked."""
+    if not (item.folder / ABOUT).exists():
+        return item.asked
+    run = Run.open(item.folder)
+    if isinstance(item.planned, TrainSettings):
+        demand_as_asked(run, item.planned)
+    return validate(type(item.asked), run.about["asked"], where=f"{item.folder / ABOUT}")
 
 
 def _means(means: Mapping[str, float]) -> dict[str, float | None]:
     return {name: None if math.isnan(value) else round(value, 6) for name, value in means.items()}
 
 
-def _from_here() -> None:
+def from_here() -> None:
     """The largest memory that this process has had is forgotten, where the system can: it was another run's."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def _peak() -> int:
+def peak() -> int:
     """Bytes since then; where the system does not tell, at any time."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")

@@ -128,6 +128,10 @@ def _demand_both(settings: InpaintSettings) -> None:
         Run.open(settings.encoder)  # before anything is prepared
 
 
+def asked_encoder(settings: InpaintSettings, found: Learnt) -> SegmentationNetwork | None:
+    return encoder_for(settings.encoder, found.material.channels) if settings.encoder else None
+
+
 def made(settings: InpaintSettings, channels: int) -> tuple[Painter, Critic]:
     with assemble.seeded(settings.loop.seed, "painter"):
         return Painter(channels, settings.width), Critic(channels)
@@ -146,9 +150,9 @@ def _prepared(folder: Path, asked: InpaintSettings, say: Say, progress: bool) ->
     inherited = seen.inherited(asked.encoder)
     for source in material.sources:
         seen.refuse(inherited, source.dataset, source.judging, asked.encoder)
-    encoder = encoder_for(asked.encoder, material.channels) if asked.encoder else None
+    encoder = asked_encoder(asked, found)
     say(TRYING)
-    settings, cost = _resolved(asked, found, encoder)
+    settings, cost = resolved(asked, found, encoder)
     painter, _ = made(settings, material.channels)
     about = {
         "asked": json.loads(asked.model_dump_json()), "kind": INPAINTING, "data": material.about(), "beside": [],
@@ -173,7 +177,7 @@ def _prepared(folder: Path, asked: InpaintSettings, say: Say, progress: bool) ->
     return run
 
 
-def _resolved(
+def resolved(
     asked: InpaintSettings, found: Learnt, encoder: SegmentationNetwork | None
 ) -> tuple[InpaintSettings, Cost]:
     rate = float(asked.loop.rate) if "rate" in asked.loop.model_fields_set else _RATE
@@ -268,7 +272,7 @@ def carry_on(run: Run, *, track: Sequence[str] = (), progress: bool = False, say
     settings = validate(InpaintSettings, run.config, where=str(run.folder / "config.yaml"))
     found = opened(settings)
     demand_unchanged(run, found.material.about(), [])
-    encoder = encoder_for(settings.encoder, found.material.channels) if settings.encoder else None
+    encoder = asked_encoder(settings, found)
     if encoder is not None and digest_of(encoder) != run.about["encoder"]:
         raise BadInput(
             f"{run.folder}: the weights of {settings.encoder} have changed since it began",

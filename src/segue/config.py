@@ -14,7 +14,7 @@ import re
 import reprlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -79,8 +79,9 @@ _short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
 def _fields(model: type[BaseModel], parents: Iterable[str]) -> list[str]:
     for parent in parents:
         field = model.model_fields.get(parent)
-        kind = field.annotation if field else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        kinds = [field.annotation, *get_args(field.annotation)] if field else []
+        kind = next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)
+        if kind is None:
             return []
         model = kind
     return list(model.model_fields)

@@ -14,6 +14,7 @@ from segue.words import count
 if TYPE_CHECKING:
     from segue.studies.expected import Expected
     from segue.studies.plan import Plan
+    from segue.studies.searching.found import Trials
     from segue.studies.standing import Standing
 
 app = typer.Typer(
@@ -39,12 +40,11 @@ def plan(
 ) -> None:
     """What would run, what is shared, and what it takes here, by a few steps of each arm. Nothing is trained."""
     with tell.errors_told(json, debug):
-        from segue.studies.plan import plan as lay
-        from segue.studies.running import folder_of
+        from segue.studies.running import folder_of, planned
         from segue.studies.study import read
 
         folder = folder_of(file, out)
-        found = lay(read(file), folder.parent)
+        found = planned(read(file), folder)
         if not json:
             _tell_plan(found)
         expected = None
@@ -173,8 +173,21 @@ def _tell_standing(found: Standing) -> None:
     tell.table(head, rows, right=set(range(len(axes), len(head))))
     if len(found.arms) > _SHOWN:
         tell.say(f"  ... and {len(found.arms) - _SHOWN:,} more")
+    if found.trials is not None:
+        _tell_trials(found.trials, study.search.trials if study.search else 0)
     parts = [f"{number:,} {what}" for what in ("done", "failed", "begun", "waiting") if (number := found.total(what))]
     left = "" if math.isnan(found.left) or not found.left else f"; {duration(found.left)} of work left"
     tell.say("", f"  {', '.join(parts)}{left}")
     for name, error in list(found.errors.items())[:_SHOWN]:
         tell.warn(f"{name}: {error}")
+
+
+def _tell_trials(found: Trials, wanted: int) -> None:
+    from segue.studies.axes import named
+
+    states = [f"{number:,} {what}" for what in ("pruned", "over", "failed") if (number := found.count(what))]
+    rest = f", of which {', '.join(states)}" if states else ""
+    tell.say("", f"  search: {len(found.all):,} of {wanted:,} trials{rest}")
+    if found.best is not None:
+        values = ", ".join(f"{name} {named(value)}" for name, value in found.best.drawn.items())
+        tell.say(f"  best so far: {tell.number(found.best.score or 0.0)} on validation, by {values}")

@@ -77,7 +77,8 @@ def train(
     ended = to_its_end(
         asked, out, f"{asked.network.architecture}-{asked.network.encoder}",
         prepared=lambda folder: prepared(folder, asked, say, progress),
-        carry_on=partial(carry_on, watch=watch), module="segue.experiment.train", fresh=fresh, track=track, progress=progress, say=say,
+        carry_on=partial(carry_on, watch=watch), module="segue.experiment.train", fresh=fresh, track=track,
+        progress=progress, say=say,
     )  # fmt: skip
     return Trained(ended.run, ended.seconds, ended.already)
 

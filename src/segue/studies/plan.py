@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from segue.config import validate
-from segue.errors import BadInput
+from segue.errors import BadInput, nearest
 from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
 from segue.studies.axes import Axis, grid
 from segue.studies.bunch import Bunch, Key, below, bunch, dotted, laid, nested
+from segue.studies.searching.space import space
 from segue.studies.study import Declared, Study
 from segue.studies.table import ROW, rows
 
+SEARCH_SEED = 1000  # of its trials: repeats have other ones
 SEEDED: tuple[Key, ...] = (("loop", "seed"), ("draw",))  # by repeats
 # What stands in a bunch for a run that comes before, and the setting of the training that takes its folder.
 BEFORE: Mapping[str, tuple[type[PretrainSettings | InpaintSettings], str]] = {
@@ -50,12 +52,23 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """What a search begins from: a value of an axis, with all that is fixed."""
+
+    given: Bunch
+    settings: TrainSettings
+    before: Mapping[str, PretrainSettings | InpaintSettings]
+
+
+@dataclass(frozen=True)
 class Plan:
     study: Study
     axes: tuple[Axis, ...]
     declared: tuple[Declared, ...]
     entries: tuple[Entry, ...]
     before: Mapping[str, PretrainSettings | InpaintSettings] = field(default_factory=dict)  # by name, each once
+    begun: Begun | None = None  # where its search begins, if it has one
+    waiting: str = ""  # the value that its search has not brought yet
 
     @cached_property
     def names(self) -> dict[str, Entry]:
@@ -82,24 +95,59 @@ class Plan:
         return list(dict.fromkeys([*learnt, *(one for each in self.before.values() for one in each.data)]))
 
 
-def plan(study: Study, pool: Path) -> Plan:
-    """`pool`: the folder of runs, which studies share."""
+def plan(study: Study, pool: Path, won: Bunch | None = None) -> Plan:
+    """`pool`: the folder of runs, which studies share. `won`: what its search came to, where it has one that has ended."""
     axes = [*([rows(Path(study.table), study.columns)] if study.table else []), *study.varied]
     by_name = {one.name: one for one in axes}
     if len(by_name) < len(axes):
         raise BadInput(f"axes: {ROW} is the axis of the table's rows")
+    begun, waiting = None, ""
+    if study.search is not None:
+        axes, begun = _searched(study, axes, pool, won)
+        by_name, waiting = {one.name: one for one in axes}, "" if won else study.search.called
     declared, fixed = study.declared(axes), bunch(study.fixed)
-    before: dict[str, PretrainSettings | InpaintSettings] = {}
+    before: dict[str, PretrainSettings | InpaintSettings] = {} if begun is None else dict(begun.before)
     entries = []
     for values in grid(axes):
         told = [(f"{axis}: {value}", by_name[axis].values[value]) for axis, value in values.items()]
         where = ", ".join(name for name, _ in told)
+        if waiting in values.values():
+            continue
         settings, needed = _before(laid([("fixed", fixed), *told]), study, pool, where)
         before |= needed
         for repeat in range(study.repeats):
             given = {"data": list(study.data), **nested(_seeded(settings, repeat, study))}
             entries.append(Entry(values, repeat, validate(TrainSettings, given, where=where), tuple(needed)))
-    return Plan(study, tuple(axes), declared, tuple(entries), before)
+    return Plan(study, tuple(axes), declared, tuple(entries), before, begun, waiting)
+
+
+def _searched(study: Study, axes: list[Axis], pool: Path, won: Bunch | None) -> tuple[list[Axis], Begun]:
+    """With the value that the search brings, beside the others; and where it begins, at a seed that no repeat has."""
+    told = study.search
+    assert told is not None
+    if len(axes) > 1:
+        raise BadInput(
+            "search: a study that searches has one axis, or a table", hint="What is the same for all is fixed."
+        )
+    (axis,) = axes
+    if told.begin not in axis.values:
+        raise BadInput(f"search: begin: {axis.name} has no value {told.begin!r}: {nearest(told.begin, axis.values)}")
+    if told.called in axis.values:
+        raise BadInput(f"search: called: {axis.name} has a value {told.called!r} already")
+    own, where = axis.values[told.begin], space(told.space)
+    settings, before = _before(laid([("fixed", bunch(study.fixed)), (told.begin, own)]), study, pool, told.begin)
+    clash = next((key for key in where.keys if key in bunch(study.fixed)), None)
+    if clash is not None:
+        raise BadInput(f"search: {dotted(clash)} is fixed, so there is nothing to search for")
+    seeded = {**settings, SEEDED[0]: SEARCH_SEED, **({SEEDED[1]: SEARCH_SEED} if _budget(settings) else {})}
+    given = {"data": list(study.data), **nested(seeded)}
+    begun = Begun(seeded, validate(TrainSettings, given, where=told.begin), before)
+    values = {**axis.values, told.called: {**where.without(own), **(won or {})}}
+    return [Axis(axis.name, values)], begun
+
+
+def _budget(settings: Bunch) -> bool:
+    return bool(settings.get(("labels",), "all") != "all")
 
 
 def _seeded(settings: Bunch, repeat: int, study: Study) -> dict[Key, Any]:
@@ -107,7 +155,7 @@ def _seeded(settings: Bunch, repeat: int, study: Study) -> dict[Key, Any]:
         if key in settings and study.repeats > 1:
             raise BadInput(f"{dotted(key)}: is what repeats differ by", hint="repeats: 1, or leave it out.")
     own: dict[Key, Any] = {SEEDED[0]: repeat}
-    if settings.get(("labels",), "all") != "all":
+    if _budget(settings):
         own[SEEDED[1]] = repeat
     return {**own, **settings}
 

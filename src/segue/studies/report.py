@@ -17,8 +17,7 @@ from segue.report.study_page import Arm, Compared, StudyStory, study_page
 from segue.studies.answer import Answer, Ranked, Said, answer
 from segue.studies.book import Book
 from segue.studies.evidence import ELSEWHERE, Done, Evidence
-from segue.studies.plan import plan
-from segue.studies.running import folder_of
+from segue.studies.running import folder_of, planned
 from segue.studies.study import read
 from segue.training.run import Run
 from segue.words import count, some
@@ -51,7 +50,7 @@ class Reported:
 
 def report(file: Path | str, out: Path | str | None = None) -> Reported:
     study, folder = read(Path(file)), folder_of(file, out)
-    evidence = Evidence.of(plan(study, folder.parent), Book.read(folder), folder.parent)
+    evidence = Evidence.of(planned(study, folder), Book.read(folder), folder.parent)
     found = answer(evidence)
     page = folder / PAGE
     with atomic(page) as written:

@@ -21,6 +21,8 @@ from segue.experiment.telling import Say, silent
 from segue.studies.book import Book, Fate
 from segue.studies.check import demand_known
 from segue.studies.plan import Entry, Plan, plan
+from segue.studies.searching.found import searched
+from segue.studies.searching.search import demand_sound, search
 from segue.studies.settling import Found, by_key, key_of, settle
 from segue.studies.study import Study, read
 from segue.studies.work import Item, begin, work
@@ -41,8 +43,9 @@ class Ran:
 
     @property
     def whole(self) -> bool:
-        """Whether every run is done: none has failed, nor what it would begin from."""
-        return all(name in self.fates and not self.fates[name].failed for name in self.plan.names)
+        """Whether every run is done: none has failed, nor what it would begin from, and a search has ended."""
+        done = all(name in self.fates and not self.fates[name].failed for name in self.plan.names)
+        return done and not self.plan.waiting
 
 
 def run(
@@ -63,7 +66,7 @@ def run(
         retry: what has failed is tried again.
     """
     study, folder = read(Path(file)), folder_of(file, out)
-    found = plan(study, folder.parent)
+    found = planned(study, folder)
     learnt = learnt_from(found)
     with driving(folder), Book.open(folder) as book:
         for dataset in learnt:  # once, before several want it at a time
@@ -71,10 +74,30 @@ def run(
         executor = LocalExecutor(workers=workers, progress=progress)
         first = [Item(name, folder.parent / name, asked, asked) for name, asked in found.before.items()]
         _bring(executor, _open(first, book, retry), book, "what runs begin from", say)
-        todo = _open(_ready(found, book), book, retry)
-        known = settle(by_key(todo), folder, executor, threads(side_by_side(workers, len(todo))))
-        _bring(executor, _runs(study, todo, known, folder.parent, book, say), book, "runs", say)
+
+        def bring(found: Plan) -> None:
+            todo = _open(_ready(found, book), book, retry)
+            known = settle(by_key(todo), folder, executor, threads(side_by_side(workers, len(todo))))
+            _bring(executor, _runs(study, todo, known, folder.parent, book, say), book, "runs", say)
+
+        bring(found)
+        if study.search is not None and found.begun is not None:
+            beside = side_by_side(workers, study.search.trials)
+            told = search(
+                found.begun, study.search, study.data, folder, executor, threads=threads(beside), retry=retry, say=say
+            )
+            if told.ended and told.won is None:
+                say("! search: no trial came to its end within the limits")
+            found = planned(study, folder)
+            bring(found)
         return Ran(folder, found, dict(book.fates))
+
+
+def planned(study: Study, folder: Path) -> Plan:
+    """With what its search came to."""
+    found = plan(study, folder.parent)
+    told = searched(found, folder)
+    return found if told is None or told.won is None else plan(study, folder.parent, told.won)
 
 
 def learnt_from(found: Plan) -> list[Dataset]:
@@ -83,6 +106,8 @@ def learnt_from(found: Plan) -> list[Dataset]:
     datasets = [Dataset.open(one) for one in (*found.data, *judging)]
     demand_own_names(one.name for one in datasets)
     demand_known(found, datasets[0])
+    if found.begun is not None and found.study.search is not None:
+        demand_sound(found.begun, found.study.search)
     return datasets[: len(found.data)]
 
 

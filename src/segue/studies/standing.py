@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from segue.studies.book import Book, Fate
-from segue.studies.plan import Entry, Plan, plan
-from segue.studies.running import folder_of
+from segue.studies.plan import Entry, Plan
+from segue.studies.running import folder_of, planned
+from segue.studies.searching.found import Trials, searched
 from segue.studies.study import read
 
 
@@ -33,6 +34,7 @@ class Standing:
     arms: tuple[Arm, ...]
     errors: Mapping[str, str]  # by run
     left: float  # seconds, one run after the other; not a number: nobody knows
+    trials: Trials | None = None  # of its search, if it has one
 
     def total(self, what: str) -> int:
         return sum(getattr(arm, what) for arm in self.arms)
@@ -41,6 +43,7 @@ class Standing:
         return {
             "folder": str(self.folder), "errors": dict(self.errors),
             "left": None if math.isnan(self.left) else round(self.left),
+            "search": None if self.trials is None else self.trials.as_json(),
             "arms": [{**vars(arm), "values": dict(arm.values), "means": dict(arm.means)} for arm in self.arms],
         }  # fmt: skip
 
@@ -48,7 +51,7 @@ class Standing:
 def status(file: Path | str, out: Path | str | None = None) -> Standing:
     """Read from its folder; whoever runs it goes on."""
     study, folder = read(Path(file)), folder_of(file, out)
-    found, fates = plan(study, folder.parent), Book.read(folder)
+    found, fates = planned(study, folder), Book.read(folder)
     there = {entry.name for entry in os.scandir(folder.parent)} if folder.parent.is_dir() else set()
     arms: dict[str, list[Entry]] = {}
     for entry in found.entries:
@@ -58,7 +61,7 @@ def status(file: Path | str, out: Path | str | None = None) -> Standing:
     return Standing(
         folder, found, tuple(_arm(own, fates, there, study.metric) for own in arms.values()),
         {name: fate.error for name, fate in fates.items() if fate.failed},
-        open_ * statistics.median(taken) if taken else math.nan,
+        open_ * statistics.median(taken) if taken else math.nan, searched(found, folder),
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ from segue.config import Settings, Strict, load
 from segue.errors import BadInput, nearest
 from segue.experiment.settings import several
 from segue.studies.axes import Axis, axis
+from segue.studies.searching.settings import Search
 
 MetricName = Literal["dice", "iou", "sensitivity", "precision", "nsd", "hd95", "assd"]
 _AGAINST = re.compile(r"^(?P<side>.+?) against (?P<reference>.+)$")
@@ -61,6 +62,7 @@ class Study(Settings):
     spoil: tuple[str, ...] = ()  # corruptions; "all": all there are
     vary: str = ""  # a variation under which it is told how steady predictions are
     target: Target | None = None
+    search: Search | None = None
 
     _several = field_validator("data", "elsewhere", mode="before")(several)
 

@@ -88,9 +88,16 @@ def _tell_plan(found: Plan) -> None:
         "", f"  {count(len(found.names), 'run')}, judged on {', '.join(dict.fromkeys((*study.data, *study.elsewhere)))}"
     )
     for name, asked in found.before.items():
-        users = sum(name in entry.before for entry in found.names.values())
-        what = name.partition("-")[0]
-        tell.say(f"  {what}: once, of {', '.join(asked.data)}, for {count(users, 'run')}")
+        users = [entry for entry in found.names.values() if name in entry.before]
+        each = [{entry.values[axis.name] for entry in users} for axis in found.axes]
+        common = ", ".join(min(values) for values in each if len(values) == 1)
+        what = f"{name.partition('-')[0]} ({common})" if common else name.partition("-")[0]
+        tell.say(f"  {what}: once, of {', '.join(asked.data)}, for {count(len(users), 'run')}")
+    if study.search is not None:
+        tell.say(
+            f"  search: {count(study.search.trials, 'trial')} from {study.search.begin} on, by validation; its best is"
+        )
+        tell.say(f"    {study.search.called}, trained again {count(study.repeats, 'time')} on fresh seeds")
     for told in found.declared:
         tell.say(f"  declared: {told.side} against {told.reference}, all else equal")
 

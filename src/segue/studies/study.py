@@ -52,7 +52,7 @@ class Study(Settings):
     elsewhere: tuple[str, ...] = ()
     fixed: dict[str, Any] = Field(default_factory=dict)
     axes: dict[str, Any] = Field(default_factory=dict)
-    table: str = ""  # a CSV whose rows are runs, beside the axes or instead of them
+    table: str = ""  # a CSV, beside this file, whose rows are runs, beside the axes or instead of them
     columns: dict[str, str] = Field(default_factory=dict)  # of the table: a column -> its setting; "" for people alone
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3  # of each: seeds, which draw a label budget's patients too
     compare: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ class Study(Settings):
     target: Target | None = None
     search: Search | None = None
 
-    _several = field_validator("data", "elsewhere", mode="before")(several)
+    _several = field_validator("data", "elsewhere", "spoil", mode="before")(several)
 
     @property
     def varied(self) -> list[Axis]:
@@ -83,7 +83,7 @@ def read(file: Path) -> Study:
         raise BadInput(
             f"{file}: has no axes and no table, so there is nothing to compare", hint="axes: {method: [...]}"
         )
-    return found
+    return found.model_copy(update={"table": str(file.parent / found.table)}) if found.table else found
 
 
 def _declared(told: str, axes: Sequence[Axis]) -> Declared:

@@ -116,7 +116,8 @@ def report(file: File, out: Out = None, json: tell.Json = False, debug: tell.Deb
             tell.as_json(done.as_json())
             return
         found = done.answer
-        tell.say(*tell.wrapped(found.sentence), *tell.wrapped(found.target))
+        target = found.reached.sentence if found.reached else ""
+        tell.say(*tell.wrapped(found.sentence), *tell.wrapped(target))
         tell.say("", f"Written: {done.page}")
 
 

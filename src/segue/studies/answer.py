@@ -6,13 +6,12 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from segue.errors import BadInput, nearest
 from segue.evaluation.comparing import sentence
 from segue.evaluation.comparing.compare import as_family, compare
 from segue.evaluation.comparing.compared import Comparison, Difference
 from segue.evaluation.judging.metrics import METRICS
-from segue.evaluation.judging.summary import patient_mean, rows_for
 from segue.studies.evidence import Done, Evidence
+from segue.studies.reaching import Reached, reached
 from segue.studies.study import Declared
 from segue.words import count, some
 
@@ -45,15 +44,13 @@ class Answer:
     sentence: str
     declared: tuple[Said, ...]
     rankings: dict[str, tuple[Ranked, ...]]  # by place, the best first
-    target: str = ""  # in a sentence
+    reached: Reached | None = None  # the target
 
 
 def answer(evidence: Evidence) -> Answer:
     declared = tuple(_declared(evidence))
     rankings = {place: tuple(_ranking(evidence, place)) for place in evidence.places}
-    return Answer(
-        _sentence(evidence, declared, rankings[evidence.main]), declared, rankings, _target(evidence, rankings)
-    )
+    return Answer(_sentence(evidence, declared, rankings[evidence.main]), declared, rankings, reached(evidence))
 
 
 # Declared
@@ -109,17 +106,15 @@ def _compared(
 
 
 def _ranking(evidence: Evidence, place: str) -> Iterator[Ranked]:
+    """Means and tests of the same cases: those that no run has seen."""
     study, metric = evidence.plan.study, METRICS[evidence.plan.study.metric]
-    tables = {arm: evidence.tables(runs, place) for arm, runs in evidence.arms.items()}
-    means = {
-        arm: [patient_mean(rows_for(table, metric.name), lambda row: row.value(metric.name)) for table in each]
-        for arm, each in tables.items()
-    }
+    means = {arm: values.mean(axis=1).tolist() for arm, values in evidence.values(place, metric.name).values.items()}
     order = sorted(means, key=lambda arm: statistics.fmean(means[arm]), reverse=metric.higher_is_better)
     best = order[0]
     found: dict[str, Difference] = {}
     if len(order) > 1:
-        compared = compare(tables, metric=metric.name, margin=study.margin, reference=best, leave_out_trained=True)
+        tables = {arm: evidence.fresh(runs, place) for arm, runs in evidence.arms.items()}
+        compared = compare(tables, metric=metric.name, margin=study.margin, reference=best)
         found = {one.side: one for one in compared.groups[0].differences}
     for arm in order:
         own, mean = means[arm], statistics.fmean(means[arm])
@@ -159,19 +154,3 @@ def _of_ranking(evidence: Evidence, ranking: Sequence[Ranked]) -> str:
         f"{apart:,} {'is' if apart == 1 else 'are'} worse, more than luck" if apart else "",
     ]
     return f"{head}; {'; '.join(filter(None, parts))}. Nothing was declared before, so this is exploration."
-
-
-def _target(evidence: Evidence, rankings: dict[str, tuple[Ranked, ...]]) -> str:
-    target = evidence.plan.study.target
-    if target is None:
-        return ""
-    place = target.on or evidence.home
-    if place not in rankings:
-        raise BadInput(f"target: no run was judged on {place!r}: {nearest(place, rankings)}")
-    best = rankings[place][0]
-    metric = METRICS[evidence.plan.study.metric]
-    reached = [one.arm for one in rankings[place] if one.mean >= target.at_least]
-    wanted = f"{metric.told} of {target.at_least:g} on {place}"
-    if reached:
-        return f"The target, a {wanted}, is reached by {some(reached)}."
-    return f"The target, a {wanted}, is missed: {best.arm} came nearest, with {best.mean:.3f}."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from segue.studies.answer import Answer, Ranked, Said, answer
 from segue.studies.book import Book
 from segue.studies.evidence import ELSEWHERE, Done, Evidence
 from segue.studies.plan import plan
+from segue.studies.reaching import limited
 from segue.studies.running import folder_of
 from segue.studies.study import read
 from segue.training.run import Run
@@ -35,7 +36,8 @@ class Reported:
     def as_json(self) -> dict[str, Any]:
         found = self.answer
         return {
-            "page": str(self.page), "answer": found.sentence, "target": found.target,
+            "page": str(self.page), "answer": found.sentence,
+            "target": vars(found.reached) if found.reached else None,
             "declared": [
                 {"side": one.declared.side, "reference": one.declared.reference, "place": one.place, "pairs": one.pairs,
                  "difference": one.found.difference, "interval": list(one.found.interval), "p": one.found.p_adjusted,
@@ -53,6 +55,7 @@ def report(file: Path | str, out: Path | str | None = None) -> Reported:
     study, folder = read(Path(file)), folder_of(file, out)
     evidence = Evidence.of(plan(study, folder.parent), Book.read(folder), folder.parent)
     found = answer(evidence)
+    found = replace(found, reached=limited(evidence, found.reached))
     page = folder / PAGE
     with atomic(page) as written:
         written.write(study_page(_story(evidence, found, f"{file}")).html())
@@ -63,7 +66,8 @@ def _story(evidence: Evidence, found: Answer, file: str) -> StudyStory:
     study = evidence.plan.study
     ranking = {place: {one.arm: one for one in ranked} for place, ranked in found.rankings.items()}
     return StudyStory(
-        question=study.question, answer=found.sentence, target=found.target, metric=METRICS[study.metric].told,
+        question=study.question, answer=found.sentence, target=found.reached.sentence if found.reached else "",
+        metric=METRICS[study.metric].told,
         margin=study.margin, home=evidence.home, main=evidence.main, where=evidence.where(evidence.main),
         places=list(evidence.places),
         axes={axis.name: list(axis.values) for axis in evidence.plan.axes},
@@ -98,7 +102,7 @@ def _arm(evidence: Evidence, name: str, ranking: dict[str, dict[str, Ranked]]) -
         best={place: _standing(by[name]) for place, by in ranking.items()},
         minutes=statistics.fmean(fresh) if fresh else math.nan, parameters=told[0]["parameters"],
         peak=max(each["peak"] for each in told),
-        images=list(over_runs(evidence.tables(runs, evidence.main), evidence.plan.study.metric).values()),
+        images=list(over_runs(evidence.fresh(runs, evidence.main), evidence.plan.study.metric).values()),
     )  # fmt: skip
 
 
@@ -136,6 +140,9 @@ def _cautions(evidence: Evidence, found: Answer) -> Iterator[tuple[str, str]]:
     made = sorted({_commit(one) for one in evidence.done})
     if len(made) > 1:
         yield f"Runs were made by {len(made)} versions of Segue ({some(made)}).", ""
+    for place in (one for one in evidence.sets if evidence.seen(one)):
+        told = f"{count(len(evidence.seen(place)), 'case')} of {place}, which some run has looked at in training,"
+        yield f"{told} count in no mean and no ranking.", "Declared comparisons tell of them by themselves."
     if ELSEWHERE in evidence.places:
         names = evidence.places[ELSEWHERE]
         yield (

@@ -58,13 +58,13 @@ def answer(evidence: Evidence) -> Answer:
 
 def _declared(evidence: Evidence) -> Iterator[Said]:
     """At home and elsewhere, all as one family; each other place by itself as another."""
-    asked = [(one, *_pairs(evidence, one)) for one in evidence.plan.declared]
+    asked = [(one, *pairs_of(evidence, one)) for one in evidence.plan.declared]
     asked = [each for each in asked if each[1]]
     names = list(evidence.places)
     for places in (names[:2], names[2:]):
         several = [(told, place) for told in asked for place in places]
         each = [
-            _compared(evidence, declared, pairs, place, len(several)) for (declared, pairs, _), place in several
+            compared(evidence, declared, pairs, place, len(several)) for (declared, pairs, _), place in several
         ]  # fmt: skip
         for ((declared, pairs, lost), place), found in zip(several, as_family(each), strict=True):
             for group in found.groups:
@@ -72,7 +72,7 @@ def _declared(evidence: Evidence) -> Iterator[Said]:
                     yield Said(declared, place, difference, len(pairs), lost, group.images_seen_by)
 
 
-def _pairs(evidence: Evidence, declared: Declared) -> tuple[dict[str, tuple[Done, Done]], int]:
+def pairs_of(evidence: Evidence, declared: Declared) -> tuple[dict[str, tuple[Done, Done]], int]:
     """Runs that differ in nothing but what is compared, by what they have in common; and of how many one is missing."""
     sides: dict[str, dict[str, Done]] = {}
     for one in evidence.done:
@@ -88,16 +88,23 @@ def _pairs(evidence: Evidence, declared: Declared) -> tuple[dict[str, tuple[Done
     return both, wanted - len(both)
 
 
-def _compared(
-    evidence: Evidence, declared: Declared, pairs: Mapping[str, tuple[Done, Done]], place: str, family: int
+def compared(
+    evidence: Evidence,
+    declared: Declared,
+    pairs: Mapping[str, tuple[Done, Done]],
+    place: str,
+    family: int,
+    *,
+    fresh: bool = False,
 ) -> Comparison:
-    study = evidence.plan.study
+    """`fresh`: without what any run of the study has seen, else what these have seen is told by itself."""
+    study, tables = evidence.plan.study, evidence.fresh if fresh else evidence.tables
     sides = {
         declared.reference: [other for _, other in pairs.values()],
         declared.side: [one for one, _ in pairs.values()],
     }
     return compare(
-        {name: evidence.tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.margin,
+        {name: tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.margin,
         leave_out_trained=True, learnt={name: list(pairs) for name in sides}, family=family,
     )  # fmt: skip
 
@@ -114,8 +121,8 @@ def _ranking(evidence: Evidence, place: str) -> Iterator[Ranked]:
     found: dict[str, Difference] = {}
     if len(order) > 1:
         tables = {arm: evidence.fresh(runs, place) for arm, runs in evidence.arms.items()}
-        compared = compare(tables, metric=metric.name, margin=study.margin, reference=best)
-        found = {one.side: one for one in compared.groups[0].differences}
+        each = compare(tables, metric=metric.name, margin=study.margin, reference=best)
+        found = {one.side: one for one in each.groups[0].differences}
     for arm in order:
         own, mean = means[arm], statistics.fmean(means[arm])
         against = found.get(arm)

@@ -6,12 +6,11 @@ import statistics
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from segue.data.dataset import Dataset
 from segue.errors import BadInput, nearest
 from segue.evaluation.judging.metrics import METRICS
-from segue.evaluation.judging.subject import Subject, subjects
 from segue.experiment.limits import best_metric, least_loss
 from segue.studies.evidence import Evidence
+from segue.studies.judged import judged
 from segue.studies.study import LOSS, Target
 from segue.training.run import Run
 
@@ -113,16 +112,3 @@ def _kinds(evidence: Evidence, by: str) -> list[Run]:
     """One run of each arm, of those that agree in a setting a single one."""
     first = [Run.open(runs[0].folder) for runs in evidence.arms.values()]
     return list({f"{run.config[by]} {run.config['method']}": run for run in first}.values())
-
-
-def judged(evidence: Evidence, run: Run, name: str) -> list[Subject]:
-    """The cases of a set, as they lie in their dataset."""
-    wanted = {row.case for row in evidence.done[0].table(name)}
-    study = evidence.plan.study
-    for folder in dict.fromkeys((*study.data, *study.elsewhere)):
-        dataset = Dataset.open(folder)
-        if name == dataset.name or name.startswith(f"{dataset.name}-"):
-            names = [case.case for case in dataset.cases if case.case in wanted]
-            if len(names) == len(wanted):
-                return subjects(dataset, run.target, names=names, same=run.config["same"])
-    raise BadInput(f"{name}: its images are no longer where the study says ({', '.join(study.elsewhere)})")

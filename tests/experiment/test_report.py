@@ -20,7 +20,6 @@ from segue.evaluation.judging.summary import patient_mean, rows_for, summarise
 from segue.evaluation.judging.table import Row, Table
 from segue.experiment.report import report, story
 from segue.experiment.results import estimate, strata
-from segue.report.story import Evaluated
 from tests.report.folder import evaluate, make, rows
 from tests.report.test_page import HOSTILE, Reader, outside
 from tests.report.test_run_page import titles
@@ -138,18 +137,18 @@ def test_strata_part_all_strange_cases_and_no_others(run: Path) -> None:
     assert found[0].results["clinic"][1] == len(small)
     assert found[0].results["clinic"][0].value == pytest.approx(patient_mean(small, lambda row: row.scores.dice))
     assert found[0].told == f"under {100 * bounds[0]:.3g}\N{NO-BREAK SPACE}%"
-    assert strata([]) == {}
+    assert strata({}) == {}
 
 
 def test_structures_of_one_size_are_not_parted() -> None:
     def found(table: list[Row]) -> list[int]:
-        parted = strata([(Evaluated(name="x"), Table.of(table))])
+        parted = strata({"x": Table.of(table)})
         return [stratum.results["x"][1] for inside in parted.values() for stratum in inside]
 
     small, middle, large = (rows(["polyp"], cases=30)[kind::3] for kind in range(3))
     equal = [replace(row, scores=small[0].scores) for row in small]
     assert found(equal) == [10], "one stratum, which the page does not show"
-    ((only,),) = strata([(Evaluated(name="x"), Table.of(equal))]).values()
+    ((only,),) = strata({"x": Table.of(equal)}).values()
     assert only.told.endswith(" and more"), "none is under its own size"
     assert found([*small, *middle, *large]) == [10, 10, 10]
     assert found(small[:2]) == [], "two cases have no thirds"

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
 from segue.errors import BadInput
 from segue.evaluation.comparing import sentence
+from segue.evaluation.judging.table import Table
 from segue.evaluation.statistics import addressed, holm
 from segue.studies.answer import Answer, answer
 from segue.studies.book import Fate
 from segue.studies.evidence import ELSEWHERE, Evidence
 from segue.studies.plan import Entry, plan
-from segue.studies.study import Study
+from segue.studies.study import Study, read
 from tests.evaluation.made import table
 
 AXES: dict[str, Any] = {
@@ -129,7 +133,73 @@ def test_nothing_is_found_where_nothing_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("least", "told"), [(0.7, "is reached by"), (0.99, "is missed: ")])
 def test_a_target_is_reached_or_missed(least: float, told: str, tmp_path: Path) -> None:
     found = answer(evidence(tmp_path, elsewhere_only, target={"at_least": least}))
-    assert f"a Dice of {least:g} on north-test, {told}" in found.target
+    assert found.reached is not None
+    assert f"a Dice of {least:g} on north-test, {told}" in found.reached.sentence
+
+
+def test_a_target_of_a_distance_is_reached_from_above(tmp_path: Path) -> None:
+    """Every distance of these tables is 0."""
+    found = answer(evidence(tmp_path, elsewhere_only, target={"metric": "hd95", "at_most": 3})).reached
+    assert found is not None
+    assert found.state == "reached"
+    assert "an HD95 of at most 3 on north-test, is reached by" in found.sentence
+    found = answer(evidence(tmp_path, elsewhere_only, metric="hd95", target={"at_most": -1})).reached
+    assert found is not None
+    assert found.state == "missed"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"target": {"metric": "hd95", "at_least": 10}}, "HD95 is better when it is lower"),
+        ({"metric": "assd", "target": {"at_least": 10}}, "ASSD is better when it is lower"),
+        ({"target": {"at_most": 0.5}}, "Dice is better when it is higher"),
+        ({"target": {"metric": "loss", "at_least": 0.5}}, "the training's loss is better when it is lower"),
+        ({"target": {"metric": "loss", "at_most": 0.5, "on": "south"}}, "is that of training, and not of 'south'"),
+        ({"target": {}}, "at_least says what Dice is to reach"),
+        ({"target": {"at_least": 0.5, "at_most": 0.6}}, "at_least says what Dice is to reach"),
+    ],
+)
+def test_a_target_stands_on_the_side_where_its_metric_is_good(given: dict[str, Any], told: str, tmp_path: Path) -> None:
+    file = tmp_path / "which.yaml"
+    file.write_text(yaml.safe_dump({"question": "Which?", "data": "north", "axes": AXES, **given}))
+    with pytest.raises(BadInput, match=told):
+        read(file)
+
+
+def test_a_target_of_the_loss_is_that_of_the_last_epoch(tmp_path: Path) -> None:
+    given = evidence(tmp_path, elsewhere_only, target={"metric": "loss", "at_most": 0.4})
+    for number, one in enumerate(given.done):
+        lines = [{"epoch": 1, "loss": 0.1}, {"epoch": 2, "loss": 0.3 + 0.2 * (number // 4)}]
+        (one.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = answer(given).reached
+    assert found is not None
+    assert found.sentence == f"The target, a loss of at most 0.4 in training, is reached by {given.done[0].entry.arm}."
+
+
+def test_what_any_run_has_seen_counts_in_no_mean(tmp_path: Path) -> None:
+    """One run has seen the half of south that is easy; the other half decides for all."""
+    given = evidence(tmp_path, elsewhere_only)
+    before = answer(given).rankings["south"]
+    for one in given.done:
+        where = one.folder / "evaluation" / "south" / "cases.csv"
+        rows = Table.read(where)
+        looked = "images" if one is given.done[0] else ""
+        Table.of(
+            replace(row, seen=looked, scores=replace(row.scores, dice=1.0)) if number < 15 else row
+            for number, row in enumerate(rows)
+        ).write(where)
+    fresh = Evidence.of(given.plan, {one.entry.name: one.fate for one in given.done}, tmp_path)
+    assert len(fresh.seen("south")) == 15
+    assert not fresh.seen("west")
+    after = answer(fresh).rankings["south"]
+    assert {one.arm for one in after} == {one.arm for one in before}
+    assert all(one.mean < 0.9 for one in after)
+    held = [(each.against_best, each.mean) for each in after if each.against_best is not None]
+    assert len(held) == 3
+    for found, mean in held:
+        assert found.mean == pytest.approx(mean)
+        assert found.patients == 15
 
 
 def test_a_target_is_of_a_place_that_judges(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from segue.cli import app
+from segue.data.case import read_table
 from segue.errors import BadInput
 from segue.studies.book import Book
 from segue.studies.report import report
@@ -130,6 +131,8 @@ def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
         repeats=2,
         compare=["two views against plain"],
         axes={"training": {**TWO, "lost": {"init": "missing.safetensors"}}},
+        target={"at_least": 0.999},
+        vary="flips",
     )
     with pytest.raises(BadInput, match="none of the study's runs is done"):
         report(file)
@@ -143,10 +146,35 @@ def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
         "missing.safetensors",
         "2 repeats of each",
         "On the front",
+        "cannot be reached: the masks themselves, brought to the canvas of 64 x 64 and back, have one of 0.9",
+        "eccentricity",
+        "of the best arm",
+        "images looked at",
+        "each against each",
+        "steadiness at home",
+        "tables/ranking.tex",
     ):
         assert words in text, words
+    assert len(list((done.page.parent / "pictures").glob("*.jpg"))) * 2 > text.count("data:image/jpeg") > 8
+    rows = read_table(done.page.parent / "tables" / "runs.csv")
+    assert [(row["training"], row["repeat"], row["state"]) for row in rows] == [
+        ("plain", "0", "done"), ("plain", "1", "done"), ("two views", "0", "done"), ("two views", "1", "done"),
+        ("lost", "0", "failed"), ("lost", "1", "failed"),
+    ]  # fmt: skip
+    assert "missing.safetensors" in rows[-1]["why"]
+    assert float(rows[0]["south: HD95"]) > 0
+    assert not rows[-1]["south: HD95"]
+    assert int(rows[0]["parameters"]) > 0
+    drawn = {path: path.stat().st_mtime_ns for path in (done.page.parent / "pictures").glob("*.jpg")}
     again = done.page.read_bytes()
     assert report(file).page.read_bytes() == again
+    assert {path: path.stat().st_mtime_ns for path in (done.page.parent / "pictures").glob("*.jpg")} == drawn
+    away = here / "moved"
+    (here / "datasets").rename(away)
+    alone = html.unescape(report(file).page.read_text())
+    assert "No case can be shown: " in alone
+    assert "Whether it can be reached is not known: " in alone
+    away.rename(here / "datasets")
     standing = status(file)
     assert [(arm.done, arm.failed) for arm in standing.arms] == [(2, 0), (2, 0), (0, 2)]
     assert set(standing.arms[0].means) == {"north-test", "south"}

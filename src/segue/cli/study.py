@@ -151,13 +151,14 @@ def report(file: File, out: Out = None, json: tell.Json = False, debug: tell.Deb
     with tell.errors_told(json, debug):
         from segue.studies.report import report as draw
 
-        done = draw(file, out)
+        done = draw(file, out, progress=not json)
         if json:
             tell.as_json(done.as_json())
             return
         found = done.answer
-        tell.say(*tell.wrapped(found.sentence), *tell.wrapped(found.target))
-        tell.say("", f"Written: {done.page}")
+        target = found.reached.sentence if found.reached else ""
+        tell.say(*tell.wrapped(found.sentence), *tell.wrapped(target))
+        tell.say("", f"Written: {done.page}", f"Tables:  {done.tables[0].parent} (CSV, Markdown, LaTeX)")
 
 
 def _tell_standing(found: Standing) -> None:

@@ -25,7 +25,7 @@ from segue.words import count, some
 
 PAGE = "report.html"
 FINDER = "rate-finder.csv"
-_WORDS = {"dice": "Dice", "iou": "IoU"}
+WORDS = {"dice": "Dice", "iou": "IoU"}
 _PARTS = ("train", "train and validation in turns", "validation", "test", "unused", "left out")
 # Of a training that follows images without masks, and of one that asks for consistency.
 _SHARES = ("fitted", "sure", "shift", "kept", "agreement")
@@ -53,7 +53,7 @@ def story(folder: Path) -> RunStory:
     first.demand_segmenter()
     about, config, loop = first.about, first.config, first.config.get("loop", {})
     sets = results.read(folder / "evaluation", first.target)
-    trained = [_epochs(run.metrics()) for run in runs]
+    trained = [epochs_of(run.metrics()) for run in runs]
     select = str(config.get("select", "dice"))
     network = about.get("network", {})
     return RunStory(
@@ -70,20 +70,20 @@ def story(folder: Path) -> RunStory:
         steps=int(loop.get("steps", 0)),
         looks=sum(int(run.about.get("looks", 0)) for run in runs),
         passes=passes(config, about),
-        best=None if several else _best(first, trained[0], _WORDS.get(select, select)),
-        select=_WORDS.get(select, select),
+        best=None if several else best_of(first, trained[0], WORDS.get(select, select)),
+        select=WORDS.get(select, select),
         failure=FAILED_DICE,
         nothing=NOTHING,
         datasets=tuple(_datasets(about.get("data", []))),
         parts=tuple(_parts(runs)),
         epochs=() if several else trained[0],
-        members=tuple(_members(runs, trained, _WORDS.get(select, select))) if several else (),
+        members=tuple(_members(runs, trained, WORDS.get(select, select))) if several else (),
         finder=_finder(first.folder / FINDER),
         rate=float(loop["rate"]) if isinstance(loop.get("rate"), int | float) else None,
         thresholds=_thresholds(folder / DECISION),
         sets=tuple(one for one, _ in sets),
         outlines=legend(first.target),
-        strata=results.strata(sets),
+        strata=results.strata({one.name: table for one, table in sets}),
         settings=tuple(_settings(about.get("asked", {}), config)),
         environment=_environment(first, config),
         commands=tuple(_commands(folder, runs)),
@@ -110,7 +110,7 @@ def passes(config: Mapping[str, Any], about: Mapping[str, Any]) -> float:
         return 0.0  # of a folder that tells less
 
 
-def _epochs(lines: Sequence[Mapping[str, Any]]) -> tuple[Epoch, ...]:
+def epochs_of(lines: Sequence[Mapping[str, Any]]) -> tuple[Epoch, ...]:
     return tuple(
         Epoch(
             number=int(line["epoch"]),
@@ -134,10 +134,10 @@ def _number(value: object) -> bool:
 
 def _told(score: str) -> str:
     first, *rest = score.split(" ", 1)
-    return " ".join([_WORDS.get(first, first), *rest])
+    return " ".join([WORDS.get(first, first), *rest])
 
 
-def _best(run: Run, epochs: Sequence[Epoch], select: str) -> int | None:
+def best_of(run: Run, epochs: Sequence[Epoch], select: str) -> int | None:
     """The epoch whose weights were kept; so far, where the run goes on."""
     judged = [epoch for epoch in epochs if math.isfinite(epoch.scores.get(select, math.nan))]
     if not judged:
@@ -149,7 +149,7 @@ def _best(run: Run, epochs: Sequence[Epoch], select: str) -> int | None:
 
 def _members(runs: Sequence[Run], trained: Sequence[tuple[Epoch, ...]], select: str) -> Iterable[Member]:
     for run, epochs in zip(runs, trained, strict=True):
-        yield Member(name=run.name, epochs=epochs, best=_best(run, epochs, select))
+        yield Member(name=run.name, epochs=epochs, best=best_of(run, epochs, select))
 
 
 def _datasets(data: Iterable[Mapping[str, str]]) -> Iterable[Dataset]:

@@ -215,14 +215,13 @@ def _worst(table: Table) -> Iterable[Miss]:
         )  # fmt: skip
 
 
-def strata(sets: Sequence[tuple[Evaluated, Table]]) -> dict[str, tuple[Stratum, ...]]:
-    """Thirds of all cases of a class that training never saw, the same bounds for every set."""
+def strata(tables: Mapping[str, Iterable[Row]], metric: str = "dice") -> dict[str, tuple[Stratum, ...]]:
+    """Thirds of all cases of a class that training never saw, the same bounds for every set, or for every arm of several runs
+    on one set."""
     found: dict[str, list[Stratum]] = {}
-    for name in dict.fromkeys(row.class_name for _, table in sets for row in table):
-        rows = {
-            one.name: [row for row in rows_for(table, "dice") if row.class_name == name and not row.seen]
-            for one, table in sets
-        }
+    known = {one: [row for row in rows_for(table, metric) if not row.seen] for one, table in tables.items()}
+    for name in dict.fromkeys(row.class_name for table in tables.values() for row in table):
+        rows = {one: [row for row in inside if row.class_name == name] for one, inside in known.items()}
         sizes = [row.scores.size for inside in rows.values() for row in inside]
         if len(sizes) < 3:
             continue
@@ -234,7 +233,9 @@ def strata(sets: Sequence[tuple[Evaluated, Table]]) -> dict[str, tuple[Stratum, 
                 for one, inside in rows.items()
             }
             results = {
-                one: (_mean(inside, "dice", one, name, told), len(inside)) for one, inside in groups.items() if inside
+                one: (_mean(inside, metric, one, name, told), len({row.case for row in inside}))
+                for one, inside in groups.items()
+                if inside
             }
             if results:
                 found.setdefault(name, []).append(Stratum(told=told, results=results))

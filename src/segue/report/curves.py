@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from segue.report.drawing import DOTTED, INK, STROKES, colour, drawing, legend_above, short_names
 
 if TYPE_CHECKING:
@@ -86,8 +88,32 @@ def together(lines: Mapping[str, tuple[Values, Values]], *, y: str) -> str:
     return drawing(draw, height=3.7)
 
 
-def by_masks(lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, y: str) -> str:
-    """Over so many masks a score and the spread of its runs, a line for each way to train."""
+def bands(lines: Mapping[str, tuple[Values, tuple[Values, Values, Values]] | None], *, x: str, y: str) -> str:
+    """Several trainings of each kind: their mean, and from the least to the most of them. None: it has no such line, and the
+    others keep their colours."""
+
+    def draw(axes: Axes) -> None:
+        names = short_names(list(lines))
+        for number, (name, line) in enumerate(zip(names, lines.values(), strict=True)):
+            if line is None:
+                continue
+            steps, (mean, low, high) = line
+            axes.fill_between(list(steps), list(low), list(high), color=colour(number), alpha=0.15, linewidth=0)
+            _line(axes, steps, mean, number=number, label=name)
+        drawn = [line for line in lines.values() if line is not None]
+        legend_above(axes, names)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y, rotation_mode="anchor")
+        _whole(axes, max((steps for steps, _ in drawn), key=len))
+
+    return drawing(draw, height=3.4 + 0.12 * len(lines))
+
+
+def by_masks(
+    lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, y: str, limits: tuple[float, float] | None = None
+) -> str:
+    """Over so many masks a score and how far it may be off, a line for each way to train. Within `limits`, what is less than
+    the least or more than the most is not drawn."""
     ticks = sorted({count for points in lines.values() for count in points})
 
     def draw(axes: Axes) -> None:
@@ -97,9 +123,8 @@ def by_masks(lines: Mapping[str, Mapping[int, tuple[float, float]]], *, x: str, 
             _line(axes, at, [points[count][0] for count in at], number=number, label=name)
             for count in at:
                 value, spread = points[count]
-                axes.plot(
-                    (count, count), (value - spread, value + spread), color=colour(number), linewidth=1.4, alpha=0.6
-                )
+                ends = np.clip((value - spread, value + spread), *(limits or (-math.inf, math.inf)))
+                axes.plot((count, count), ends, color=colour(number), linewidth=1.4, alpha=0.6)
         axes.set_xscale("log")
         told = _with_room(ticks)
         axes.set_xticks(ticks, [f"{count:,}" if count in told else "" for count in ticks])

@@ -69,10 +69,28 @@ def scatter(points: Sequence[tuple[float, float, int]], *, x: str, y: str) -> st
     def draw(axes: Axes) -> None:
         most = max(count for *_, count in points)
         for across, up, count in sorted(points, key=lambda point: -point[2]):
-            size = 4 + 22 * (count / most) ** 0.5
+            size = 7 if most == 1 else 4 + 22 * (count / most) ** 0.5
             axes.plot(across, up, "o", markersize=size, color=colour(0), alpha=0.45, markeredgewidth=0)
         axes.set_xlabel(x)
         axes.set_ylabel(y, rotation_mode="anchor")
+        axes.margins(0.15)
+
+    return drawing(draw, height=3.4)
+
+
+def fronts(points: Mapping[str, tuple[float, float]], front: Sequence[str], *, x: str, y: str) -> str:
+    """Points with their names, and a line along those that are on the front."""
+
+    def draw(axes: Axes) -> None:
+        line = sorted(points[name] for name in front)
+        axes.plot([each[0] for each in line], [each[1] for each in line], color=colour(1), linewidth=1.4, alpha=0.8)
+        for name, (across, up) in points.items():
+            hue = colour(1) if name in front else colour(0)
+            axes.plot(across, up, "o", markersize=6, color=hue, alpha=0.7, markeredgewidth=0)
+            axes.annotate(name, (across, up), xytext=(4, 4), textcoords="offset points", fontsize=8.5)
+        axes.set_xlabel(x)
+        axes.set_ylabel(y, rotation_mode="anchor")
+        axes.locator_params(axis="x", nbins=6)
         axes.margins(0.15)
 
     return drawing(draw, height=3.4)

@@ -16,53 +16,16 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from segue.report.cells import Bar as Bar
+from segue.report.cells import Cell as Cell
+from segue.report.cells import Estimate as Estimate
+from segue.report.cells import Noted as Noted
+from segue.report.cells import Percent as Percent
+from segue.report.cells import Swatch as Swatch
+from segue.report.cells import decimals_of, is_number, number, text
 from segue.report.style import STYLE
 
 _ONE_LINE = 18  # letters of a fact that stand beside another
-
-
-class Percent(float):
-    """A share, shown in percent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Swatch:
-    """A colour, red, green and blue from 0 to 255."""
-
-    red: int
-    green: int
-    blue: int
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number, and from where to where it may as well lie."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A share of 1 with its interval, as numbers and as a bar."""
-
-    share: Estimate
-    note: str = ""
-    percent: bool = False
-    hue: int = 0  # place in the page's cycle
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """Words with smaller ones below."""
-
-    words: str
-    note: str
-    number: bool = False  # set as one
-
-
-Cell = str | int | float | Percent | Swatch | Bar | Noted | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +79,8 @@ class Section:
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]], caption: str = "") -> Section:
         """Columns that hold only numbers are set to the right, with as many decimals as their largest value bears."""
         rows = list(rows)
-        numeric = [all(_is_number(row[i]) for row in rows) for i in range(len(columns))]
-        decimals = [_decimals([row[i] for row in rows]) for i in range(len(columns))]
+        numeric = [all(is_number(row[i]) for row in rows) for i in range(len(columns))]
+        decimals = [decimals_of([row[i] for row in rows]) for i in range(len(columns))]
         words = [all(isinstance(row[i], str | Noted) for row in rows) for i in range(len(columns))]
         kinds = [' class="number"' * numeric[i] or ' class="words"' * words[i] for i in range(len(columns))]
         head = "".join(f'<th scope="col"{kinds[i]}>{_escaped(name)}</th>' for i, name in enumerate(columns))
@@ -224,36 +187,15 @@ def _apart(page: str) -> str:
     return re.sub(r"<svg .*?</svg>", own, page, flags=re.DOTALL)
 
 
-def _is_number(cell: Cell) -> bool:
-    return cell.number if isinstance(cell, Noted) else isinstance(cell, int | float | Bar | None)
-
-
-def _decimals(column: Iterable[Cell]) -> int:
-    known = [value for value in column if isinstance(value, float) and math.isfinite(value)]
-    sizes = [abs(value) * (100 if isinstance(value, Percent) else 1) for value in known]
-    return 3 if max(sizes, default=0) <= 1 else 2 if max(sizes) < 10 else 1 if max(sizes) < 1000 else 0
-
-
 def _cell(value: Cell, decimals: int) -> str:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return "–"
     if isinstance(value, Bar):
         return _bar(value)
+    told = _escaped(text(value, decimals))
     if isinstance(value, Noted):
-        return _escaped(value.words) + (f"<small>{_escaped(value.note)}</small>" if value.note else "")
+        return told + (f"<small>{_escaped(value.note)}</small>" if value.note else "")
     if isinstance(value, Swatch):
-        colour = f"#{value.red:02x}{value.green:02x}{value.blue:02x}"
-        told = f'role="img" aria-label="{colour}" title="{colour}" style="background:{colour}"'
-        return f'<span class="swatch" {told}></span>'
-    if isinstance(value, Percent):
-        return f"{100 * value:.{min(decimals, 2)}f}\N{NO-BREAK SPACE}%"
-    if isinstance(value, float):
-        return _number(value, decimals)
-    return f"{value:,}" if isinstance(value, int) else _escaped(value)
-
-
-def _number(value: float, decimals: int) -> str:
-    return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+        return f'<span class="swatch" role="img" aria-label="{told}" title="{told}" style="background:{told}"></span>'
+    return told
 
 
 def _bar(bar: Bar) -> str:
@@ -263,11 +205,11 @@ def _bar(bar: Bar) -> str:
     scale, decimals, unit = (100, 1, "\N{NO-BREAK SPACE}%") if bar.percent else (1, 3, "")
     told, places = "", f"--v:{_place(value)}"
     if low is not None and high is not None and math.isfinite(low + high):
-        told = f"<small>{_number(scale * low, decimals)} to {_number(scale * high, decimals)}{unit}</small>"
+        told = f"<small>{number(scale * low, decimals)} to {number(scale * high, decimals)}{unit}</small>"
         places += f";--l:{_place(low)};--h:{_place(high)}"
     told += f"<small>{_escaped(bar.note)}</small>" if bar.note else ""
-    number = _number(scale * value, decimals)
-    return f'{number}{unit}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
+    shown = number(scale * value, decimals)
+    return f'{shown}{unit}{told}<i class="bar" style="{places};--hue:var(--c{bar.hue})"></i>'
 
 
 def _place(share: float) -> str:

@@ -6,13 +6,12 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from segue.errors import BadInput, nearest
 from segue.evaluation.comparing import sentence
 from segue.evaluation.comparing.compare import as_family, compare
 from segue.evaluation.comparing.compared import Comparison, Difference
 from segue.evaluation.judging.metrics import METRICS
-from segue.evaluation.judging.summary import patient_mean, rows_for
 from segue.studies.evidence import Done, Evidence
+from segue.studies.reaching import Reached, reached
 from segue.studies.study import Declared
 from segue.words import count, some
 
@@ -45,15 +44,13 @@ class Answer:
     sentence: str
     declared: tuple[Said, ...]
     rankings: dict[str, tuple[Ranked, ...]]  # by place, the best first
-    target: str = ""  # in a sentence
+    reached: Reached | None = None  # the target
 
 
 def answer(evidence: Evidence) -> Answer:
     declared = tuple(_declared(evidence))
     rankings = {place: tuple(_ranking(evidence, place)) for place in evidence.places}
-    return Answer(
-        _sentence(evidence, declared, rankings[evidence.main]), declared, rankings, _target(evidence, rankings)
-    )
+    return Answer(_sentence(evidence, declared, rankings[evidence.main]), declared, rankings, reached(evidence))
 
 
 # Declared
@@ -61,13 +58,13 @@ def answer(evidence: Evidence) -> Answer:
 
 def _declared(evidence: Evidence) -> Iterator[Said]:
     """At home and elsewhere, all as one family; each other place by itself as another."""
-    asked = [(one, *_pairs(evidence, one)) for one in evidence.plan.declared]
+    asked = [(one, *pairs_of(evidence, one)) for one in evidence.plan.declared]
     asked = [each for each in asked if each[1]]
     names = list(evidence.places)
     for places in (names[:2], names[2:]):
         several = [(told, place) for told in asked for place in places]
         each = [
-            _compared(evidence, declared, pairs, place, len(several)) for (declared, pairs, _), place in several
+            compared(evidence, declared, pairs, place, len(several)) for (declared, pairs, _), place in several
         ]  # fmt: skip
         for ((declared, pairs, lost), place), found in zip(several, as_family(each), strict=True):
             for group in found.groups:
@@ -75,7 +72,7 @@ def _declared(evidence: Evidence) -> Iterator[Said]:
                     yield Said(declared, place, difference, len(pairs), lost, group.images_seen_by)
 
 
-def _pairs(evidence: Evidence, declared: Declared) -> tuple[dict[str, tuple[Done, Done]], int]:
+def pairs_of(evidence: Evidence, declared: Declared) -> tuple[dict[str, tuple[Done, Done]], int]:
     """Runs that differ in nothing but what is compared, by what they have in common; and of how many one is missing."""
     sides: dict[str, dict[str, Done]] = {}
     for one in evidence.done:
@@ -91,16 +88,23 @@ def _pairs(evidence: Evidence, declared: Declared) -> tuple[dict[str, tuple[Done
     return both, wanted - len(both)
 
 
-def _compared(
-    evidence: Evidence, declared: Declared, pairs: Mapping[str, tuple[Done, Done]], place: str, family: int
+def compared(
+    evidence: Evidence,
+    declared: Declared,
+    pairs: Mapping[str, tuple[Done, Done]],
+    place: str,
+    family: int,
+    *,
+    fresh: bool = False,
 ) -> Comparison:
-    study = evidence.plan.study
+    """`fresh`: without what any run of the study has seen, else what these have seen is told by itself."""
+    study, tables = evidence.plan.study, evidence.fresh if fresh else evidence.tables
     sides = {
         declared.reference: [other for _, other in pairs.values()],
         declared.side: [one for one, _ in pairs.values()],
     }
     return compare(
-        {name: evidence.tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.margin,
+        {name: tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.margin,
         leave_out_trained=True, learnt={name: list(pairs) for name in sides}, family=family,
     )  # fmt: skip
 
@@ -109,18 +113,16 @@ def _compared(
 
 
 def _ranking(evidence: Evidence, place: str) -> Iterator[Ranked]:
+    """Means and tests of the same cases: those that no run has seen."""
     study, metric = evidence.plan.study, METRICS[evidence.plan.study.metric]
-    tables = {arm: evidence.tables(runs, place) for arm, runs in evidence.arms.items()}
-    means = {
-        arm: [patient_mean(rows_for(table, metric.name), lambda row: row.value(metric.name)) for table in each]
-        for arm, each in tables.items()
-    }
+    means = {arm: values.mean(axis=1).tolist() for arm, values in evidence.values(place, metric.name).values.items()}
     order = sorted(means, key=lambda arm: statistics.fmean(means[arm]), reverse=metric.higher_is_better)
     best = order[0]
     found: dict[str, Difference] = {}
     if len(order) > 1:
-        compared = compare(tables, metric=metric.name, margin=study.margin, reference=best, leave_out_trained=True)
-        found = {one.side: one for one in compared.groups[0].differences}
+        tables = {arm: evidence.fresh(runs, place) for arm, runs in evidence.arms.items()}
+        each = compare(tables, metric=metric.name, margin=study.margin, reference=best)
+        found = {one.side: one for one in each.groups[0].differences}
     for arm in order:
         own, mean = means[arm], statistics.fmean(means[arm])
         against = found.get(arm)
@@ -159,19 +161,3 @@ def _of_ranking(evidence: Evidence, ranking: Sequence[Ranked]) -> str:
         f"{apart:,} {'is' if apart == 1 else 'are'} worse, more than luck" if apart else "",
     ]
     return f"{head}; {'; '.join(filter(None, parts))}. Nothing was declared before, so this is exploration."
-
-
-def _target(evidence: Evidence, rankings: dict[str, tuple[Ranked, ...]]) -> str:
-    target = evidence.plan.study.target
-    if target is None:
-        return ""
-    place = target.on or evidence.home
-    if place not in rankings:
-        raise BadInput(f"target: no run was judged on {place!r}: {nearest(place, rankings)}")
-    best = rankings[place][0]
-    metric = METRICS[evidence.plan.study.metric]
-    reached = [one.arm for one in rankings[place] if one.mean >= target.at_least]
-    wanted = f"{metric.told} of {target.at_least:g} on {place}"
-    if reached:
-        return f"The target, a {wanted}, is reached by {some(reached)}."
-    return f"The target, a {wanted}, is missed: {best.arm} came nearest, with {best.mean:.3f}."

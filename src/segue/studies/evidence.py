@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 
 from segue.errors import BadInput
+from segue.evaluation.comparing.pairing import Paired, paired
+from segue.evaluation.judging.metrics import METRICS
 from segue.evaluation.judging.table import Row, Table
 from segue.studies.book import Fate
 from segue.studies.plan import Entry, Plan
@@ -88,6 +90,38 @@ class Evidence:
     def tables(self, several: Iterable[Done], place: str) -> list[Table]:
         return [self._table(one, place) for one in several]
 
+    def fresh(self, several: Iterable[Done], place: str) -> list[Table]:
+        """The same without cases that some run of the study has seen, so that every mean is of the cases that tests are of."""
+        seen = self.seen(place)
+        return [Table.of(row for row in table if row.case not in seen) for table in self.tables(several, place)]
+
+    def seen(self, place: str) -> frozenset[str]:
+        """Cases that do not count there: some run has looked at the image, or if that is true of all, has learnt from the
+        mask."""
+        if place not in self._seen:
+            rows = [row for table in self.tables(self.done, place) for row in table]
+            looked, learnt = (
+                {row.case for row in rows if row.seen in how} for how in (("images", "masks"), ("masks",))
+            )
+            self._seen[place] = frozenset(looked if looked < {row.case for row in rows} else learnt)
+        return self._seen[place]
+
+    def values(self, place: str, metric: str) -> Paired:
+        """By arm (runs, patients), of cases that no run has seen: what every mean on the page is of."""
+        key = place, metric
+        if key not in self._values:
+            sides = {
+                arm: tuple({(row.case, row.class_name): row for row in table} for table in self.fresh(runs, place))
+                for arm, runs in self.arms.items()
+            }
+            found = paired(sides, next(iter(sides.values()))[0], METRICS[metric])
+            if not found.patients:
+                raise BadInput(
+                    f"{place}: holds no case that {METRICS[metric].told} is for, and that no run has learnt from"
+                )
+            self._values[key] = found
+        return self._values[key]
+
     def _table(self, one: Done, place: str) -> Table:
         key = one.entry.name, place
         if key not in self._read:
@@ -98,6 +132,14 @@ class Evidence:
 
     @cached_property
     def _read(self) -> dict[tuple[str, str], Table]:
+        return {}
+
+    @cached_property
+    def _seen(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    @cached_property
+    def _values(self) -> dict[tuple[str, str], Paired]:
         return {}
 
 

@@ -11,7 +11,7 @@ axes:
   loop.rate: [0.0003, 0.001]                 # or a setting and its values
 repeats: 3
 compare: [change against two views]          # declared before anything ran; all else is exploration
-target: {at_least: 0.85}                     # of the metric, at home
+target: {at_least: 0.85}                     # of the metric, at home; {metric: hd95, at_most: 10}, {metric: loss, at_most: .3}
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pydantic import Field, field_validator
 
 from segue.config import Settings, Strict, load
 from segue.errors import BadInput, nearest
+from segue.evaluation.judging.metrics import METRICS
 from segue.experiment.settings import several
 from segue.studies.axes import Axis, axis
 from segue.studies.searching.settings import Search
@@ -33,9 +34,34 @@ MetricName = Literal["dice", "iou", "sensitivity", "precision", "nsd", "hd95", "
 _AGAINST = re.compile(r"^(?P<side>.+?) against (?P<reference>.+)$")
 
 
+LOSS = "loss"  # of training, in its last epoch
+
+
 class Target(Strict):
+    metric: MetricName | Literal["", "loss"] = ""  # empty: the study's
     on: str = ""  # the set; empty: at home
-    at_least: float
+    at_least: float | None = None
+    at_most: float | None = None  # of what is better when it is lower
+
+    @property
+    def bound(self) -> float:
+        found = self.at_least if self.at_most is None else self.at_most
+        assert found is not None
+        return found
+
+    def demand_sense(self, metric: str) -> None:
+        """Whether the bound is on the side on which its metric is good."""
+        lower = metric == LOSS or not METRICS[metric].higher_is_better
+        told = "the training's loss" if metric == LOSS else METRICS[metric].told
+        if (self.at_least is None) == (self.at_most is None):
+            raise BadInput(
+                f"target: {'at_most' if lower else 'at_least'} says what {told} is to reach, and nothing else does"
+            )
+        if lower != (self.at_most is not None):
+            better, bound = ("lower", "at_most") if lower else ("higher", "at_least")
+            raise BadInput(f"target: {told} is better when it is {better}", hint=f"target: {{{bound}: {self.bound:g}}}")
+        if metric == LOSS and self.on:
+            raise BadInput(f"target: the loss is that of training, and not of {self.on!r}")
 
 
 class Declared(Strict):
@@ -77,6 +103,8 @@ class Study(Settings):
 
 def read(file: Path) -> Study:
     found = load(Study, file)
+    if found.target is not None:
+        found.target.demand_sense(found.target.metric or found.metric)
     if not found.data:
         raise BadInput(f"{file}: data: names no dataset")
     if not found.axes and not found.table:

@@ -90,6 +90,19 @@ def evaluate(
     Of a dataset that it was trained on, the test part is judged, or the validation part where there is no test; of any
     other, every case with a mask.
     """
+    found = judged(run, on, settings=settings, skip_bad=skip_bad, progress=progress, say=say)
+    folder = found[0].folder.parent.parent
+    names = {one.name for one in found}
+    known = story(folder)
+    gaps = tuple(sentence for one in known.sets if one.name in names for sentence in one.gaps)
+    return Evaluated(folder, tuple(found), report(folder, told=known), gaps)
+
+
+def judged(
+    run: Path | str, on: Sequence[Path | str] | Path | str, *, settings: EvaluateSettings | None = None,
+    skip_bad: bool = False, progress: bool = False, say: Callable[[str], None] = lambda line: None,
+) -> list[Evaluation]:  # fmt: skip
+    """The tables alone, without a page of the run."""
     settings = settings or EvaluateSettings()
     demand_known(settings.vary, settings.spoil)
     model = load(run, settings.weights).views(*settings.views)
@@ -104,15 +117,10 @@ def evaluate(
     datasets = [Dataset.open(one) for one in ([on] if isinstance(on, str | Path) else on)]
     if not datasets:
         raise BadInput("there is nothing to evaluate on", hint="segue evaluate RUN --on DATASET")
-    folder = model.folder
-    found = [
-        _on(model, predictor, dataset, decision, calibration, settings, folder, skip_bad, progress, say)
+    return [
+        _on(model, predictor, dataset, decision, calibration, settings, model.folder, skip_bad, progress, say)
         for dataset in datasets
     ]
-    judged = {one.name for one in found}
-    known = story(folder)
-    gaps = tuple(sentence for one in known.sets if one.name in judged for sentence in one.gaps)
-    return Evaluated(folder, tuple(found), report(folder, told=known), gaps)
 
 
 def _on(

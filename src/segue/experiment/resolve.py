@@ -43,7 +43,7 @@ class Resolved:
 
 def resolve(settings: TrainSettings, material: Material, say: Callable[[str], None]) -> Resolved:
     if settled(settings):
-        return Resolved(settings, Cost(math.nan, _looks(settings, material)), None)
+        return Resolved(settings, Cost(math.nan, math.nan), None)
     say(TRYING)
     settings = _followed(settings, material)
     machine = settings.machine.resolve(device=best_device())
@@ -77,11 +77,6 @@ def settled(settings: TrainSettings) -> bool:
 
 def _auto(given: Mapping[str, Any]) -> bool:
     return any(_auto(value) if isinstance(value, Mapping) else value == "auto" for value in given.values())
-
-
-def _looks(settings: TrainSettings, material: Material) -> float:
-    loop, _ = _trial(settings, material)
-    return settings.machine.devices * loop.batches.looks(int(settings.loop.steps) * settings.loop.accumulate)
 
 
 def _fitting(

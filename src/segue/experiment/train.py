@@ -143,10 +143,12 @@ def prepared(
     if not told and (often := hardly(passes(run.config, about), int(settings.loop.steps))):
         say(f"! each image with a mask will be seen {often}: hardly any training for a network from nothing")
     if settings.method == "semi" and settings.semi.fitted and int(settings.loop.steps) < SHORT and not told:
-        enough = round(2 * SHORT * found.cost.looks / int(settings.loop.steps), -3)
+        many = 2 * SHORT
+        looks = round(many * found.cost.looks / int(settings.loop.steps), -3) if asked.loop.steps == "auto" else 0
+        longer = f"--looks {looks:.0f}" if looks else f"--set loop.steps={many}"
         say(
             f"! semi: images are followed once the masks are fitted to a Dice of {settings.semi.fitted:g}, which from nothing "
-            f"takes some {SHORT} steps; in these nothing may be followed at all: --looks {enough:.0f}"
+            f"takes some {SHORT} steps; in these nothing may be followed at all: {longer}"
         )
     return run
 
@@ -155,12 +157,15 @@ def _outline(settings: TrainSettings, material: Material, parameters: int, cost:
     from segue.executors.progress import duration
 
     loop, machine = settings.loop, told_machine(settings.machine)
+    tried = not math.isnan(cost.seconds)
+    looks, lasts = (
+        (f", {count(round(cost.looks), 'look')} in all", f": {duration(cost.seconds)} or so") if tried else ("", "")
+    )
     size = "x".join(map(str, settings.size)) if isinstance(settings.size, tuple) else ""  # in the order of --size
     return (
         f"{settings.network.architecture} on {settings.network.encoder}, {parameters / 1e6:.1f} M parameters, "
         f"{size} {'voxels' if material.patches else 'px (height x width)'}",
-        f"{_counted(material)}; {count(int(loop.steps), 'step')} of {loop.batch}, {count(round(cost.looks), 'look')} in all, "
-        f"on {machine}{'' if math.isnan(cost.seconds) else f': {duration(cost.seconds)} or so'}",
+        f"{_counted(material)}; {count(int(loop.steps), 'step')} of {loop.batch}{looks}, on {machine}{lasts}",
     )
 
 

@@ -96,6 +96,23 @@ def fronts(points: Mapping[str, tuple[float, float]], front: Sequence[str], *, x
     return drawing(draw, height=3.4)
 
 
+def climb(points: Sequence[tuple[float, float]], best: Sequence[float], *, x: str, y: str) -> str:
+    """Points in their order, and a line along the best so far."""
+
+    def draw(axes: Axes) -> None:
+        across = [each for each, _ in points]
+        axes.step(across, best, where="post", color=colour(1), linewidth=1.4, alpha=0.8)
+        axes.plot(
+            across, [each for _, each in points], "o", markersize=6, color=colour(0), alpha=0.6, markeredgewidth=0
+        )
+        axes.set_xlabel(x)
+        axes.set_ylabel(y, rotation_mode="anchor")
+        axes.locator_params(axis="x", nbins=8, integer=True)
+        axes.margins(0.08)
+
+    return drawing(draw, height=3.0)
+
+
 def groups(
     values: Mapping[str, Sequence[float]],
     *,

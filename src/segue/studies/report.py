@@ -27,6 +27,7 @@ from segue.studies.findings.courses import courses
 from segue.studies.findings.effects import budgets, effects
 from segue.studies.findings.places import foretold, lost
 from segue.studies.findings.rivals import rivals
+from segue.studies.findings.searching import search
 from segue.studies.findings.shown import shown
 from segue.studies.reaching import limited
 from segue.studies.running import folder_of, planned
@@ -111,7 +112,7 @@ def _story(evidence: Evidence, found: Answer, file: str, folder: Path, progress:
         budgets=budgets(evidence, list(dict.fromkeys((evidence.home, evidence.main)))),
         courses=trained, select=select, sizes=_sizes(evidence, order),
         fixed=pictures.fixed, worst=pictures.worst, outlines=pictures.outlines, unseen_arms=pictures.left,
-        foretold=foretold(evidence),
+        foretold=foretold(evidence), search=search(evidence, folder),
     )  # fmt: skip
 
 

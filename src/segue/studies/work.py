@@ -51,13 +51,13 @@ def work(item: Item, verbs: Mapping[type[Asked], Callable[..., Any]]) -> dict[st
         "looks": done.run.about.get("looks", 0),
     }  # fmt: skip
     if item.on:
-        from segue.experiment.evaluate import evaluate
+        from segue.experiment.evaluate import judged
 
-        judged = evaluate(item.folder, list(item.on), settings=item.judging)
-        told["sets"] = {
-            one.name: {each.class_name: _means(each.means) for each in one.summaries} for one in judged.sets
-        }
-        told["home"] = next((one.name for one in judged.sets if one.about["home"]), "")
+        sets = judged(
+            item.folder, list(item.on), settings=item.judging
+        )  # no page: of a thousand runs nobody reads them
+        told["sets"] = {one.name: {each.class_name: _means(each.means) for each in one.summaries} for one in sets}
+        told["home"] = next((one.name for one in sets if one.about["home"]), "")
     return {**told, "seconds": round(time.monotonic() - began, 1), "peak": peak()}
 
 

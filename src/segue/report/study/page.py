@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from segue.report.page import Page, Section
-from segue.report.study import axes, cases, costs, places, ranking, sheets, training
+from segue.report.study import axes, cases, costs, places, ranking, searching, sheets, training
 from segue.report.study.story import StudyStory
 from segue.words import count
 
@@ -21,6 +21,7 @@ def study_page(story: StudyStory) -> Page:
     cases.fixed(page.section("The same cases", "chosen by their masks alone"), story)
     cases.worst(page.section("Worst cases", "of the best arm"), story)
     training.courses(page.section("Training"), story)
+    searching.search(page.section("The search"), story)
     costs.costs(page.section("What it costs"), story)
     page.section("Failed", count(len(story.failed), "run")).table(("run", "why"), [list(one) for one in story.failed])
     _made_of(page.section("What it is made of", count(len(story.every), "run")), story)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from segue.report.cells import Cell, Percent
 from segue.report.sheet import Sheet
 from segue.report.signs import chance, interval, signed
-from segue.report.study.story import Arm, Compared, StudyStory
+from segue.report.study.story import Arm, Compared, SearchStory, StudyStory
 
 
 def sheets(story: StudyStory) -> dict[str, Sheet]:
@@ -21,6 +21,8 @@ def sheets(story: StudyStory) -> dict[str, Sheet]:
         found["axes"] = axes(story)
     if story.courses:
         found["training"] = training(story)
+    if story.search is not None:
+        found["trials"] = trials(story.search)
     return found
 
 
@@ -144,3 +146,20 @@ def _known(story: StudyStory) -> Iterator[tuple[str, str]]:
     found = dict.fromkeys((place, metric) for one in story.every for place in one.means for metric in one.means[place])
     for place in story.places:
         yield from (each for each in found if each[0] == place)
+
+
+def trials(told: SearchStory) -> Sheet:
+    """The best first, then those that did not come to their end."""
+    names = list(dict.fromkeys(name for one in told.trials for name in one.drawn))
+    return Sheet(
+        ("trial", *names, told.select, "came to", "minutes", "parameters, M", "memory, GB", "state"),
+        [
+            [
+                one.number, *(one.drawn.get(name, "") for name in names), one.score, Percent(one.at), one.minutes,
+                one.parameters / 1e6 if one.parameters else None, one.peak / 1e9 if one.peak else None,
+                f"{one.state}: {one.why}" if one.why else one.state,
+            ]
+            for one in sorted(told.trials, key=lambda one: (one.score is None, -(one.score or 0), one.number))
+        ],
+        "Each trial, the best first",
+    )  # fmt: skip

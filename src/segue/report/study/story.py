@@ -120,6 +120,35 @@ class Foretold:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A trial of a search."""
+
+    number: int
+    state: str  # done, pruned, over, failed
+    drawn: Mapping[str, str]  # by dimension
+    score: float | None  # on validation
+    at: float  # how far it came, of its steps
+    minutes: float
+    parameters: int
+    peak: float  # bytes
+    why: str  # it failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchStory:
+    begin: str  # the arm that it began from
+    called: str  # the arm that its best is
+    select: str  # of validation
+    wanted: int
+    ended: bool
+    trials: Sequence[Tried]
+    best: tuple[int, float] | None  # trial, score
+    fresh: int = 0  # seeds on which the best was trained again
+    again: float | None = None  # validation's mean there
+    begun: float | None = None  # likewise of where it began
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyStory:
     question: str
     answer: str
@@ -155,4 +184,5 @@ class StudyStory:
     outlines: Sequence[tuple[Colour, str]] = ()
     unseen_arms: int = 0  # that are not pictured
     foretold: Foretold | None = None
+    search: SearchStory | None = None
     files: Sequence[str] = ()  # of the tables

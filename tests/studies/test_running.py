@@ -64,9 +64,12 @@ def test_what_several_begin_from_is_there_before_them(here: Path) -> None:
             "machine": QUICK["machine"],
         }
     }
-    done = run(write(axes={"start": {"scratch": None, "own": own}}, repeats=1), workers=1)
+    axes = {"start": {"scratch": None, "own": own}}
+    done = run(write(axes=axes, repeats=1, part="validation"), workers=1)
     (name,) = done.plan.before
     assert not done.failed
+    sets = [set(done.fates[entry.name].told["sets"]) for entry in done.plan.entries]
+    assert sets == [{"north-validation", "south"}] * 2  # the part is of home, elsewhere all judge
     assert done.fates[name].told["looks"] > 0
     begun = next(one for one in done.plan.entries if one.arm == "own")
     assert Run.open(Path("runs") / begun.name).about["weights_from"]
@@ -177,5 +180,14 @@ def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
     away.rename(here / "datasets")
     standing = status(file)
     assert [(arm.done, arm.failed) for arm in standing.arms] == [(2, 0), (2, 0), (0, 2)]
+    assert standing.going == ()
+    (done.page.parent / "book.jsonl").rename("aside")
+    begun = status(file)
+    assert [(one.arm, one.repeat, one.step, one.steps) for one in begun.going][:2] == [
+        ("plain", 0, 2, 2),
+        ("plain", 1, 2, 2),
+    ]
+    assert all(one.judged for one in begun.going)
+    Path("aside").rename(done.page.parent / "book.jsonl")
     assert set(standing.arms[0].means) == {"north-test", "south"}
     assert CliRunner().invoke(app, ["study", "status", str(file)]).exit_code == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +28,7 @@ Out = Annotated[
     typer.Option(help="Its folder; runs lie beside it, shared with other studies.", show_default="runs/study-NAME"),
 ]
 _SHOWN = 40  # arms
+_AGAIN = 2.0  # seconds
 
 
 @app.command()
@@ -131,12 +133,23 @@ def run(
 
 
 @app.command()
-def status(file: File, out: Out = None, json: tell.Json = False, debug: tell.Debug = False) -> None:
+def status(
+    file: File,
+    out: Out = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until all is done or Ctrl-C.")] = False,
+    json: tell.Json = False,
+    debug: tell.Debug = False,
+) -> None:
     """How far it has come, while it runs or not."""
     with tell.errors_told(json, debug):
         from segue.studies.standing import status as standing
 
         found = standing(file, out)
+        while watch and not json and found.total("waiting") + found.total("begun"):
+            tell.clear()
+            _tell_standing(found)
+            time.sleep(_AGAIN)
+            found = standing(file, out)
         if json:
             tell.as_json(found.as_json())
             return
@@ -181,6 +194,10 @@ def _tell_standing(found: Standing) -> None:
     tell.table(head, rows, right=set(range(len(axes), len(head))))
     if len(found.arms) > _SHOWN:
         tell.say(f"  ... and {len(found.arms) - _SHOWN:,} more")
+    for one in found.going[:_SHOWN]:
+        where = "is judged" if one.judged else f"step {one.step:,} of {one.steps:,}" if one.steps else "begins"
+        score = "" if one.score is None else f", {tell.number(one.score)} on validation"
+        tell.say(f"  {one.arm}, repeat {one.repeat}: {where}{score}")
     if found.trials is not None:
         _tell_trials(found.trials, study.search.trials if study.search else 0)
     parts = [f"{number:,} {what}" for what in ("done", "failed", "begun", "waiting") if (number := found.total(what))]

@@ -133,6 +133,11 @@ def number(value: float, digits: int = 3, unit: str = "") -> str:
     return "-" if value != value else f"{value:.{digits}f}{unit}"
 
 
+def clear() -> None:
+    """Where it is a terminal, what was said goes; elsewhere it stays, a line apart."""
+    say("\x1b[H\x1b[J" if sys.stdout.isatty() else "")
+
+
 def warn(text: str) -> None:
     """Yellow on a terminal, marked everywhere."""
     mark = "\x1b[33m!\x1b[0m" if sys.stdout is not None and sys.stdout.isatty() else "!"

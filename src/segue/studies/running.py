@@ -141,8 +141,8 @@ def _runs(study: Study, todo: Iterable[Entry], known: Found, pool: Path, book: B
         if error is not None:
             _write(Outcome(one.name, None, error=error), book, say)
             continue
-        on = (*study.data, *study.elsewhere)
-        yield Item(one.name, pool / one.name, known.of(one.settings), one.settings, on, judging)
+        asked = known.of(one.settings)
+        yield Item(one.name, pool / one.name, asked, one.settings, study.data, study.elsewhere, judging)
 
 
 def _bring(executor: LocalExecutor, items: Iterable[Item], book: Book, label: str, say: Say) -> None:

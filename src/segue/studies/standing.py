@@ -15,6 +15,7 @@ from segue.studies.plan import Entry, Plan
 from segue.studies.running import folder_of, planned
 from segue.studies.searching.found import Trials, searched
 from segue.studies.study import read
+from segue.training.run import ABOUT, Run
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,30 @@ class Arm:
 
 
 @dataclass(frozen=True)
+class Going:
+    """A run that has begun and has not ended, at work or left."""
+
+    run: str
+    arm: str
+    repeat: int
+    step: int  # that it was last told of
+    steps: int
+    score: float | None  # on validation, then
+
+    @property
+    def judged(self) -> bool:
+        """It has learnt, and is judged."""
+        return self.step >= self.steps > 0
+
+
+@dataclass(frozen=True)
 class Standing:
     folder: Path
     plan: Plan
     arms: tuple[Arm, ...]
     errors: Mapping[str, str]  # by run
     left: float  # seconds, one run after the other; not a number: nobody knows
+    going: tuple[Going, ...] = ()
     trials: Trials | None = None  # of its search, if it has one
 
     def total(self, what: str) -> int:
@@ -43,6 +62,7 @@ class Standing:
         return {
             "folder": str(self.folder), "errors": dict(self.errors),
             "left": None if math.isnan(self.left) else round(self.left),
+            "going": [vars(one) for one in self.going],
             "search": None if self.trials is None else self.trials.as_json(),
             "arms": [{**vars(arm), "values": dict(arm.values), "means": dict(arm.means)} for arm in self.arms],
         }  # fmt: skip
@@ -57,12 +77,25 @@ def status(file: Path | str, out: Path | str | None = None) -> Standing:
     for entry in found.entries:
         arms.setdefault(entry.arm, []).append(entry)
     taken = [fate.told["seconds"] for fate in fates.values() if not fate.failed and not fate.told["already"]]
-    open_ = sum(name not in fates for name in found.names)
+    going = tuple(
+        _going(one, folder.parent) for name, one in found.names.items() if name in there and name not in fates
+    )
+    open_ = sum(name not in fates for name in found.names) - sum(one.step / max(one.steps, 1) for one in going)
     return Standing(
         folder, found, tuple(_arm(own, fates, there, study.metric) for own in arms.values()),
         {name: fate.error for name, fate in fates.items() if fate.failed},
-        open_ * statistics.median(taken) if taken else math.nan, searched(found, folder),
+        open_ * statistics.median(taken) if taken else math.nan, going, searched(found, folder),
     )  # fmt: skip
+
+
+def _going(one: Entry, pool: Path) -> Going:
+    run = Run(pool / one.name)
+    if not (run.folder / ABOUT).exists():
+        return Going(one.name, one.arm, one.repeat, 0, 0, None)
+    lines = run.metrics()
+    last: dict[str, Any] = lines[-1] if lines else {"step": 0}
+    score = last.get("validation", {}).get(one.settings.select)
+    return Going(one.name, one.arm, one.repeat, last["step"], int(run.config["loop"]["steps"]), score)
 
 
 def _arm(own: Sequence[Entry], fates: Mapping[str, Fate], there: set[str], metric: str) -> Arm:

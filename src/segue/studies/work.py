@@ -28,7 +28,8 @@ class Item:
     folder: Path
     asked: Asked  # to the last setting, where that is known
     planned: Asked  # as the study's file has it
-    on: tuple[str, ...] = ()
+    home: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
     judging: EvaluateSettings = field(default_factory=EvaluateSettings)
 
 
@@ -50,12 +51,13 @@ def work(item: Item, verbs: Mapping[type[Asked], Callable[..., Any]]) -> dict[st
         "already": done.already, "trained": round(done.seconds, 1), "parameters": done.run.about["parameters"],
         "looks": done.run.about.get("looks", 0),
     }  # fmt: skip
-    if item.on:
+    if item.home:
         from segue.experiment.evaluate import judged
 
-        sets = judged(
-            item.folder, list(item.on), settings=item.judging
-        )  # no page: of a thousand runs nobody reads them
+        # No page of its own: of a thousand runs nobody reads them.
+        there = item.judging.model_copy(update={"part": "auto"})
+        sets = judged(item.folder, list(item.home), settings=item.judging)
+        sets += judged(item.folder, list(item.elsewhere), settings=there) if item.elsewhere else []
         told["sets"] = {one.name: {each.class_name: _means(each.means) for each in one.summaries} for one in sets}
         told["home"] = next((one.name for one in sets if one.about["home"]), "")
     return {**told, "seconds": round(time.monotonic() - began, 1), "peak": peak()}

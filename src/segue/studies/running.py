@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segue.data.alone import locked
 from segue.data.dataset import Dataset
-from segue.executors.local import LocalExecutor
+from segue.executors import LocalExecutor
 from segue.experiment.opening import as_it_stands, demand_own_names, made
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.telling import Say, silent

@@ -10,7 +10,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -24,7 +23,7 @@ from typing import Any
 
 from segue.errors import BadInput, Failed
 from segue.executors.executor import Executor, Items, Needs, Work, next_size
-from segue.executors.machine import CARDS, available_memory, cards, cores, share_of_threads
+from segue.executors.machine import CARDS, available_memory, cards, cores, limit_opencv, share_of_threads
 from segue.executors.outcome import Outcome, Worker
 
 
@@ -181,8 +180,7 @@ def _begin(worker: Worker[Any], stop: Event, threads: int, own: SimpleQueue[str 
     seen = own.get()
     if seen is not None:
         os.environ[CARDS] = seen  # before anything has asked CUDA
-    if "cv2" in sys.modules:
-        sys.modules["cv2"].setNumThreads(threads)
+    limit_opencv(threads)
     _job.append(_Job(worker, stop))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ _THREADS = (
 def share_of_threads(count: int) -> dict[str, str]:
     """As the environment says it, which libraries read when they are loaded."""
     return dict.fromkeys(_THREADS, str(max(1, count)))
+
+
+def limit_opencv(threads: int) -> None:
+    """It has threads of its own, and reads no environment."""
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(threads)
 
 
 @contextmanager

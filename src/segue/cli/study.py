@@ -66,6 +66,7 @@ def _tell_plan(found: Plan) -> None:
 def run(
     file: File,
     out: Out = None,
+    on: tell.On = "local",
     workers: tell.Workers = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what has failed.")] = False,
     json: tell.Json = False,
@@ -77,7 +78,13 @@ def run(
         from segue.studies.standing import status as standing
 
         done = bring(
-            file, out, workers=workers, retry=retry, progress=not json, say=(lambda line: None) if json else tell.say
+            file,
+            out,
+            on=on,
+            workers=workers,
+            retry=retry,
+            progress=not json,
+            say=(lambda line: None) if json else tell.say,
         )
         found = standing(file, out)
         if json:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from segue.data.alone import locked
 from segue.data.dataset import Dataset
-from segue.executors import LocalExecutor
+from segue.executors import Executor, executor
 from segue.experiment.opening import as_it_stands, demand_own_names, made
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.telling import Say, silent
@@ -21,7 +21,7 @@ from segue.studies.book import Book, Fate
 from segue.studies.check import demand_known
 from segue.studies.plan import Plan, plan
 from segue.studies.study import Study, read
-from segue.studies.work import Item, begin, work
+from segue.studies.work import Item, begin, needs, work
 
 LOCK = ".lock"
 
@@ -46,6 +46,7 @@ def run(
     file: Path | str,
     out: Path | str | None = None,
     *,
+    on: str = "local",
     workers: int | None = None,
     retry: bool = False,
     progress: bool = False,
@@ -56,7 +57,8 @@ def run(
     Args:
         file: the study.
         out: the study's folder; runs lie beside it, where other studies find them. By default runs/study-NAME.
-        workers: runs side by side, each with its share of the cores; by default as many as there are cores.
+        on: where: local, ray, slurm, and what they are told (docs/scale.md). Other machines must see this folder.
+        workers: runs side by side, each with its share of the cores; by default as many as there is room for.
         retry: what has failed is tried again.
     """
     study, folder = read(Path(file)), folder_of(file, out)
@@ -68,10 +70,10 @@ def run(
     with _driving(folder), Book.open(folder) as book:
         for dataset in datasets[: len(learnt)]:  # once, before several want it at a time
             made(as_it_stands(dataset), say, progress)
-        executor = LocalExecutor(workers=workers, progress=progress)
+        engine = executor(on, workers=workers, progress=progress)
         first = [Item(name, folder.parent / name, asked) for name, asked in found.before.items()]
-        _bring(executor, first, book, "what runs begin from", retry, say)
-        _bring(executor, _runs(study, found, folder.parent, book), book, "runs", retry, say)
+        _bring(engine, folder, first, book, "what runs begin from", retry, say)
+        _bring(engine, folder, _runs(study, found, folder.parent, book), book, "runs", retry, say)
         return Ran(folder, found, dict(book.fates))
 
 
@@ -87,10 +89,15 @@ def _runs(study: Study, found: Plan, pool: Path, book: Book) -> Iterator[Item]:
             yield Item(name, pool / name, one.settings, (*study.data, *study.elsewhere), judging)
 
 
-def _bring(executor: LocalExecutor, items: Iterable[Item], book: Book, label: str, retry: bool, say: Say) -> None:
+def _bring(
+    engine: Executor, folder: Path, items: Iterable[Item], book: Book, label: str, retry: bool, say: Say
+) -> None:
     """To their ends."""
     todo = [one for one in items if one.name not in book.fates or (retry and book.fates[one.name].failed)]
-    for outcome in executor.map(work, todo, key=lambda item: item.name, setup=begin, label=label):
+    outcomes = engine.map(
+        work, todo, key=lambda item: item.name, setup=begin, label=label, needs=needs(todo), place=folder
+    )
+    for outcome in outcomes:
         fate = book.write(outcome)
         if fate.failed:
             say(f"! {outcome.key}: {fate.error}")

@@ -7,11 +7,12 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from segue.executors import Needs
 from segue.experiment.settings import EvaluateSettings, InpaintSettings, PretrainSettings, TrainSettings
 
 Asked = TrainSettings | PretrainSettings | InpaintSettings
@@ -26,6 +27,17 @@ class Item:
     asked: Asked
     on: tuple[str, ...] = ()
     judging: EvaluateSettings = field(default_factory=EvaluateSettings)
+
+
+def needs(items: Iterable[Item]) -> Needs:
+    """Of the one that needs most: a core for each thread that is asked for, and a card for each process that could use one."""
+    cores = cards = processes = 1
+    for machine in (item.asked.machine for item in items):
+        threads = 1 if machine.threads == "auto" else machine.threads
+        processes = max(processes, machine.devices)
+        cores = max(cores, machine.devices * threads)
+        cards = max(cards, machine.devices)
+    return Needs(cores=cores, cards=cards, processes=processes)
 
 
 def begin() -> Mapping[type[Asked], Callable[..., Any]]:

@@ -19,7 +19,7 @@ from typing import Any
 import cv2
 import numpy.typing as npt
 
-from segue.executors.local import cores
+from segue.executors.machine import cores
 from segue.hardware import processor
 
 _ENLARGED = 400  # images

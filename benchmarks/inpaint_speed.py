@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import save
-from segue.executors.local import cores
+from segue.executors.machine import cores
 from segue.networks.painter import Painter
 from segue.training.machine import MachineSettings, channels_last, keep_memory
 from segue.training.machine import resolve as resolve_machine

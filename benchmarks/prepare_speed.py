@@ -29,7 +29,7 @@ from benchmarks.common import as_published, in_turns, ratio, read_picture, save,
 from benchmarks.scan_speed import one_thread
 from segue.data.dataset import Dataset
 from segue.data.preparing.settings import PrepareSettings
-from segue.executors.local import cores
+from segue.executors.machine import cores
 
 SETS = {"isic2018": 256, "kvasir-seg": 256, "polypgen": 384, "as published": 512}  # name -> long side
 _BATCH = 16

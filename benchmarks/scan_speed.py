@@ -21,7 +21,7 @@ import cv2
 import segue
 from benchmarks.common import as_published, in_turns, ratio, save, shared_data
 from segue.data.tree import IMAGES, Tree, suffix
-from segue.executors.local import cores
+from segue.executors.machine import cores
 
 SETS = ("isic2018", "kvasir-seg", "polypgen", "cvc-clinicdb")
 LARGE = "as published"  # not among the four: images of the size that users have

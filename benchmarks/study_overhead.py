@@ -27,7 +27,7 @@ from benchmarks.common import save
 from segue.data.phantoms import PHANTOMS
 from segue.data.scanning.scan import scan
 from segue.data.splitting.split import SplitSettings, split
-from segue.executors.local import Outcome
+from segue.executors import Outcome
 from segue.studies.book import Book
 from segue.studies.plan import plan
 from segue.studies.running import run

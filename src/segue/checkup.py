@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.executors.local import available_memory, cores
+from segue.executors.machine import available_memory, cores
 from segue.hardware import processor
 from segue.version import __version__
 

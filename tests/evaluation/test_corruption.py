@@ -15,7 +15,7 @@ from segue.evaluation.predicting.decision import PLAIN
 from segue.evaluation.predicting.frame import Frame
 from segue.evaluation.predicting.predict import Picture
 from segue.evaluation.stressing.corruption import Spoilt, Stressed, stressed, told
-from segue.executors.local import Ledger
+from segue.executors import Ledger
 from segue.variations.corruptions import LEVELS, corruption
 from segue.variations.presets import none
 from tests.evaluation import fakes

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from segue.errors import BadInput, Failed
-from segue.executors import LocalExecutor, Needs
-from segue.executors.local import Ledger, Outcome, available_memory, cores
+from segue.executors import Ledger, LocalExecutor, Needs, Outcome
+from segue.executors.machine import available_memory, cores
 from segue.executors.progress import Progress, duration
 
 SETUPS = 0
@@ -81,13 +81,9 @@ def test_a_worker_is_set_up_once_and_has_its_share_of_threads() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_set_up_that_fails_is_told(workers: int) -> None:
-    if workers == 1:
-        with pytest.raises(BadInput, match="the model file is missing"):
-            list(LocalExecutor(workers=0, progress=False).map(add, range(2), setup=broken_set_up))
-    else:
-        outcomes = list(LocalExecutor(workers=2, progress=False).map(add, range(4), setup=broken_set_up))
-        assert {outcome.error for outcome in outcomes} == {"the model file is missing"}
+def test_a_set_up_that_fails_is_each_items_failure(workers: int) -> None:
+    outcomes = list(LocalExecutor(workers=workers, progress=False).map(add, range(4), setup=broken_set_up))
+    assert [outcome.error for outcome in outcomes] == ["the model file is missing"] * 4
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
@@ -126,9 +122,48 @@ def test_stash_keeps_large_parts_out_of_the_ledger(tmp_path: Path) -> None:
 
 
 def test_workers_follow_cores_and_memory() -> None:
-    assert LocalExecutor()._workers(Needs()) == cores()
-    assert LocalExecutor()._workers(Needs(memory=available_memory() * 2)) == 1
-    assert LocalExecutor(workers=3)._workers(Needs(memory=1 << 60)) == 3
+    assert LocalExecutor().room(Needs()) == cores()
+    assert LocalExecutor().room(Needs(cores=2 * cores())) == 1
+    assert LocalExecutor().room(Needs(memory=available_memory() * 2)) == 1
+    assert LocalExecutor(workers=3).room(Needs(memory=1 << 60)) == 3
+
+
+def cards_when_both_are_here(here: Path) -> str:
+    here.touch()
+    until = time.monotonic() + 30
+    while len(list(here.parent.iterdir())) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    return os.environ["CUDA_VISIBLE_DEVICES"]
+
+
+@pytest.mark.parametrize(
+    ("there", "needs", "room", "seen"),
+    [
+        ("4,5", Needs(cards=1), 2, {"4", "5"}),
+        ("0,1,2,3", Needs(cards=2), 2, {"0,1", "2,3"}),
+        ("0,1", Needs(cards=2), 1, {"0,1"}),
+        ("7", Needs(), 2, {"7"}),
+        ("", Needs(cards=1), 2, {""}),
+    ],
+)
+def test_a_worker_sees_the_cards_that_are_its_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str, needs: Needs, room: int, seen: set[str]
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", there)
+    monkeypatch.setattr("segue.executors.local.cores", lambda: 2)
+    assert LocalExecutor().room(needs) == room
+    if room > 1:
+        items = [tmp_path / "one", tmp_path / "two"]
+        found = LocalExecutor(progress=False).map(cards_when_both_are_here, items, needs=needs)
+        assert {outcome.result() for outcome in found} == seen
+
+
+def test_processes_of_an_item_share_the_threads_of_its_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segue.executors.local.cores", lambda: 8)
+    for processes, threads in ((1, "4"), (2, "2")):
+        needs = Needs(cores=4, processes=processes)
+        found = LocalExecutor(progress=False).map(who_and_how_often, range(2), setup=set_up, needs=needs)
+        assert {outcome.result()[2] for outcome in found} == {threads}
 
 
 def test_stopping_early_stops_the_workers() -> None:
@@ -247,7 +282,7 @@ def test_progress_tells_count_rate_and_remaining_time() -> None:
 
 
 def test_a_container_may_have_less_than_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segue.executors.local._left_to_container", lambda: [1000])
+    monkeypatch.setattr("segue.executors.machine._left_to_container", lambda: [1000])
     assert available_memory() == 1000
-    monkeypatch.setattr("segue.executors.local._left_to_container", list)
+    monkeypatch.setattr("segue.executors.machine._left_to_container", list)
     assert available_memory() > 1000

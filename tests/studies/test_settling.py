@@ -9,7 +9,7 @@ import pytest
 
 from segue.config import read_yaml, write_yaml
 from segue.errors import BadInput
-from segue.executors.local import Ledger, LocalExecutor
+from segue.executors import Ledger, LocalExecutor
 from segue.experiment import rehearse, resolve
 from segue.experiment.resolve import settled
 from segue.studies import settling
@@ -88,7 +88,7 @@ def test_one_network_has_one_machine(here: Path) -> None:
     """What another arm's probe would have found does not matter."""
     machine = {**QUICK["machine"], "layout": "auto"}
     found = plan(read(write(fixed={**OPEN, "machine": machine})), Path("runs"))
-    known = settle(by_key(found.entries), Path("runs/study-which"), LocalExecutor(workers=0, progress=False), 1)
+    known = settle(by_key(found.entries), Path("runs/study-which"), LocalExecutor(workers=0, progress=False), runs=2)
     assert len(known.by_key) == 2
     assert len({one.settings.machine.layout for one in known.by_key.values()}) == 1
     assert all(settled(known.of(entry.settings)) for entry in found.entries)

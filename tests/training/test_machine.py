@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from segue.executors.local import cores
+from segue.executors.machine import cores
 from segue.training import machine
 from segue.training.machine import MachineSettings, resolve
 

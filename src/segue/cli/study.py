@@ -36,6 +36,7 @@ def plan(
     file: File,
     out: Out = None,
     workers: tell.Workers = None,
+    on: tell.On = "local",
     quick: Annotated[bool, typer.Option("--quick", help="Open nothing: not how long it takes, on what.")] = False,
     json: tell.Json = False,
     debug: tell.Debug = False,
@@ -55,7 +56,7 @@ def plan(
 
             say = (lambda line: None) if json else tell.say
             say("")
-            expected = expect(found, folder, workers=workers, progress=not json, say=say)
+            expected = expect(found, folder, workers=workers, on=on, progress=not json, say=say)
         if json:
             tell.as_json({**found.as_json(), **({} if expected is None else {"expected": expected.as_json()})})
             return
@@ -108,6 +109,7 @@ def _tell_plan(found: Plan) -> None:
 def run(
     file: File,
     out: Out = None,
+    on: tell.On = "local",
     workers: tell.Workers = None,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what has failed.")] = False,
     json: tell.Json = False,
@@ -119,7 +121,13 @@ def run(
         from segue.studies.standing import status as standing
 
         done = bring(
-            file, out, workers=workers, retry=retry, progress=not json, say=(lambda line: None) if json else tell.say
+            file,
+            out,
+            on=on,
+            workers=workers,
+            retry=retry,
+            progress=not json,
+            say=(lambda line: None) if json else tell.say,
         )
         found = standing(file, out)
         if json:

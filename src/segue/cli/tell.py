@@ -29,6 +29,12 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Workers = Annotated[
     int | None, typer.Option(min=0, help="Processes; 0 works in this one.", show_default="as the machine allows")
 ]
+On = Annotated[
+    str,
+    typer.Option(
+        metavar="ENGINE", help="Where: local; ray, ray:HOST:PORT; slurm, slurm:partition=NAME,time=MINUTES,..."
+    ),
+]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any setting; may be given often.")
 ]

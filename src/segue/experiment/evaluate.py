@@ -27,7 +27,7 @@ from segue.evaluation.showing.shown import overlays, picked
 from segue.evaluation.stressing.corruption import Stressed, told
 from segue.evaluation.stressing.disagreement import Disagreeing
 from segue.evaluation.stressing.steadiness import Steady
-from segue.executors.local import Ledger
+from segue.executors import Ledger
 from segue.experiment import seen
 from segue.experiment.fitted import Fitted, store_at
 from segue.experiment.load import Model, load

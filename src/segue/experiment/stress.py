@@ -19,7 +19,7 @@ from segue.evaluation.stressing.corruption import Stressed, stressed
 from segue.evaluation.stressing.disagreement import Disagreeing, Disagreement, disagreement
 from segue.evaluation.stressing.disagreement import summarised as disagreeing
 from segue.evaluation.stressing.steadiness import Steadiness, Steady, steadiness, summarised
-from segue.executors.local import Ledger
+from segue.executors import Ledger
 from segue.experiment.load import Model
 from segue.experiment.predictor import Predictor
 from segue.files import atomic

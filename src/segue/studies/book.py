@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from segue.executors.local import Ledger, Outcome
+from segue.executors import Ledger, Outcome
 
 NAME = "book.jsonl"
 

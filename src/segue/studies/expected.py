@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from segue.executors.local import LocalExecutor
+from segue.executors import executor
 from segue.experiment.opening import as_it_stands, made
 from segue.experiment.telling import Say, silent, told_machine
 from segue.studies.book import Book
 from segue.studies.plan import Entry, Plan
-from segue.studies.running import driving, learnt_from, side_by_side, threads
+from segue.studies.running import driving, learnt_from
 from segue.studies.settling import Found, by_key, key_of, settle
+from segue.studies.work import needs
 from segue.training.run import ABOUT, Run
 
 _COPIES = 2  # of the weights, that a run keeps: the best and the last
@@ -39,7 +40,7 @@ class Expected:
 
 
 def expect(
-    found: Plan, folder: Path, *, workers: int | None = None, progress: bool = False, say: Say = silent
+    found: Plan, folder: Path, *, workers: int | None = None, on: str = "local", progress: bool = False, say: Say = silent
 ) -> Expected:  # fmt: skip
     """Of what is still to be done. Stores that are missing are prepared; all that is found out serves the runs later."""
     learnt = learnt_from(found)
@@ -50,10 +51,10 @@ def expect(
         todo = [one for name, one in found.names.items() if name not in fates or fates[name].failed]
         before = {name: asked for name, asked in found.before.items() if not _finished(folder.parent / name)}
         free = [one for one in todo if not set(one.before) & set(before)]
-        beside = side_by_side(workers, len(todo))
-        known = settle(
-            {**before, **by_key(free)}, folder, LocalExecutor(workers=workers, progress=progress), threads(beside)
-        )
+        engine = executor(on, workers=workers, progress=progress)
+        known = settle({**before, **by_key(free)}, folder, engine, runs=len(todo))
+        wanted = needs(known.of(one.settings) for one in free if known.has(one.settings))
+        beside = engine.at_once(wanted, len(todo))
     return _expected(todo, free, list(before), known, beside)
 
 
@@ -62,7 +63,7 @@ def _finished(folder: Path) -> bool:
 
 
 def _expected(todo: list[Entry], free: list[Entry], before: list[str], known: Found, beside: int) -> Expected:
-    own = [known.by_key[key_of(one.settings)] for one in free if key_of(one.settings) in known.by_key]
+    own = [known.by_key[key_of(one.settings)] for one in free if known.has(one.settings)]
     first = [known.by_key[name] for name in before if name in known.by_key]
     guessed = len(todo) - len(free)
     usual = statistics.fmean(one.seconds for one in own) if own else math.nan
@@ -71,7 +72,7 @@ def _expected(todo: list[Entry], free: list[Entry], before: list[str], known: Fo
     stored = sum(one.parameters for one in own) + guessed * weights + sum(one.parameters for one in first)
     runs = len(own) + guessed + len(first)
     return Expected(
-        sum(one.seconds for one in first) / side_by_side(beside, len(first)) + seconds / beside,
+        sum(one.seconds for one in first) / max(1, min(beside, len(first))) + seconds / beside,
         beside, round(_COPIES * _WEIGHT * stored) + runs * _BESIDE,
         Counter(told_machine(one.settings.machine) for one in own),
         {one.arm: known.errors[key] for one in free if (key := key_of(one.settings)) in known.errors}, guessed,

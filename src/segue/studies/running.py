@@ -6,7 +6,7 @@ its error, and all else goes on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from segue.data.alone import locked
 from segue.data.dataset import Dataset
-from segue.executors.local import LocalExecutor, Outcome, cores
+from segue.executors import Executor, Outcome, executor
 from segue.experiment.opening import as_it_stands, demand_own_names, made
 from segue.experiment.settings import EvaluateSettings
 from segue.experiment.telling import Say, silent
@@ -25,7 +25,7 @@ from segue.studies.searching.found import searched
 from segue.studies.searching.search import demand_sound, search
 from segue.studies.settling import Found, by_key, key_of, settle
 from segue.studies.study import Study, read
-from segue.studies.work import Item, begin, work
+from segue.studies.work import Item, begin, needs, work
 
 LOCK = ".lock"
 Todo = TypeVar("Todo", Entry, Item)
@@ -52,6 +52,7 @@ def run(
     file: Path | str,
     out: Path | str | None = None,
     *,
+    on: str = "local",
     workers: int | None = None,
     retry: bool = False,
     progress: bool = False,
@@ -62,7 +63,8 @@ def run(
     Args:
         file: the study.
         out: the study's folder; runs lie beside it, where other studies find them. By default runs/study-NAME.
-        workers: runs side by side, each with its share of the cores; by default as many as there are cores.
+        on: where: local, ray, slurm, and what they are told (docs/scale.md). Other machines must see this folder.
+        workers: runs side by side, each with its share of the cores; by default as many as there is room for.
         retry: what has failed is tried again.
     """
     study, folder = read(Path(file)), folder_of(file, out)
@@ -71,21 +73,18 @@ def run(
     with driving(folder), Book.open(folder) as book:
         for dataset in learnt:  # once, before several want it at a time
             made(as_it_stands(dataset), say, progress)
-        executor = LocalExecutor(workers=workers, progress=progress)
+        engine = executor(on, workers=workers, progress=progress)
         first = [Item(name, folder.parent / name, asked, asked) for name, asked in found.before.items()]
-        _bring(executor, _open(first, book, retry), book, "what runs begin from", say)
+        _bring(engine, folder, _open(first, book, retry), book, "what runs begin from", say)
 
         def bring(found: Plan) -> None:
             todo = _open(_ready(found, book), book, retry)
-            known = settle(by_key(todo), folder, executor, threads(side_by_side(workers, len(todo))))
-            _bring(executor, _runs(study, todo, known, folder.parent, book, say), book, "runs", say)
+            known = settle(by_key(todo), folder, engine, runs=len(todo))
+            _bring(engine, folder, list(_runs(study, todo, known, folder.parent, book, say)), book, "runs", say)
 
         bring(found)
         if study.search is not None and found.begun is not None:
-            beside = side_by_side(workers, study.search.trials)
-            told = search(
-                found.begun, study.search, study.data, folder, executor, threads=threads(beside), retry=retry, say=say
-            )
+            told = search(found.begun, study.search, study.data, folder, engine, retry=retry, say=say)
             if told.ended and told.won is None:
                 say("! search: no trial came to its end within the limits")
             found = planned(study, folder)
@@ -109,15 +108,6 @@ def learnt_from(found: Plan) -> list[Dataset]:
     if found.begun is not None and found.study.search is not None:
         demand_sound(found.begun, found.study.search)
     return datasets[: len(found.data)]
-
-
-def side_by_side(workers: int | None, runs: int) -> int:
-    return max(1, min(workers or cores(), runs))
-
-
-def threads(beside: int) -> int:
-    """That each of so many runs has for itself."""
-    return max(1, cores() // beside)
 
 
 def folder_of(file: Path | str, out: Path | str | None) -> Path:
@@ -145,9 +135,12 @@ def _runs(study: Study, todo: Iterable[Entry], known: Found, pool: Path, book: B
         yield Item(one.name, pool / one.name, asked, one.settings, study.data, study.elsewhere, judging)
 
 
-def _bring(executor: LocalExecutor, items: Iterable[Item], book: Book, label: str, say: Say) -> None:
+def _bring(engine: Executor, folder: Path, items: Sequence[Item], book: Book, label: str, say: Say) -> None:
     """To their ends."""
-    for outcome in executor.map(work, items, key=lambda item: item.name, setup=begin, label=label):
+    wanted = needs(item.asked for item in items)
+    for outcome in engine.map(
+        work, items, key=lambda item: item.name, setup=begin, label=label, needs=wanted, place=folder
+    ):
         _write(outcome, book, say)
 
 

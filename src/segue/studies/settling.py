@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from segue.config import validate
-from segue.executors.local import Ledger, LocalExecutor
+from segue.executors import Executor, Ledger
 from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
 from segue.studies.plan import Entry
+from segue.studies.work import needs
 from segue.training.machine import MachineSettings
 
 Asked = TrainSettings | PretrainSettings | InpaintSettings
@@ -39,6 +40,9 @@ class Found:
     by_key: Mapping[str, Settled]
     errors: Mapping[str, str]  # by key
 
+    def has(self, asked: TrainSettings) -> bool:
+        return key_of(asked) in self.by_key
+
     def of(self, asked: TrainSettings) -> TrainSettings:
         """With the seeds of a repeat."""
         settings = self.by_key[key_of(asked)].settings
@@ -53,22 +57,23 @@ class _Arm:
     threads: int
 
 
-def settle(asked: Mapping[str, Asked], folder: Path, executor: LocalExecutor, threads: int) -> Found:
+def settle(asked: Mapping[str, Asked], folder: Path, engine: Executor, *, runs: int) -> Found:
     """What is not known yet is found out; first one arm of each network, whose machine settings the others take.
 
     Args:
         asked: by key, which `key_of` gives of a training.
-        threads: of a processor, for each run.
+        runs: that there will be of all of them.
     """
+    wanted = needs(asked.values())
+    threads = engine.threads(wanted, runs)
     arms = {key: _Arm(key, one, threads) for key, one in asked.items()}
     first = {_shape(arm.asked): arm for arm in reversed(arms.values())}
     found, errors = dict(read(folder).by_key), dict[str, str]()
 
     def bring(several: Iterable[_Arm]) -> None:
         todo = [arm for arm in several if arm.key not in found]
-        ledger = folder / NAME
-        for outcome in executor.map(
-            _rehearsed, todo, key=lambda arm: arm.key, setup=_begin, label=_LABEL, ledger=ledger
+        for outcome in engine.map(
+            _rehearsed, todo, key=lambda arm: arm.key, setup=_begin, label=_LABEL, needs=wanted, ledger=folder / NAME
         ):
             if outcome.error is not None:
                 errors[outcome.key] = outcome.error

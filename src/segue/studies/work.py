@@ -7,12 +7,13 @@ import math
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from segue.config import validate
+from segue.executors import Needs
 from segue.experiment.folder import demand_as_asked
 from segue.experiment.settings import EvaluateSettings, InpaintSettings, PretrainSettings, TrainSettings
 from segue.training.run import ABOUT, Run
@@ -31,6 +32,17 @@ class Item:
     home: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     judging: EvaluateSettings = field(default_factory=EvaluateSettings)
+
+
+def needs(several: Iterable[Asked]) -> Needs:
+    """Of the one that needs most: a core for each thread that is asked for, and a card for each process that could use one."""
+    cores = cards = processes = 1
+    for machine in (asked.machine for asked in several):
+        threads = 1 if machine.threads == "auto" else machine.threads
+        processes = max(processes, machine.devices)
+        cores = max(cores, machine.devices * threads)
+        cards = max(cards, machine.devices)
+    return Needs(cores=cores, cards=cards, processes=processes)
 
 
 def begin() -> Mapping[type[Asked], Callable[..., Any]]:

@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import nn
 
 from segue.config import Auto, Settings
-from segue.executors.local import cores
+from segue.executors.machine import cores
 from segue.words import count
 
 Precision = Literal["32-true", "bf16-mixed"]

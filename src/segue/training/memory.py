@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from segue.executors.local import available_memory
+from segue.executors.machine import available_memory
 
 _COPIES = 4  # of each weight: itself, its gradient, Adam's two moments
 _BESIDE = 1.5  # what routines work in and what gradients pass through, on top of what is kept for them

@@ -16,7 +16,7 @@ import optuna
 import pytest
 
 from segue.errors import BadInput, Failed
-from segue.executors.local import LocalExecutor
+from segue.executors import LocalExecutor
 from segue.experiment.settings import TrainSettings
 from segue.studies.bunch import bunch
 from segue.studies.plan import SEARCH_SEED
@@ -244,8 +244,8 @@ def test_machines_share_a_search_by_postgresql(here: Path, database: str) -> Non
     theirs = other.ask()  # the other machine is at it
     theirs.set_user_attr(DRIVER, "another")
     said: list[str] = []
-    executor = LocalExecutor(workers=0, progress=False)
-    own = partial(search, found.begun, told, found.study.data, executor=executor, threads=1, say=said.append)
+    engine = LocalExecutor(workers=0, progress=False)
+    own = partial(search, found.begun, told, found.study.data, engine=engine, say=said.append)
     Path("runs/study-which").mkdir(parents=True)
     mine = own(folder=Path("runs/study-which"), retry=False)
     assert not mine.ended

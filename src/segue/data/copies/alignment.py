@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segue.data.copies.variant import VARIANTS
-from segue.executors.local import threads
+from segue.executors.machine import threads
 
 SIDE = 64
 _PROMISING = 0.5  # cosine of the coarse evened detail, before any alignment

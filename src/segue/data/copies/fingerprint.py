@@ -17,7 +17,7 @@ import numpy.typing as npt
 from segue.data.copies.alignment import SIDE, Floats, Looks, Matches, Pairs, Thumbs, agreement, halved
 from segue.data.copies.neighbours import Forest
 from segue.data.copies.variant import VARIANTS, Variant, sampling
-from segue.executors.local import threads
+from segue.executors.machine import threads
 
 _LOW = 8  # frequencies a side
 _SMALL = SIDE // 2

@@ -22,7 +22,7 @@ from segue.data.stamp import stamp_now
 from segue.data.stores.store import CARD, FORMAT, Store, StoreCard
 from segue.errors import BadInput, Failed
 from segue.executors import LocalExecutor, Needs
-from segue.executors.local import cores
+from segue.executors.machine import cores
 from segue.files import atomic
 
 _PROBE = 5  # cases timed for the estimate

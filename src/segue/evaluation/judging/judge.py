@@ -21,7 +21,7 @@ from segue.evaluation.predicting.frame import Frame
 from segue.evaluation.predicting.predict import Picture, Predictor, predict_tagged
 from segue.evaluation.predicting.probabilities import Probabilities
 from segue.evaluation.predicting.stack import Stack
-from segue.executors.local import Ledger, Outcome
+from segue.executors import Ledger, Outcome
 from segue.executors.progress import Progress
 
 

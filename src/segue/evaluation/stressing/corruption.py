@@ -17,7 +17,7 @@ from segue.evaluation.predicting.decision import Decision
 from segue.evaluation.predicting.frame import Frame
 from segue.evaluation.predicting.predict import Picture, Predictor
 from segue.evaluation.predicting.stack import Stack
-from segue.executors.local import Ledger, Outcome
+from segue.executors import Ledger, Outcome
 from segue.executors.progress import Progress
 from segue.files import without_nan
 from segue.variations.address import Address

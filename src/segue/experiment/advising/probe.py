@@ -30,7 +30,7 @@ from segue.data.target import Target
 from segue.data.volumes.placement import Placement
 from segue.data.volumes.recipe import DTYPE, Recipe
 from segue.data.volumes.resample import fitting
-from segue.executors.local import cores
+from segue.executors.machine import cores
 from segue.experiment.advising.facts import Facts
 from segue.experiment.advising.route import FOLDS, Route
 from segue.experiment.length import Cost

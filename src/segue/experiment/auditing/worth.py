@@ -24,7 +24,7 @@ from segue.evaluation.judging.subject import Subject, subjects, unique_names
 from segue.evaluation.judging.table import Row
 from segue.evaluation.statistics import addressed
 from segue.evaluation.stressing.corruption import Spoilt
-from segue.executors.local import Ledger, Outcome
+from segue.executors import Ledger, Outcome
 from segue.executors.progress import Progress
 from segue.experiment import seen
 from segue.experiment.auditing.painted import EDITS, Painted, painting_for

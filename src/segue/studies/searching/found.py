@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from segue.executors.local import Ledger
+from segue.executors import Ledger
 from segue.files import read_json, write_json
 from segue.studies.bunch import Bunch, bunch
 from segue.studies.plan import Begun, Plan

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segue.errors import BadInput, Failed
-from segue.executors.local import LocalExecutor
+from segue.executors import Executor
 from segue.experiment.settings import TrainSettings
 from segue.experiment.telling import Say
 from segue.studies.bunch import Bunch, bunch
@@ -21,6 +21,7 @@ from segue.studies.searching.settings import Search
 from segue.studies.searching.space import space
 from segue.studies.searching.trial import DRIVER, PLACE, TOLD, Place, attempt, begin, pruner
 from segue.studies.settling import key_of, settle
+from segue.studies.work import needs
 
 if TYPE_CHECKING:
     from optuna import Study as Storage
@@ -31,15 +32,14 @@ _POSTGRESQL, _DRIVEN = "postgresql://", "postgresql+pg8000://"  # by a driver th
 
 
 def search(
-    start: Begun, told: Search, data: tuple[str, ...], folder: Path, executor: LocalExecutor, *, threads: int, retry: bool,
-    say: Say,
+    start: Begun, told: Search, data: tuple[str, ...], folder: Path, engine: Executor, *, retry: bool, say: Say
 ) -> Trials:  # fmt: skip
     """To its end, or to where other machines are still at it. `start`: what it begins from."""
     name, wanted = kept.name_of(start, told, data), told.trials
     there = kept.trials(folder, name, wanted)
     if there.ended:
         return there
-    known = settle({key_of(start.settings): start.settings}, folder, executor, threads)
+    known = settle({key_of(start.settings): start.settings}, folder, engine, runs=wanted)
     for error in known.errors.values():
         raise Failed(f"search: {told.begin}, where it begins: {error}")
     where = space(told.space)
@@ -52,14 +52,10 @@ def search(
         Place(number, driver, base, data, where, told, folder.parent, start.settings.select) for number in range(wanted)
     ]
     with_storage = partial(begin, opened)
-    for outcome in executor.map(
-        attempt,
-        places,
-        key=lambda place: place.key,
-        setup=with_storage,
-        label="trials",
-        ledger=kept.ledger(folder, name),
-    ):
+    for outcome in engine.map(
+        attempt, places, key=lambda place: place.key, setup=with_storage, label="trials",
+        needs=needs([known.of(start.settings)]), ledger=kept.ledger(folder, name),
+    ):  # fmt: skip
         if outcome.error is not None:
             say(f"! trial {outcome.key}: {outcome.error}")
             _lost(storage, driver, int(outcome.key), outcome.error)

@@ -63,7 +63,8 @@ def story(**given: object) -> StudyStory:
         arms=[arm(name, 0.8 - 0.1 * number, 4.0 - number) for number, name in enumerate(NAMES)],
         failed=[(HOSTILE, HOSTILE)], waiting=0, repeats=3, cautions=[],
         every=[
-            Ran(name=f"run-{name}", arm=name, values={"training": name}, repeat=0, state="failed", why=HOSTILE) for name in NAMES
+            Ran(name=f"run-{name}", arm=name, values={"training": name}, repeat=0, state="failed", why=HOSTILE)
+            for name in NAMES
         ],
         commands=["segue study report FILE"],
         rivals=Rivals(NAMES, {("a", "b"): 0.0001, ("a", "c"): 0.03, ("b", "c"): 1.0}, {"a": "a", "b": "b", "c": "b"}, 30),

@@ -153,6 +153,7 @@ def test_a_curve_is_at_its_plateau_or_not() -> None:
     assert not climbs(flat, 0.01)
     assert not climbs(rising, 0.2)  # by less than matters
     assert not climbs(rising[:4], 0.01)  # too short to say
+    assert not climbs([*[0.5] * 12, 0.4, 0.6, 0.45, 0.5, 0.7, 0.45, 0.6, 0.45], 0.01)  # that much is luck here
     assert falls([1 / (1 + step) for step in range(10)])
     assert not falls([1.0, 0.5, *[0.4] * 10])
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segue.data.case import write_rows
 from segue.errors import BadInput
 from segue.evaluation.judging.metrics import METRICS
 from segue.evaluation.judging.summary import over_runs
@@ -80,11 +81,13 @@ def _written(story: StudyStory, folder: Path) -> Iterator[Path]:
     """Each table thrice; of the runs all numbers, where the page has room for a few."""
     for name, sheet in sheets(story).items():
         all_of_it = every_number(story) if name == "runs" else sheet
-        for ending, text in (("csv", all_of_it.csv()), ("md", sheet.markdown()), ("tex", sheet.latex())):
-            path = folder / f"{name}.{ending}"
+        paths = [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]
+        with atomic(paths[0]) as written:
+            write_rows(written, all_of_it.records)
+        for path, text in zip(paths[1:], (sheet.markdown(), sheet.latex()), strict=True):
             with atomic(path) as written:
                 written.write(text)
-            yield path
+        yield from paths
 
 
 def _story(evidence: Evidence, found: Answer, file: str, folder: Path, progress: bool) -> StudyStory:

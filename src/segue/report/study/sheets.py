@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from segue.report.cells import Cell, Percent
+from segue.report.cells import Cell, Chance, Estimate, Percent, Signed
 from segue.report.sheet import Sheet
-from segue.report.signs import chance, interval, signed
 from segue.report.study.story import Arm, Compared, StudyStory
+
+_DIFFERENCE = ("difference", "95 % from", "to")
 
 
 def sheets(story: StudyStory) -> dict[str, Sheet]:
@@ -26,15 +27,18 @@ def sheets(story: StudyStory) -> dict[str, Sheet]:
 
 def declared(several: Sequence[Compared]) -> Sheet:
     return Sheet(
-        ("comparison", "place", "verdict", "first", "second", "difference", "95 % interval", "p after Holm"),
+        ("comparison", "place", "verdict", "first", "second", *_DIFFERENCE, "p after Holm"),
         [
             [
-                one.told, one.place, one.verdict, one.mean, one.reference, signed(one.difference.value),
-                interval(one.difference), chance(one.p),
+                one.told, one.place, one.verdict, one.mean, one.reference, *_difference(one.difference), Chance(one.p),
             ]
             for one in several
         ],
     )  # fmt: skip
+
+
+def _difference(one: Estimate) -> list[Cell]:
+    return [Signed(one.value), *(None if bound is None else Signed(bound) for bound in (one.low, one.high))]
 
 
 def ranking(story: StudyStory) -> Sheet:
@@ -75,11 +79,11 @@ def _lost(one: Arm) -> Cell:
 
 def axes(story: StudyStory) -> Sheet:
     return Sheet(
-        ("axis", "value", story.metric, "against", "of that", "difference", "95 % interval", "pairs of runs", "p after Holm"),
+        ("axis", "value", story.metric, "against", "of that", *_DIFFERENCE, "pairs", "p after Holm"),
         [
             [
-                one.axis, one.value, one.mean, one.reference, one.of_reference, signed(one.difference.value),
-                interval(one.difference), one.pairs, chance(one.p),
+                one.axis, one.value, one.mean, one.reference, one.of_reference, *_difference(one.difference), one.pairs,
+                Chance(one.p),
             ]
             for one in story.effects
         ],

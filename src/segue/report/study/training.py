@@ -30,6 +30,7 @@ def courses(section: Section, story: StudyStory) -> None:
     section.figures(drawn).table(told.columns, told.rows, told.caption)
     section.text(
         "A run was not at its plateau where the last fifth of its epochs was better than the fifth before: by the margin in "
-        "validation, or where there was none, by a twentieth of its loss. Its loss rose again where it ended a tenth above "
-        "its least. Arms that were still getting better may stand in another order after longer trainings."
+        "validation, or where there was none, by a twentieth of its loss, and by more than epochs differ by luck. Its loss "
+        "rose again where it ended a tenth above its least. Arms that were still getting better may stand in another order "
+        "after longer trainings."
     )

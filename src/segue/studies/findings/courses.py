@@ -52,14 +52,13 @@ def _course(arm: str, runs: Sequence[Done], margin: float) -> Course | None:
 
 def climbs(scores: Sequence[float], margin: float) -> bool:
     """Whether validation was still getting better: in the last fifth of the epochs against the fifth before."""
-    found = _fifths(scores)
-    return found is not None and found[1] - found[0] > margin
+    return _rose(scores, margin)
 
 
 def falls(losses: Sequence[float]) -> bool:
     """Likewise of a loss, where nothing was validated."""
-    found = _fifths(losses)
-    return found is not None and found[0] - found[1] > _FELL * abs(found[0])
+    least = _FELL * abs(statistics.fmean(losses[-2 * (len(losses) // _FIFTH) :]))
+    return _rose([-loss for loss in losses], least)
 
 
 def rises(losses: Sequence[float]) -> bool:
@@ -70,10 +69,14 @@ def rises(losses: Sequence[float]) -> bool:
     return last - least > _ROSE * abs(least)
 
 
-def _fifths(values: Sequence[float]) -> tuple[float, float] | None:
-    """The means of the last two."""
+def _rose(values: Sequence[float], least: float) -> bool:
+    """From the fifth before the last to the last, by more than that, and by more than epochs differ by luck."""
     size = len(values) // _FIFTH
-    return (statistics.fmean(values[-2 * size : -size]), statistics.fmean(values[-size:])) if size else None
+    if not size:
+        return False
+    before, last = values[-2 * size : -size], values[-size:]
+    luck = math.hypot(*(statistics.stdev(one) for one in (before, last) if size > 1)) / math.sqrt(size)
+    return statistics.fmean(last) - statistics.fmean(before) > max(least, 2 * luck)
 
 
 def _looks(run: Run, epochs: Sequence[Epoch]) -> list[float]:

@@ -164,6 +164,10 @@ def test_a_loss_that_rose_again_is_told() -> None:
     assert not rises([1.0, 0.3, 0.2, 0.2, 0.5, 0.2, 0.2, 0.2, 0.2, 0.2])  # one epoch is luck
 
 
+def first_of(given: Evidence) -> str:
+    return order(given)[0]
+
+
 def test_a_course_is_the_mean_of_its_runs_and_their_band(tmp_path: Path) -> None:
     given = evidence(tmp_path, elsewhere_only, axes={"training": AXES["training"]}, repeats=2)
     for one in given.done:
@@ -179,7 +183,7 @@ def test_a_course_is_the_mean_of_its_runs_and_their_band(tmp_path: Path) -> None
         ]
         (one.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         (one.folder / "run.json").write_text(json.dumps({"format": 2, "finished": True, "looks": 80, "best_epoch": 3}))
-    select, (first, second) = courses(given, order(given))
+    select, (first, second) = courses(given, order(given), {first_of(given): 0.95})
     assert select == "Dice"
     assert first.name != second.name
     assert first.looks == [20, 40, 60, 80]
@@ -188,6 +192,8 @@ def test_a_course_is_the_mean_of_its_runs_and_their_band(tmp_path: Path) -> None
     assert first.best_epoch == 3
     assert first.best == pytest.approx(0.9)
     assert first.last == pytest.approx(0.6)
+    assert first.gap == pytest.approx(0.05)  # of the first repeat alone
+    assert second.gap is None
     assert (first.epochs, first.runs) == (4, 2)
 
 

@@ -26,6 +26,7 @@ from segue.studies.book import Book
 from segue.studies.evidence import ELSEWHERE, Done, Evidence
 from segue.studies.findings.courses import courses
 from segue.studies.findings.effects import budgets, effects
+from segue.studies.findings.fitting import fitted
 from segue.studies.findings.places import foretold, lost
 from segue.studies.findings.rivals import rivals
 from segue.studies.findings.shown import shown
@@ -95,7 +96,7 @@ def _story(evidence: Evidence, found: Answer, file: str, folder: Path, progress:
     ranking = {place: {one.arm: one for one in ranked} for place, ranked in found.rankings.items()}
     order = [one.arm for one in found.rankings[evidence.main]]
     pictures = shown(evidence, order, folder, progress)
-    select, trained = courses(evidence, order)
+    select, trained = courses(evidence, order, fitted(evidence, order, folder, progress))
     main = evidence.values(evidence.main, study.metric)
     return StudyStory(
         question=study.question, answer=found.sentence, target=found.reached.sentence if found.reached else "",

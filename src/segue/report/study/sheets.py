@@ -93,15 +93,18 @@ def axes(story: StudyStory) -> Sheet:
 
 def training(story: StudyStory) -> Sheet:
     judged = any(one.best is not None for one in story.courses)
+    fitted = any(one.fitted is not None for one in story.courses)
     return Sheet(
         (
             "arm", "epochs", "loss, first", "loss, last", "rose again",
-            *(["best epoch", f"best {story.select}", "last", "better still to come"] if judged else ["fell still"]),
+            *(["best epoch", f"best {story.select}", "last"] if judged else []),
+            *(["on training images", *["gap"] * judged] if fitted else []), "better still to come",
         ),
         [
             [
                 one.name, one.epochs, one.first_loss, one.last_loss, f"{one.rising} of {one.runs}",
-                *([one.best_epoch, one.best, one.last] if judged else []), f"{one.climbing} of {one.runs}",
+                *([one.best_epoch, one.best, one.last] if judged else []),
+                *([one.fitted, *[one.gap] * judged] if fitted else []), f"{one.climbing} of {one.runs}",
             ]
             for one in story.courses
         ],

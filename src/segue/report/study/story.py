@@ -71,6 +71,8 @@ class Course:
     epochs: int
     best: float | None  # of validation
     last: float | None
+    fitted: float | None  # of the first repeat, on some of the images that it learnt from
+    gap: float | None  # that less its best of validation
     climbing: int  # runs that were not at their plateau
     rising: int  # runs whose loss rose in the end
     runs: int

@@ -32,5 +32,7 @@ def courses(section: Section, story: StudyStory) -> None:
         "A run was not at its plateau where the last fifth of its epochs was better than the fifth before: by the margin in "
         "validation, or where there was none, by a twentieth of its loss, and by more than epochs differ by luck. Its loss "
         "rose again where it ended a tenth above its least. Arms that were still getting better may stand in another order "
-        "after longer trainings."
+        "after longer trainings.",
+        "On training images the first repeat of the best arms was judged, on a dozen of them; the gap is that less its best "
+        "of validation, and where it is wide, masks were learnt by heart.",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from segue.experiment.report import WORDS, best_of, epochs_of
 from segue.report.story import Epoch
@@ -16,9 +16,11 @@ _FIFTH = 5
 _FELL, _ROSE = 0.05, 0.1  # of a loss
 
 
-def courses(evidence: Evidence, order: Sequence[str]) -> tuple[str, tuple[Course, ...]]:
+def courses(evidence: Evidence, order: Sequence[str], fitted: Mapping[str, float]) -> tuple[str, tuple[Course, ...]]:
     """What validation told, in words; and of each arm whose runs have told of epochs, its course."""
-    found = [course for arm in order if (course := _course(arm, evidence.arms[arm], evidence.plan.study.margin))]
+    margin = evidence.plan.study.margin
+    each = (_course(arm, [evidence.first(arm), *evidence.arms[arm]], margin, fitted.get(arm)) for arm in order)
+    found = [course for course in each if course is not None]
     return _select(evidence.arms[order[0]][0]), tuple(found)
 
 
@@ -27,7 +29,9 @@ def _select(one: Done) -> str:
     return WORDS.get(name, name)
 
 
-def _course(arm: str, runs: Sequence[Done], margin: float) -> Course | None:
+def _course(arm: str, several: Sequence[Done], margin: float, fitted: float | None) -> Course | None:
+    """The first repeat comes first."""
+    runs = list({one.entry.repeat: one for one in several}.values())
     trained = [(run, lines) for one in runs if (lines := epochs_of((run := Run(one.folder)).metrics()))]
     if not trained:
         return None
@@ -45,6 +49,7 @@ def _course(arm: str, runs: Sequence[Done], margin: float) -> Course | None:
         best_epoch=statistics.fmean(each for each in best if each is not None) if validated else None,
         epochs=max(map(len, epochs)), best=statistics.fmean(map(max, judged)) if validated else None,
         last=statistics.fmean(one[-1] for one in judged) if validated else None,
+        fitted=fitted, gap=fitted - max(judged[0]) if validated and fitted is not None else None,
         climbing=sum(climbs(one, margin) for one in judged) if validated else sum(falls(one) for one in losses),
         rising=sum(rises(one) for one in losses), runs=len(trained),
     )  # fmt: skip

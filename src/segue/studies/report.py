@@ -100,7 +100,7 @@ def _story(evidence: Evidence, found: Answer, file: str, folder: Path, progress:
     main = evidence.values(evidence.main, study.metric)
     return StudyStory(
         question=study.question, answer=found.sentence, target=found.reached.sentence if found.reached else "",
-        metric=metric.told, higher_is_better=metric.higher_is_better, overlap=not metric.distance, margin=study.margin,
+        metric=metric.told, higher_is_better=metric.higher_is_better, overlap=not metric.distance, margin=study.matching,
         home=evidence.home, main=evidence.main, where=evidence.where(evidence.main),
         judged=f"{count(main.cases, 'case')} of {count(len(main.patients), 'patient')}",
         places=list(evidence.places),

@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 
+from segue.evaluation.judging.metrics import METRICS
 from segue.experiment.report import WORDS, best_of, epochs_of
 from segue.report.story import Epoch
 from segue.report.study.story import Course, Line
@@ -18,8 +19,7 @@ _FELL, _ROSE = 0.05, 0.1  # of a loss
 
 def courses(evidence: Evidence, order: Sequence[str], fitted: Mapping[str, float]) -> tuple[str, tuple[Course, ...]]:
     """What validation told, in words; and of each arm whose runs have told of epochs, its course."""
-    margin = evidence.plan.study.margin
-    each = (_course(arm, [evidence.first(arm), *evidence.arms[arm]], margin, fitted.get(arm)) for arm in order)
+    each = (_course(arm, [evidence.first(arm), *evidence.arms[arm]], fitted.get(arm)) for arm in order)
     found = [course for course in each if course is not None]
     return _select(evidence.arms[order[0]][0]), tuple(found)
 
@@ -29,14 +29,14 @@ def _select(one: Done) -> str:
     return WORDS.get(name, name)
 
 
-def _course(arm: str, several: Sequence[Done], margin: float, fitted: float | None) -> Course | None:
+def _course(arm: str, several: Sequence[Done], fitted: float | None) -> Course | None:
     """The first repeat comes first."""
     runs = list({one.entry.repeat: one for one in several}.values())
     trained = [(run, lines) for one in runs if (lines := epochs_of((run := Run(one.folder)).metrics()))]
     if not trained:
         return None
     epochs = [lines for _, lines in trained]
-    select = _select(runs[0])
+    select, margin = _select(runs[0]), METRICS[runs[0].entry.settings.select].margin
     losses = [[each.losses.get("loss", math.nan) for each in lines] for lines in epochs]
     scores = [[each.scores.get(select, math.nan) for each in lines] for lines in epochs]
     judged = [[score for score in one if not math.isnan(score)] for one in scores]

@@ -30,7 +30,7 @@ from segue.training.run import Run
 
 FOLDER = "pictures"
 ARMS, EACH, WORST = 8, 3, 3  # arms; cases at home, and as many elsewhere; and of those that were done worst
-_SIDE = 320  # pixels of a picture
+_SIDE, _CUTS = 320, 640  # pixels of a picture, and of one with a volume's cuts
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def _drawn(
             for arm, place in dict.fromkeys((arm, place) for arm, place, _ in todo):
                 some = [each for (of, at, _), each in todo.items() if (of, at) == (arm, place)]
                 for each, picture in _predicted(opened[arm], place, some):
-                    _write(found[arm, place, each.name], picture)
+                    _write(found[arm, place, each.name], picture, _CUTS if each.subject.case.volume else _SIDE)
                     told.advance()
     for rest in set(where.glob("*.jpg")) - set(found.values()):
         rest.unlink()
@@ -120,7 +120,7 @@ def _drawn(
 
 def _key(run: Run, one: _Case) -> str:
     """What a picture hangs on."""
-    said = repr((run.name, run.stamps, one.place, one.name, one.subject.case.digest, _SIDE))
+    said = repr((run.name, run.stamps, one.place, one.name, one.subject.case.digest, _SIDE, _CUTS))
     return f"{run.name}-{hashlib.blake2b(said.encode(), digest_size=8).hexdigest()}"
 
 
@@ -138,9 +138,9 @@ def _predicted(run: Run, place: str, cases: Sequence[_Case]) -> Iterator[tuple[_
         yield each, picture
 
 
-def _write(path: Path, picture: Bytes) -> None:
+def _write(path: Path, picture: Bytes, side: int) -> None:
     height, width = picture.shape[:2]
-    scale = min(1.0, _SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
     done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     assert done
@@ -157,4 +157,4 @@ def _pictured(
         value = sum(row.value(metric.name) for row in rows) / len(rows)
         data = base64.b64encode(drawn[arm, one.place, one.name].read_bytes()).decode()
         tiles.append((arm, f"data:image/jpeg;base64,{data}", f"{metric.told} {value:.3f}"))
-    return Pictured(case=one.name, place=one.place, why=one.why, shown=tiles)
+    return Pictured(case=one.name, place=one.place, why=one.why, shown=tiles, volume=one.subject.case.volume)

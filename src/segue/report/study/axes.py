@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from segue.report import curves, spreads
 from segue.report.page import Estimate, Figure, Section
 from segue.report.study import sheets
@@ -45,7 +47,7 @@ def budgets(section: Section, story: StudyStory) -> None:
             f"On {place}: {story.metric} over images with masks to learn from; bars are intervals of 95 % over patients and "
             f"runs.{cut}"
         )
-        limits = (0.0, 1.0) if story.overlap else None
+        limits = (0.0, 1.0 if story.overlap else math.inf)
         svg = curves.by_masks(shown, x="images with masks", y=f"{story.metric}, {place}", limits=limits)
         drawn.append(Figure(svg, words, words))
     section.figures(drawn)

@@ -111,6 +111,7 @@ class Pictured:
     place: str
     why: str  # it was chosen
     shown: Sequence[tuple[str, str, str]]  # what it is, a data URI, its number in words
+    volume: bool = False  # several cuts on one picture
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 
+from segue.report.cells import Chance, Signed
 from segue.report.page import Bar, Estimate, Noted, Page, Percent
 from segue.report.sheet import Sheet
 from tests.report.test_page import HOSTILE, Reader
@@ -21,13 +20,20 @@ SHEET = Sheet(
 )
 
 
-def test_csv_keeps_all_digits_and_leaves_empty_what_is_not_known() -> None:
-    rows = list(csv.reader(io.StringIO(SHEET.csv())))
-    assert rows == [
+def test_records_keep_all_digits_and_leave_empty_what_is_not_known() -> None:
+    assert SHEET.records == [
         ["arm", "Dice", "deviation", "runs", "size"],
-        ["two views, 2", "0.123456789", "0.0123", "3", "0.5"],
-        ["plain (as fixed)", "", "", "12000", "-0.25"],
+        ["two views, 2", 0.123456789, 0.0123, 3, 0.5],
+        ["plain (as fixed)", "", "", 12000, -0.25],
     ]
+
+
+def test_differences_and_chances_are_numbers_in_a_record_and_words_on_a_page() -> None:
+    sheet = Sheet(("difference", "p"), [[Signed(0.0123), Chance(0.00001)], [Signed(-0.5), Chance(0.2)]])
+    assert sheet.records[1:] == [[0.0123, 0.00001], [-0.5, 0.2]]
+    assert sheet.markdown().splitlines()[1:] == [
+        "| ---: | ---: |", f"| +0.012 | \\<{NBSP}0.001 |", f"| {MINUS}0.500 | 0.200 |",
+    ]  # fmt: skip
 
 
 def test_markdown_and_latex_write_numbers_as_the_page_does() -> None:
@@ -56,4 +62,3 @@ def test_signs_of_the_file_in_a_name_are_only_letters() -> None:
     assert r"c\&d" in latex
     assert r"50 \%\_x\textasciicircum{}\{y\}\textasciitilde{}\textbackslash{}n\#\$" in latex
     assert latex.count(r" \\") == 2
-    assert list(csv.reader(io.StringIO(nasty.csv())))[1] == ["50 %_x^{y}~\\n#$", HOSTILE]

@@ -42,9 +42,9 @@ def arm(name: str, mean: float, minutes: float, parameters: int = 1000) -> Arm:
 def story(**given: object) -> StudyStory:
     course = Course(
         name="a", looks=[4, 8, 12], loss=([1, 0.5, 0.2], [0.9, 0.4, 0.1], [1.1, 0.6, 0.3]), scores=None, first_loss=1,
-        last_loss=0.2, best_epoch=None, epochs=3, best=None, last=None, climbing=1, rising=0, runs=3,
+        last_loss=0.2, best_epoch=None, epochs=3, best=None, last=None, fitted=0.9, gap=None, climbing=1, rising=0, runs=3,
     )  # fmt: skip
-    judged = replace(course, name=HOSTILE, scores=([0.1, 0.2, 0.3],) * 3, best_epoch=3.0, best=0.3, last=0.3)
+    judged = replace(course, name=HOSTILE, scores=([0.1, 0.2, 0.3],) * 3, best_epoch=3.0, best=0.3, last=0.3, gap=0.6)
     effect = Effect(
         axis="training", value="b", reference="a", mean=0.6, of_reference=0.5, difference=Estimate(0.1, 0.05, 0.15),
         pairs=6, p=0.01, verdict="better, more than luck",

@@ -219,3 +219,13 @@ def test_before_anything_is_done_nothing_can_be_said(tmp_path: Path) -> None:
     found = plan(Study.model_validate({"question": "?", "data": "a", "axes": AXES}), tmp_path)
     with pytest.raises(BadInput, match="none of the study's runs is done"):
         Evidence.of(found, {}, tmp_path)
+
+
+def test_a_margin_is_the_metrics_own_where_none_is_said(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = [{}, {"metric": "hd95"}, {"margin": 0.05}]
+    margins = [
+        answer(evidence(tmp_path / f"{number}", elsewhere_only, compare=["change against two views"], repeats=2, **given))
+        .declared[0].found.margin
+        for number, given in enumerate(asked)
+    ]  # fmt: skip
+    assert margins == [0.01, 1.0, 0.05]

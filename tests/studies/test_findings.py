@@ -153,6 +153,7 @@ def test_a_curve_is_at_its_plateau_or_not() -> None:
     assert not climbs(flat, 0.01)
     assert not climbs(rising, 0.2)  # by less than matters
     assert not climbs(rising[:4], 0.01)  # too short to say
+    assert not climbs([*[0.5] * 12, 0.4, 0.6, 0.45, 0.5, 0.7, 0.45, 0.6, 0.45], 0.01)  # that much is luck here
     assert falls([1 / (1 + step) for step in range(10)])
     assert not falls([1.0, 0.5, *[0.4] * 10])
 
@@ -161,6 +162,10 @@ def test_a_loss_that_rose_again_is_told() -> None:
     assert rises([*np.linspace(1, 0.2, 10), *np.linspace(0.2, 0.6, 10)])
     assert not rises(np.linspace(1, 0.2, 20).tolist())
     assert not rises([1.0, 0.3, 0.2, 0.2, 0.5, 0.2, 0.2, 0.2, 0.2, 0.2])  # one epoch is luck
+
+
+def first_of(given: Evidence) -> str:
+    return order(given)[0]
 
 
 def test_a_course_is_the_mean_of_its_runs_and_their_band(tmp_path: Path) -> None:
@@ -178,7 +183,7 @@ def test_a_course_is_the_mean_of_its_runs_and_their_band(tmp_path: Path) -> None
         ]
         (one.folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         (one.folder / "run.json").write_text(json.dumps({"format": 2, "finished": True, "looks": 80, "best_epoch": 3}))
-    select, (first, second) = courses(given, order(given))
+    select, (first, second) = courses(given, order(given), {first_of(given): 0.95})
     assert select == "Dice"
     assert first.name != second.name
     assert first.looks == [20, 40, 60, 80]
@@ -187,6 +192,8 @@ def test_a_course_is_the_mean_of_its_runs_and_their_band(tmp_path: Path) -> None
     assert first.best_epoch == 3
     assert first.best == pytest.approx(0.9)
     assert first.last == pytest.approx(0.6)
+    assert first.gap == pytest.approx(0.05)  # of the first repeat alone
+    assert second.gap is None
     assert (first.epochs, first.runs) == (4, 2)
 
 

@@ -13,9 +13,13 @@ from segue.cli import app
 from segue.data.case import read_table
 from segue.errors import BadInput
 from segue.studies.book import Book
+from segue.studies.evidence import Evidence
+from segue.studies.findings.shown import shown
+from segue.studies.plan import plan
 from segue.studies.report import report
 from segue.studies.running import LOCK, Ran, run
 from segue.studies.standing import status
+from segue.studies.study import read
 from segue.training.run import Run
 from tests.studies.made import QUICK, TWO, write
 
@@ -156,6 +160,7 @@ def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
         "each against each",
         "steadiness at home",
         "tables/ranking.tex",
+        "on training images",
     ):
         assert words in text, words
     assert len(list((done.page.parent / "pictures").glob("*.jpg"))) * 2 > text.count("data:image/jpeg") > 8
@@ -168,6 +173,7 @@ def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
     assert float(rows[0]["south: HD95"]) > 0
     assert not rows[-1]["south: HD95"]
     assert int(rows[0]["parameters"]) > 0
+    assert "Tables:" in CliRunner().invoke(app, ["study", "report", str(file)]).output
     drawn = {path: path.stat().st_mtime_ns for path in (done.page.parent / "pictures").glob("*.jpg")}
     again = done.page.read_bytes()
     assert report(file).page.read_bytes() == again
@@ -178,6 +184,7 @@ def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
     assert "No case can be shown: " in alone
     assert "Whether it can be reached is not known: " in alone
     away.rename(here / "datasets")
+    _the_cases_shown_hang_on_masks_alone(file)
     standing = status(file)
     assert [(arm.done, arm.failed) for arm in standing.arms] == [(2, 0), (2, 0), (0, 2)]
     assert standing.going == ()
@@ -191,3 +198,24 @@ def test_the_answer_of_what_is_done_is_a_page(here: Path) -> None:
     Path("aside").rename(done.page.parent / "book.jsonl")
     assert set(standing.arms[0].means) == {"north-test", "south"}
     assert CliRunner().invoke(app, ["study", "status", str(file)]).exit_code == 0
+
+
+def _the_cases_shown_hang_on_masks_alone(file: Path) -> None:
+    """A study of other runs on the same data shows the same ones; the worst are those of its best run."""
+    both, folder = evidence_of(file), Path("runs/study-which")
+    arms = list(both.arms)
+    found = shown(both, arms, folder, progress=False)
+    alone = shown(both, arms[1:], Path("runs/other"), progress=False)
+    cases = [(one.place, one.case, one.why) for one in found.fixed]
+    assert cases == [(one.place, one.case, one.why) for one in alone.fixed]
+    assert {place for place, *_ in cases} == {"north-test", "south"}
+    assert [name for name, *_ in found.fixed[0].shown] == arms
+    table = both.first(arms[0]).table("south")
+    assert found.worst[0].case in {row.case for row in table}
+    dice = {row.case: row.scores.dice for row in table if row.scores.empty != "both"}
+    assert dice[found.worst[0].case] == min(dice.values())
+
+
+def evidence_of(file: Path) -> Evidence:
+    folder = Path("runs/study-which")
+    return Evidence.of(plan(read(file), folder.parent), Book.read(folder), folder.parent)

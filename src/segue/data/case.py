@@ -58,13 +58,17 @@ class Case:
 
     @property
     def who(self) -> str:
-        """The patient; where none is known, what was found to show one scene; else each image counts as its own."""
-        if self.patient:
-            return f"{self.site}/{self.patient}"
-        return f"scene {self.group}" if self.group else f"image {self.case}"
+        return who(self.case, self.patient, self.site, self.group)
 
     def with_(self, **changes: Any) -> Case:
         return replace(self, **changes)
+
+
+def who(case: str, patient: str, site: str, group: str) -> str:
+    """The patient; where none is known, what was found to show one scene; else each image counts as its own."""
+    if patient:
+        return f"{site}/{patient}"
+    return f"scene {group}" if group else f"image {case}"
 
 
 class Owned(Protocol):

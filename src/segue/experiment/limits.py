@@ -42,19 +42,21 @@ def least_loss(run: Run) -> float:
     loss = losses.parse(str(run.config["loss"]), target)
     found = []
     with torch.inference_mode():
-        for subject in _learnt_from(run):
+        for subject in learnt_from(run):
             truth = _truth(_on_canvas(subject.truth(), frame), target)
             found.append(float(loss(_right(truth, target), truth)))
     return math.fsum(found) / len(found)
 
 
-def _learnt_from(run: Run) -> Iterable[Subject]:
-    rows = run.cases()
+def learnt_from(run: Run) -> list[Subject]:
+    """Cases whose masks it has learnt from."""
+    rows, found = run.cases(), list[Subject]()
     for place in run.about["data"]:
         dataset = Dataset.open(place["folder"])
         names = [row["case"] for row in rows if row["dataset"] == dataset.name and row["part"] == "train"]
         if names:
-            yield from subjects(dataset, run.target, names=names, same=run.config["same"])
+            found += subjects(dataset, run.target, names=names, same=run.config["same"])
+    return found
 
 
 def _on_canvas(labels: npt.NDArray[np.uint8], frame: Frame) -> npt.NDArray[np.uint8]:

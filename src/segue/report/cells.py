@@ -6,9 +6,19 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_TINY = 0.001  # a p below it is told as that
+
 
 class Percent(float):
     """A share, shown in percent."""
+
+
+class Signed(float):
+    """A difference, shown with its sign."""
+
+
+class Chance(float):
+    """What luck would do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,14 @@ def decimals_of(column: Iterable[Cell]) -> int:
     return 3 if max(sizes, default=0) <= 1 else 2 if max(sizes) < 10 else 1 if max(sizes) < 1000 else 0
 
 
+def signed(value: float, digits: int = 3) -> str:
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if math.isfinite(value) else "–"
+
+
+def chance(p: float) -> str:
+    return f"<\N{NO-BREAK SPACE}{_TINY:g}" if p < _TINY else f"{p:.3f}"
+
+
 def number(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
@@ -77,6 +95,10 @@ def text(value: Cell, decimals: int) -> str:
         return "–"
     if isinstance(value, Percent):
         return f"{100 * value:.{min(decimals, 2)}f}\N{NO-BREAK SPACE}%".replace("-", "\N{MINUS SIGN}")
+    if isinstance(value, Signed):
+        return signed(value, decimals)
+    if isinstance(value, Chance):
+        return chance(value)
     if isinstance(value, float):
         return number(value, decimals)
     return f"{value:,}" if isinstance(value, int) else value

@@ -135,7 +135,7 @@ def by_masks(
         if len(names) > 1 or names[0]:
             legend_above(axes, names)
 
-    return drawing(draw, height=3.7)
+    return drawing(draw, height=3.7 + 0.16 * max(0, len(lines) - 4))
 
 
 def _with_room(ticks: Sequence[int]) -> list[int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -24,13 +22,10 @@ class Sheet:
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
 
-    def csv(self) -> str:
-        """Numbers as they are, shares among them; what is not known is empty."""
-        written = io.StringIO()
-        rows = csv.writer(written, lineterminator="\n")
-        rows.writerow(self.columns)
-        rows.writerows([_plain(cell) for cell in row] for row in self.rows)
-        return written.getvalue()
+    @property
+    def records(self) -> list[list[str | float]]:
+        """For a CSV: numbers with all digits, shares among them; what is not known is empty."""
+        return [list(self.columns), *([_plain(cell) for cell in row] for row in self.rows)]
 
     def markdown(self) -> str:
         head = [_markdown(name) for name in self.columns]
@@ -57,14 +52,14 @@ class Sheet:
         return [[text(cell, places) for cell, places in zip(row, decimals, strict=True)] for row in self.rows]
 
 
-def _plain(cell: Cell) -> str:
+def _plain(cell: Cell) -> str | float:
     if isinstance(cell, Bar):
         cell = cell.share.value
     if isinstance(cell, float):
-        return repr(float(cell)) if math.isfinite(cell) else ""
+        return float(cell) if math.isfinite(cell) else ""
     if isinstance(cell, Noted) and cell.note:
         return f"{cell.words} ({cell.note})"
-    return "" if cell is None else str(cell) if isinstance(cell, int) else text(cell, 0)
+    return "" if cell is None else cell if isinstance(cell, int) else text(cell, 0)
 
 
 def _one_line(words: str) -> str:

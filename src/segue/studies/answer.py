@@ -104,8 +104,9 @@ def compared(
         declared.side: [one for one, _ in pairs.values()],
     }
     return compare(
-        {name: tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.margin,
+        {name: tables(runs, place) for name, runs in sides.items()}, metric=study.metric, margin=study.matching,
         leave_out_trained=True, learnt={name: list(pairs) for name in sides}, family=family,
+        described=(),
     )  # fmt: skip
 
 
@@ -121,7 +122,7 @@ def _ranking(evidence: Evidence, place: str) -> Iterator[Ranked]:
     found: dict[str, Difference] = {}
     if len(order) > 1:
         tables = {arm: evidence.fresh(runs, place) for arm, runs in evidence.arms.items()}
-        each = compare(tables, metric=metric.name, margin=study.margin, reference=best)
+        each = compare(tables, metric=metric.name, margin=study.matching, reference=best, described=())
         found = {one.side: one for one in each.groups[0].differences}
     for arm in order:
         own, mean = means[arm], statistics.fmean(means[arm])

@@ -87,6 +87,10 @@ class Evidence:
             found.setdefault(one.entry.arm, []).append(one)
         return found
 
+    def first(self, arm: str) -> Done:
+        """Of its repeats."""
+        return min(self.arms[arm], key=lambda one: one.entry.repeat)
+
     def tables(self, several: Iterable[Done], place: str) -> list[Table]:
         return [self._table(one, place) for one in several]
 

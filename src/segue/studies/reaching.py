@@ -89,7 +89,7 @@ def _losses(evidence: Evidence) -> dict[str, float]:
 
 
 def _least_loss(evidence: Evidence) -> tuple[float, str]:
-    limits = [least_loss(run) for run in _kinds(evidence, "loss")]
+    limits = [least_loss(run) for run in _kinds(evidence)]
     return min(limits), "a prediction that is right everywhere has, by the loss that was asked for, one of"
 
 
@@ -97,7 +97,7 @@ def _best_metric(evidence: Evidence, place: str, metric: str) -> tuple[float | N
     """Of overlaps: how much of the masks is left on the canvas."""
     if METRICS[metric].distance or not METRICS[metric].higher_is_better:
         return None, ""
-    several = _kinds(evidence, "size")
+    several = _kinds(evidence)
     found = [
         best_metric(run, [case for name in evidence.places[place] for case in judged(evidence, run, name)], metric)
         for run in several
@@ -108,7 +108,7 @@ def _best_metric(evidence: Evidence, place: str, metric: str) -> tuple[float | N
     return (max(known), told) if known else (None, "")
 
 
-def _kinds(evidence: Evidence, by: str) -> list[Run]:
-    """One run of each arm, of those that agree in a setting a single one."""
-    first = [Run.open(runs[0].folder) for runs in evidence.arms.values()]
-    return list({f"{run.config[by]} {run.config['method']}": run for run in first}.values())
+def _kinds(evidence: Evidence) -> list[Run]:
+    """One run of each arm, of those that have the same limits a single one."""
+    first = [Run.open(evidence.first(arm).folder) for arm in evidence.arms]
+    return list({str([run.config[key] for key in ("method", "loss", "size")]): run for run in first}.values())

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from segue.data.case import write_rows
 from segue.errors import BadInput
 from segue.evaluation.judging.metrics import METRICS
 from segue.evaluation.judging.summary import over_runs
@@ -25,6 +26,7 @@ from segue.studies.book import Book
 from segue.studies.evidence import ELSEWHERE, Done, Evidence
 from segue.studies.findings.courses import courses
 from segue.studies.findings.effects import budgets, effects
+from segue.studies.findings.fitting import fitted
 from segue.studies.findings.places import foretold, lost
 from segue.studies.findings.rivals import rivals
 from segue.studies.findings.searching import search
@@ -80,11 +82,13 @@ def _written(story: StudyStory, folder: Path) -> Iterator[Path]:
     """Each table thrice; of the runs all numbers, where the page has room for a few."""
     for name, sheet in sheets(story).items():
         all_of_it = every_number(story) if name == "runs" else sheet
-        for ending, text in (("csv", all_of_it.csv()), ("md", sheet.markdown()), ("tex", sheet.latex())):
-            path = folder / f"{name}.{ending}"
+        paths = [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]
+        with atomic(paths[0]) as written:
+            write_rows(written, all_of_it.records)
+        for path, text in zip(paths[1:], (sheet.markdown(), sheet.latex()), strict=True):
             with atomic(path) as written:
                 written.write(text)
-            yield path
+        yield from paths
 
 
 def _story(evidence: Evidence, found: Answer, file: str, folder: Path, progress: bool) -> StudyStory:
@@ -92,11 +96,11 @@ def _story(evidence: Evidence, found: Answer, file: str, folder: Path, progress:
     ranking = {place: {one.arm: one for one in ranked} for place, ranked in found.rankings.items()}
     order = [one.arm for one in found.rankings[evidence.main]]
     pictures = shown(evidence, order, folder, progress)
-    select, trained = courses(evidence, order)
+    select, trained = courses(evidence, order, fitted(evidence, order, folder, progress))
     main = evidence.values(evidence.main, study.metric)
     return StudyStory(
         question=study.question, answer=found.sentence, target=found.reached.sentence if found.reached else "",
-        metric=metric.told, higher_is_better=metric.higher_is_better, overlap=not metric.distance, margin=study.margin,
+        metric=metric.told, higher_is_better=metric.higher_is_better, overlap=not metric.distance, margin=study.matching,
         home=evidence.home, main=evidence.main, where=evidence.where(evidence.main),
         judged=f"{count(main.cases, 'case')} of {count(len(main.patients), 'patient')}",
         places=list(evidence.places),

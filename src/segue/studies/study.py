@@ -83,7 +83,9 @@ class Study(Settings):
     repeats: Annotated[int, Field(ge=1, le=1000)] = 3  # of each: seeds, which draw a label budget's patients too
     compare: tuple[str, ...] = ()
     metric: MetricName = "dice"
-    margin: Annotated[float, Field(gt=0)] = 0.01  # a difference that does not matter
+    margin: Annotated[float, Field(gt=0)] | None = (
+        None  # a difference that does not matter; by default the metric's own
+    )
     part: Literal["auto", "validation", "test", "all"] = "auto"  # of the data that judges at home
     spoil: tuple[str, ...] = ()  # corruptions; "all": all there are
     vary: str = ""  # a variation under which it is told how steady predictions are
@@ -91,6 +93,11 @@ class Study(Settings):
     search: Search | None = None
 
     _several = field_validator("data", "elsewhere", "spoil", mode="before")(several)
+
+    @property
+    def matching(self) -> float:
+        """The margin within which two match."""
+        return METRICS[self.metric].margin if self.margin is None else self.margin
 
     @property
     def varied(self) -> list[Axis]:

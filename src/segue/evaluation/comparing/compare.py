@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -45,12 +45,14 @@ def compare(
     leave_out_trained: bool = False,
     learnt: Mapping[str, Sequence[str]] | None = None,
     family: int = 0,
+    described: Collection[str] = tuple(METRICS),
 ) -> Comparison:
     """Each model, a table or one for each of its runs, against the reference (the first, if none is named) or all pairs.
 
     Without a class all are averaged. The margin within which models match has a default for each metric. `learnt` says from
     which masks each run of a model learnt: which ones these were is luck that runs of two models may share, run by run. Of
     several comparisons that answer one question, `family` is how many differences they tell, and `as_family` adjusts them.
+    `described`: by which metrics models are described beside the one that is compared.
     """
     measured = metric_named(metric)
     if reference is not None and reference not in tables:
@@ -73,7 +75,9 @@ def compare(
         couples = [(other, one) for one, other in itertools.combinations(names, 2)]
     else:
         couples = [(name, first) for name in names if name != first]
-    how = _How(measured, margin or measured.margin, test, seed, draws, class_name or "", learnt or {}, family)
+    how = _How(
+        measured, margin or measured.margin, test, seed, draws, class_name or "", learnt or {}, family, described
+    )
     groups = [_group(sides, seen_by, keys, couples, how) for seen_by, keys in _by_seen(sides)]
     found = tuple(group for group in groups if group is not None)
     if not found:
@@ -94,6 +98,7 @@ class _How:
     class_name: str
     learnt: Mapping[str, Sequence[str]]
     family: int
+    described: Collection[str]
 
     def partners(self, side: str, reference: str) -> list[int] | None:
         """Of each run of `side` that of `reference` which learnt from the same masks; None: they are not matched."""
@@ -137,7 +142,7 @@ def _group(
         seen_by,
         values.cases,
         len(values.patients),
-        tuple(_model(name, runs, keys, values.values[name], how.metric) for name, runs in sides.items()),
+        tuple(_model(name, runs, keys, values.values[name], how.described) for name, runs in sides.items()),
         tuple(_adjusted(measured, how.metric, rows[0].scores.unit)),
     )
 
@@ -233,7 +238,7 @@ def _verdict(found: Difference, metric: Metric) -> str:
     return sentence.TOO_SMALL if found.smallest_p * found.comparisons >= ALPHA else sentence.NOT_MORE
 
 
-def _model(name: str, runs: Side, keys: Iterable[Key], values: Floats, metric: Metric) -> Model:
+def _model(name: str, runs: Side, keys: Iterable[Key], values: Floats, described: Collection[str]) -> Model:
     kept = list(keys)
     means = values.mean(axis=1)
     return Model(
@@ -241,7 +246,7 @@ def _model(name: str, runs: Side, keys: Iterable[Key], values: Floats, metric: M
         len(runs),
         float(means.mean()),
         float(means.std(ddof=1)) if len(means) > 1 else math.nan,
-        {each: _described([[rows[key] for key in kept] for rows in runs], each) for each in METRICS},
+        {each: _described([[rows[key] for key in kept] for rows in runs], each) for each in described},
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from segue.data.case import Case, read_table, write_rows
+from segue.data.case import Case, read_table, who, write_rows
 from segue.errors import BadInput
 from segue.evaluation.judging.metrics import NUMBERS, Scores
 from segue.files import atomic
@@ -50,7 +50,7 @@ class Row:
     @property
     def who(self) -> str:
         """The patient; where none is known, the scene, else the image."""
-        return Case(self.case, (), patient=self.patient, site=self.site, group=self.group).who
+        return who(self.case, self.patient, self.site, self.group)
 
     def value(self, metric: str) -> float:
         return float(getattr(self.scores, metric))

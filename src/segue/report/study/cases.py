@@ -38,6 +38,5 @@ def _rows(section: Section, several: Sequence[Pictured], story: StudyStory) -> N
     section.legend((Swatch(*colour), words) for colour, words in story.outlines)
     for one in several:
         section.heading(one.case, f"{one.place}; {one.why}")
-        section.pictures(
-            Tile(((uri, f"{one.case}, {what}"),), f"{what}\n{told}") for what, uri, told in one.shown
-        )  # fmt: skip
+        tiles = [Tile(((uri, f"{one.case}, {what}"),), f"{what}\n{told}") for what, uri, told in one.shown]
+        section.pictures(tiles, large=one.volume)

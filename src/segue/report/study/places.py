@@ -73,7 +73,8 @@ def sizes(section: Section, story: StudyStory) -> None:
         if not section.blocks:
             section.text(
                 f"{story.where}: {story.metric} by the size of the structure, as a share of the image. The bounds part the "
-                "cases into thirds, the same for every arm. Means over patients and runs; intervals of 95 % over patients."
+                "cases into thirds, the same for every arm. Means over patients and runs; intervals of 95 % over patients "
+                "(where every one has 0, or 1: what so few cannot rule out)."
             )
         if len(story.sizes) > 1:
             section.heading(short(name))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from segue.report.cells import Cell, Percent
+from segue.report.cells import Cell, Chance, Estimate, Percent, Signed
 from segue.report.sheet import Sheet
-from segue.report.signs import chance, interval, signed
 from segue.report.study.story import Arm, Compared, SearchStory, StudyStory
+
+_DIFFERENCE = ("difference", "95 % from", "to")
 
 
 def sheets(story: StudyStory) -> dict[str, Sheet]:
@@ -28,15 +29,18 @@ def sheets(story: StudyStory) -> dict[str, Sheet]:
 
 def declared(several: Sequence[Compared]) -> Sheet:
     return Sheet(
-        ("comparison", "place", "verdict", "first", "second", "difference", "95 % interval", "p after Holm"),
+        ("comparison", "place", "verdict", "first", "second", *_DIFFERENCE, "p after Holm"),
         [
             [
-                one.told, one.place, one.verdict, one.mean, one.reference, signed(one.difference.value),
-                interval(one.difference), chance(one.p),
+                one.told, one.place, one.verdict, one.mean, one.reference, *_difference(one.difference), Chance(one.p),
             ]
             for one in several
         ],
     )  # fmt: skip
+
+
+def _difference(one: Estimate) -> list[Cell]:
+    return [Signed(one.value), *(None if bound is None else Signed(bound) for bound in (one.low, one.high))]
 
 
 def ranking(story: StudyStory) -> Sheet:
@@ -77,11 +81,11 @@ def _lost(one: Arm) -> Cell:
 
 def axes(story: StudyStory) -> Sheet:
     return Sheet(
-        ("axis", "value", story.metric, "against", "of that", "difference", "95 % interval", "pairs of runs", "p after Holm"),
+        ("axis", "value", story.metric, "against", "of that", *_DIFFERENCE, "pairs", "p after Holm"),
         [
             [
-                one.axis, one.value, one.mean, one.reference, one.of_reference, signed(one.difference.value),
-                interval(one.difference), one.pairs, chance(one.p),
+                one.axis, one.value, one.mean, one.reference, one.of_reference, *_difference(one.difference), one.pairs,
+                Chance(one.p),
             ]
             for one in story.effects
         ],
@@ -91,15 +95,18 @@ def axes(story: StudyStory) -> Sheet:
 
 def training(story: StudyStory) -> Sheet:
     judged = any(one.best is not None for one in story.courses)
+    fitted = any(one.fitted is not None for one in story.courses)
     return Sheet(
         (
             "arm", "epochs", "loss, first", "loss, last", "rose again",
-            *(["best epoch", f"best {story.select}", "last", "better still to come"] if judged else ["fell still"]),
+            *(["best epoch", f"best {story.select}", "last"] if judged else []),
+            *(["on training images", *["gap"] * judged] if fitted else []), "better still to come",
         ),
         [
             [
                 one.name, one.epochs, one.first_loss, one.last_loss, f"{one.rising} of {one.runs}",
-                *([one.best_epoch, one.best, one.last] if judged else []), f"{one.climbing} of {one.runs}",
+                *([one.best_epoch, one.best, one.last] if judged else []),
+                *([one.fitted, *[one.gap] * judged] if fitted else []), f"{one.climbing} of {one.runs}",
             ]
             for one in story.courses
         ],

@@ -71,6 +71,8 @@ class Course:
     epochs: int
     best: float | None  # of validation
     last: float | None
+    fitted: float | None  # of the first repeat, on some of the images that it learnt from
+    gap: float | None  # that less its best of validation
     climbing: int  # runs that were not at their plateau
     rising: int  # runs whose loss rose in the end
     runs: int
@@ -109,6 +111,7 @@ class Pictured:
     place: str
     why: str  # it was chosen
     shown: Sequence[tuple[str, str, str]]  # what it is, a data URI, its number in words
+    volume: bool = False  # several cuts on one picture
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def courses(section: Section, story: StudyStory) -> None:
     cut = f" The best {_LINES} of {count(len(story.courses), 'arm')}." if len(story.courses) > _LINES else ""
     words = (
         f"Loss on training images, the mean of each epoch; the line is the mean over an arm's runs, the band goes from the "
-        f"least to the most.{cut} Methods ask for different things, so that losses of two of them cannot be compared."
+        f"least to the most.{cut} Where arms are taught by different losses, their numbers cannot be compared."
     )
     losses = {one.name: (one.looks, one.loss) for one in shown}
     drawn = [Figure(curves.bands(losses, x="images looked at", y="loss"), words, words)]
@@ -30,6 +30,9 @@ def courses(section: Section, story: StudyStory) -> None:
     section.figures(drawn).table(told.columns, told.rows, told.caption)
     section.text(
         "A run was not at its plateau where the last fifth of its epochs was better than the fifth before: by the margin in "
-        "validation, or where there was none, by a twentieth of its loss. Its loss rose again where it ended a tenth above "
-        "its least. Arms that were still getting better may stand in another order after longer trainings."
+        "validation, or where there was none, by a twentieth of its loss, and by more than epochs differ by luck. Its loss "
+        "rose again where it ended a tenth above its least. Arms that were still getting better may stand in another order "
+        "after longer trainings.",
+        "On training images the first repeat of the best arms was judged, on up to a dozen; the gap is that less its best "
+        "of validation, and where it is wide, masks were learnt by heart.",
     )

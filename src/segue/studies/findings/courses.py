@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from segue.evaluation.judging.metrics import METRICS
 from segue.experiment.report import WORDS, best_of, epochs_of
 from segue.report.story import Epoch
 from segue.report.study.story import Course, Line
@@ -16,9 +17,10 @@ _FIFTH = 5
 _FELL, _ROSE = 0.05, 0.1  # of a loss
 
 
-def courses(evidence: Evidence, order: Sequence[str]) -> tuple[str, tuple[Course, ...]]:
+def courses(evidence: Evidence, order: Sequence[str], fitted: Mapping[str, float]) -> tuple[str, tuple[Course, ...]]:
     """What validation told, in words; and of each arm whose runs have told of epochs, its course."""
-    found = [course for arm in order if (course := _course(arm, evidence.arms[arm], evidence.plan.study.margin))]
+    each = (_course(arm, [evidence.first(arm), *evidence.arms[arm]], fitted.get(arm)) for arm in order)
+    found = [course for course in each if course is not None]
     return _select(evidence.arms[order[0]][0]), tuple(found)
 
 
@@ -27,12 +29,14 @@ def _select(one: Done) -> str:
     return WORDS.get(name, name)
 
 
-def _course(arm: str, runs: Sequence[Done], margin: float) -> Course | None:
+def _course(arm: str, several: Sequence[Done], fitted: float | None) -> Course | None:
+    """The first repeat comes first."""
+    runs = list({one.entry.repeat: one for one in several}.values())
     trained = [(run, lines) for one in runs if (lines := epochs_of((run := Run(one.folder)).metrics()))]
     if not trained:
         return None
     epochs = [lines for _, lines in trained]
-    select = _select(runs[0])
+    select, margin = _select(runs[0]), METRICS[runs[0].entry.settings.select].margin
     losses = [[each.losses.get("loss", math.nan) for each in lines] for lines in epochs]
     scores = [[each.scores.get(select, math.nan) for each in lines] for lines in epochs]
     judged = [[score for score in one if not math.isnan(score)] for one in scores]
@@ -45,6 +49,7 @@ def _course(arm: str, runs: Sequence[Done], margin: float) -> Course | None:
         best_epoch=statistics.fmean(each for each in best if each is not None) if validated else None,
         epochs=max(map(len, epochs)), best=statistics.fmean(map(max, judged)) if validated else None,
         last=statistics.fmean(one[-1] for one in judged) if validated else None,
+        fitted=fitted, gap=fitted - max(judged[0]) if validated and fitted is not None else None,
         climbing=sum(climbs(one, margin) for one in judged) if validated else sum(falls(one) for one in losses),
         rising=sum(rises(one) for one in losses), runs=len(trained),
     )  # fmt: skip
@@ -52,14 +57,13 @@ def _course(arm: str, runs: Sequence[Done], margin: float) -> Course | None:
 
 def climbs(scores: Sequence[float], margin: float) -> bool:
     """Whether validation was still getting better: in the last fifth of the epochs against the fifth before."""
-    found = _fifths(scores)
-    return found is not None and found[1] - found[0] > margin
+    return _rose(scores, margin)
 
 
 def falls(losses: Sequence[float]) -> bool:
     """Likewise of a loss, where nothing was validated."""
-    found = _fifths(losses)
-    return found is not None and found[0] - found[1] > _FELL * abs(found[0])
+    least = _FELL * abs(statistics.fmean(losses[-2 * (len(losses) // _FIFTH) :]))
+    return _rose([-loss for loss in losses], least)
 
 
 def rises(losses: Sequence[float]) -> bool:
@@ -70,10 +74,14 @@ def rises(losses: Sequence[float]) -> bool:
     return last - least > _ROSE * abs(least)
 
 
-def _fifths(values: Sequence[float]) -> tuple[float, float] | None:
-    """The means of the last two."""
+def _rose(values: Sequence[float], least: float) -> bool:
+    """From the fifth before the last to the last, by more than that, and by more than epochs differ by luck."""
     size = len(values) // _FIFTH
-    return (statistics.fmean(values[-2 * size : -size]), statistics.fmean(values[-size:])) if size else None
+    if not size:
+        return False
+    before, last = values[-2 * size : -size], values[-size:]
+    luck = math.hypot(*(statistics.stdev(one) for one in (before, last) if size > 1)) / math.sqrt(size)
+    return statistics.fmean(last) - statistics.fmean(before) > max(least, 2 * luck)
 
 
 def _looks(run: Run, epochs: Sequence[Epoch]) -> list[float]:

@@ -19,7 +19,8 @@ def rivals(evidence: Evidence, order: Sequence[str]) -> Rivals | None:
     if len(names) < 2:
         return None
     tables = {arm: evidence.fresh(evidence.arms[arm], evidence.main) for arm in names}
-    found = compare(tables, metric=study.metric, margin=study.margin, pairs="all").groups[0].differences
+    compared = compare(tables, metric=study.metric, margin=study.matching, pairs="all", described=())
+    found = compared.groups[0].differences
     apart = {frozenset((one.side, one.reference)) for one in found if one.verdict == sentence.MORE}
     p = {(one.reference, one.side): one.p_adjusted for one in found}
     return Rivals(names, p, letters(names, apart), len(order))

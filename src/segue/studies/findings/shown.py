@@ -13,6 +13,7 @@ import numpy as np
 
 from segue.data.case import IGNORE
 from segue.errors import BadInput
+from segue.evaluation.judging.metrics import METRICS
 from segue.evaluation.judging.subject import Subject
 from segue.evaluation.judging.table import Table
 from segue.evaluation.predicting.decision import PLAIN, Decision
@@ -29,7 +30,7 @@ from segue.training.run import Run
 
 FOLDER = "pictures"
 ARMS, EACH, WORST = 8, 3, 3  # arms; cases at home, and as many elsewhere; and of those that were done worst
-_SIDE = 320  # pixels of a picture
+_SIDE, _CUTS = 320, 640  # pixels of a picture, and of one with a volume's cuts
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class _Case:
 def shown(evidence: Evidence, order: Sequence[str], folder: Path, progress: bool) -> Shown:
     """`order`: arms, the best first."""
     arms = list(order[:ARMS])
-    runs = [min(evidence.arms[arm], key=lambda one: one.entry.repeat) for arm in arms]
+    runs = [evidence.first(arm) for arm in arms]
     try:
         first = Run.open(runs[0].folder)
         fixed = [each for place in _where(evidence) for each in _fixed(evidence, first, evidence.places[place])]
@@ -99,18 +100,19 @@ def _drawn(
     cases: Sequence[_Case], arms: Sequence[str], runs: Sequence[Done], folder: Path, progress: bool
 ) -> dict[tuple[str, str, str], Path]:
     """By arm, place and case."""
-    found: dict[tuple[str, str, str], Path] = {}
     where = folder / FOLDER
-    with Progress("drawing", len(cases) * len(arms), shown=progress) as told:
-        for arm, one in zip(arms, runs, strict=True):
-            run = Run.open(one.folder)
-            paths = {each: where / f"{_key(run, each)}.jpg" for each in cases}
-            for place in dict.fromkeys(each.place for each in cases):
-                todo = [each for each in cases if each.place == place and not paths[each].exists()]
-                for each, picture in _predicted(run, place, todo):
-                    _write(paths[each], picture)
+    opened = {arm: Run.open(one.folder) for arm, one in zip(arms, runs, strict=True)}
+    found = {
+        (arm, each.place, each.name): where / f"{_key(run, each)}.jpg" for arm, run in opened.items() for each in cases
+    }
+    todo = {key: each for arm in arms for each in cases if not found[key := (arm, each.place, each.name)].exists()}
+    if todo:
+        with Progress("drawing", len(todo), shown=progress) as told:
+            for arm, place in dict.fromkeys((arm, place) for arm, place, _ in todo):
+                some = [each for (of, at, _), each in todo.items() if (of, at) == (arm, place)]
+                for each, picture in _predicted(opened[arm], place, some):
+                    _write(found[arm, place, each.name], picture, _CUTS if each.subject.case.volume else _SIDE)
                     told.advance()
-            found |= {(arm, each.place, each.name): path for each, path in paths.items()}
     for rest in set(where.glob("*.jpg")) - set(found.values()):
         rest.unlink()
     return found
@@ -118,13 +120,11 @@ def _drawn(
 
 def _key(run: Run, one: _Case) -> str:
     """What a picture hangs on."""
-    said = repr((run.name, run.stamps, one.place, one.name, one.subject.case.digest, _SIDE))
+    said = repr((run.name, run.stamps, one.place, one.name, one.subject.case.digest, _SIDE, _CUTS))
     return f"{run.name}-{hashlib.blake2b(said.encode(), digest_size=8).hexdigest()}"
 
 
 def _predicted(run: Run, place: str, cases: Sequence[_Case]) -> Iterator[tuple[_Case, Bytes]]:
-    if not cases:
-        return
     from segue.experiment.load import load
 
     about = read_json(run.folder / "evaluation" / place / "summary.json")
@@ -138,9 +138,9 @@ def _predicted(run: Run, place: str, cases: Sequence[_Case]) -> Iterator[tuple[_
         yield each, picture
 
 
-def _write(path: Path, picture: Bytes) -> None:
+def _write(path: Path, picture: Bytes, side: int) -> None:
     height, width = picture.shape[:2]
-    scale = min(1.0, _SIDE / max(height, width))
+    scale = min(1.0, side / max(height, width))
     small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
     done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
     assert done
@@ -151,10 +151,10 @@ def _write(path: Path, picture: Bytes) -> None:
 def _pictured(
     one: _Case, evidence: Evidence, arms: Sequence[str], runs: Sequence[Done], drawn: dict[tuple[str, str, str], Path]
 ) -> Pictured:
-    tiles = []
+    tiles, metric = [], METRICS[evidence.plan.study.metric]
     for arm, run in zip(arms, runs, strict=True):
         rows = [row for row in run.table(one.place) if row.case == one.name]
-        dice = sum(row.scores.dice for row in rows) / len(rows)
+        value = sum(row.value(metric.name) for row in rows) / len(rows)
         data = base64.b64encode(drawn[arm, one.place, one.name].read_bytes()).decode()
-        tiles.append((arm, f"data:image/jpeg;base64,{data}", f"Dice {dice:.3f}"))
-    return Pictured(case=one.name, place=one.place, why=one.why, shown=tiles)
+        tiles.append((arm, f"data:image/jpeg;base64,{data}", f"{metric.told} {value:.3f}"))
+    return Pictured(case=one.name, place=one.place, why=one.why, shown=tiles, volume=one.subject.case.volume)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,20 @@ def test_what_would_begin_from_a_lost_run_is_not_begun(here: Path) -> None:
     assert {one.arm for one in done.plan.entries if one.name in done.fates} == {"scratch"}
     assert not done.whole
     assert CliRunner().invoke(app, ["study", "run", "which.yaml", "--workers", "1"]).exit_code == 1
+
+
+def test_data_that_has_changed_is_told(here: Path) -> None:
+    for name in ("north", "south"):
+        shutil.copytree(here / "datasets" / name, here / "own" / name)
+    given = {"data": "own/north", "elsewhere": ["own/south"], "axes": {"training": {"plain": {"variation": "none"}}}}
+    file = write(repeats=1, **given)
+    run(file, workers=1)
+    shutil.copy("own/north/split.csv", "own/north/another.csv")  # what is new changes nothing
+    run(file, workers=1)
+    table = Path("own/south/cases.csv")
+    table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
+    with pytest.raises(BadInput, match=r"own/south: its cases.csv is not what it was when the study began"):
+        run(file, workers=1)
 
 
 def test_one_study_has_one_driver(here: Path) -> None:

@@ -15,8 +15,9 @@ from segue.experiment.opening import as_it_stands, made
 from segue.experiment.telling import Say, silent, told_machine
 from segue.studies.book import Book
 from segue.studies.plan import Entry, Plan
-from segue.studies.running import driving, learnt_from
+from segue.studies.running import driving, opened
 from segue.studies.settling import Found, by_key, key_of, settle
+from segue.studies.stamps import demand_same
 from segue.studies.work import needs
 from segue.training.run import ABOUT, Run
 
@@ -43,9 +44,10 @@ def expect(
     found: Plan, folder: Path, *, workers: int | None = None, on: str = "local", progress: bool = False, say: Say = silent
 ) -> Expected:  # fmt: skip
     """Of what is still to be done. Stores that are missing are prepared; all that is found out serves the runs later."""
-    learnt = learnt_from(found)
+    datasets = opened(found)
     with driving(folder):
-        for dataset in learnt:
+        demand_same(datasets, folder)
+        for dataset in datasets[: len(found.data)]:
             made(as_it_stands(dataset), say, progress)
         fates = Book.read(folder)
         todo = [one for name, one in found.names.items() if name not in fates or fates[name].failed]

@@ -24,6 +24,7 @@ from segue.studies.plan import Entry, Plan, plan
 from segue.studies.searching.found import searched
 from segue.studies.searching.search import demand_sound, search
 from segue.studies.settling import Found, by_key, key_of, settle
+from segue.studies.stamps import demand_same
 from segue.studies.study import Study, read
 from segue.studies.work import Item, begin, needs, work
 
@@ -69,9 +70,10 @@ def run(
     """
     study, folder = read(Path(file)), folder_of(file, out)
     found = planned(study, folder)
-    learnt = learnt_from(found)
+    datasets = opened(found)
     with driving(folder), Book.open(folder) as book:
-        for dataset in learnt:  # once, before several want it at a time
+        demand_same(datasets, folder)
+        for dataset in datasets[: len(found.data)]:  # once, before several want it at a time
             made(as_it_stands(dataset), say, progress)
         engine = executor(on, workers=workers, progress=progress)
         first = [Item(name, folder.parent / name, asked, asked) for name, asked in found.before.items()]
@@ -99,15 +101,15 @@ def planned(study: Study, folder: Path) -> Plan:
     return found if told is None or told.won is None else plan(study, folder.parent, told.won)
 
 
-def learnt_from(found: Plan) -> list[Dataset]:
-    """Opened, as those that judge are; what is misspelt in the study is told."""
+def opened(found: Plan) -> list[Dataset]:
+    """What is learnt from, then what else judges; what is misspelt in the study is told."""
     judging = [one for one in found.study.elsewhere if one not in found.data]
     datasets = [Dataset.open(one) for one in (*found.data, *judging)]
     demand_own_names(one.name for one in datasets)
     demand_known(found, datasets[0])
     if found.begun is not None and found.study.search is not None:
         demand_sound(found.begun, found.study.search)
-    return datasets[: len(found.data)]
+    return datasets
 
 
 def folder_of(file: Path | str, out: Path | str | None) -> Path:

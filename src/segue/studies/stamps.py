@@ -1,0 +1,37 @@
+"""A study's datasets are what they were when it began: runs of two states of one dataset must not be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from segue.data.dataset import Dataset
+from segue.errors import BadInput
+from segue.files import read_json, write_json
+
+NAME = "data.json"
+
+
+def demand_same(datasets: Iterable[Dataset], study: Path) -> None:
+    """Their tables of cases and their splits, against what the study remembers; what is new is remembered."""
+    path = study / NAME
+    known = dict(read_json(path)) if path.exists() else {}
+    for dataset in datasets:
+        now = _stamps(dataset.folder)
+        before = known.get(str(dataset.folder), {})
+        changed = next((name for name, stamp in before.items() if now.get(name) != stamp), None)
+        if changed is not None:
+            raise BadInput(
+                f"{dataset.folder}: its {changed} is not what it was when the study began",
+                hint=f"Put it back, or begin anew in another folder: --out elsewhere/{study.name}",
+            )
+        known[str(dataset.folder)] = {**now, **before}
+    write_json(path, known)
+
+
+def _stamps(folder: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
+        for path in sorted(folder.glob("*.csv")) if path.name not in ("duplicates.csv", "skipped.csv")
+    }  # fmt: skip

@@ -66,7 +66,8 @@ def item(**machine: object) -> Item:
 
 
 def test_a_run_needs_a_core_for_each_of_its_threads_and_a_card_for_each_of_its_processes() -> None:
-    assert needs([item()]) == Needs(cores=1, cards=1)
+    assert needs([item()]) == needs([item(device="cuda")]) == Needs(cores=1, cards=1)
+    assert needs([item(device="cpu", devices=2)]) == Needs(cores=2, cards=0, processes=2)
     assert needs([item(devices=2)]) == Needs(cores=2, cards=2, processes=2)
     assert needs([item(threads=4), item(devices=2, threads=3)]) == Needs(cores=6, cards=2, processes=2)
 

@@ -1,7 +1,7 @@
 """Measure again what the tables say, then write the tables: `python -m benchmarks` (about an hour on two cores).
 
-What takes longer is started by itself: `phantom_hardness`, `quality`, `network_table`, `statistics_honesty`. The peers need
-more than Segue does: benchmarks/peers/README.md says what.
+What takes longer is started by itself: `phantom_hardness`, `quality`, `network_table`, `statistics_honesty`,
+`executor_scale`, `slurm_here`. The peers need more than Segue does: benchmarks/peers/README.md says what.
 """
 
 from __future__ import annotations

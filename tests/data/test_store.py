@@ -200,3 +200,15 @@ def test_a_store_of_another_format_is_refused(scanned: Dataset, tmp_path: Path) 
     card.write_text(card.read_text().replace("format: 2", "format: 99"))
     with pytest.raises(BadInput, match="format 99 is not the one this version reads"):
         Store.open(tmp_path / "s")
+
+
+def test_jobs_write_the_same_store(scanned: Dataset, tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    here = prepare(scanned, tmp_path / "here", workers=0).target
+    jobs = prepare(scanned, tmp_path / "jobs", on="slurm:cluster=local", workers=2).target
+    assert {path.name: path.read_bytes() for path in here.iterdir()} == {
+        path.name: path.read_bytes() for path in jobs.iterdir()
+    }
+    with pytest.raises(BadInput, match="no engine is called 'cluster'"):
+        prepare(scanned, tmp_path / "nowhere", on="cluster")
+    assert not list(tmp_path.glob("*nowhere*"))

@@ -97,8 +97,11 @@ def test_more_than_any_machine_has_is_told(two: Machines) -> None:
         list(executor(two.on, progress=False).map(abs, range(3), needs=Needs(cores=64)))
 
 
-def test_stopping_early_leaves_nobody_working(two: Machines, tmp_path: Path) -> None:
-    results = executor(two.on, progress=False).map(note, [tmp_path / str(number) for number in range(10_000)])
+def test_one_is_started_here_and_stopping_early_leaves_nobody_working(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    results = executor("ray", workers=1, progress=False).map(note, [tmp_path / str(number) for number in range(10_000)])
     pid = next(results).result()
     results.close()  # type: ignore[attr-defined]
     until = time.monotonic() + 30

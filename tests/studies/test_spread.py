@@ -64,7 +64,8 @@ def asked(**machine: object) -> TrainSettings:
 
 
 def test_a_run_needs_a_core_for_each_of_its_threads_and_a_card_for_each_of_its_processes() -> None:
-    assert needs([asked()]) == Needs(cores=1, cards=1)
+    assert needs([asked()]) == needs([asked(device="cuda")]) == Needs(cores=1, cards=1)
+    assert needs([asked(device="cpu", devices=2)]) == Needs(cores=2, cards=0, processes=2)
     assert needs([asked(devices=2)]) == Needs(cores=2, cards=2, processes=2)
     assert needs([asked(threads=4), asked(devices=2, threads=3)]) == Needs(cores=6, cards=2, processes=2)
 

@@ -312,6 +312,7 @@ def prepare(
     n4: Annotated[bool, typer.Option("--n4", help="Of MR: take out the coil's slow change of brightness.")] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replace a store made with other settings.")] = False,
     skip_bad: SkipBad = False,
+    on: tell.On = "local",
     workers: tell.Workers = None,
     config: tell.Config = None,
     settings: tell.Set = None,
@@ -336,7 +337,7 @@ def prepare(
                 f"{count(len(planned.dataset.cases), 'image')}: {planned.kind.told}. "
                 f"{tell.amount(planned.bytes)} at {planned.target}, {duration(planned.seconds)} or so"
             )
-        done = make(planned, skip_bad=skip_bad, fresh=fresh, workers=workers, progress=not json)
+        done = make(planned, skip_bad=skip_bad, fresh=fresh, on=on, workers=workers, progress=not json)
         if json:
             tell.as_json(done.as_json())
             return

@@ -129,14 +129,19 @@ class SlurmExecutor(Executor):
         return dict(zip(jobs, chunks, strict=True))
 
     def _found(self, folder: Path, items: dict[str, Any], queue: _Queue) -> dict[Any, Items]:
-        """Jobs that a driver has left behind, as far as what they do is still wanted."""
+        """Jobs that a driver has left behind, if all that they do is still wanted."""
         kind = self._submitit.SlurmJob if self._cluster == FOLDER else self._submitit.LocalJob
         found: dict[Any, Items] = {}
+        unwanted = []
         if (folder / SENT).exists():
             for line in (folder / SENT).read_text(encoding="utf-8").splitlines():
                 job_id, names = json.loads(line)
+                job = kind(folder, job_id)
                 if all(name in items for name in names):
-                    found[kind(folder, job_id)] = [(name, items[name]) for name in names]
+                    found[job] = [(name, items[name]) for name in names]
+                elif not job.paths.result_pickle.exists():
+                    unwanted.append(job)
+        queue.cancel(unwanted)
         alive = queue.alive(found) if found else set()
         return {
             job: chunk for job, chunk in found.items() if job.job_id in alive or job.paths.result_pickle.exists()
@@ -179,7 +184,7 @@ class Slurm:
         return set(answer.stdout.split())
 
     def cancel(self, jobs: Iterable[Any]) -> None:
-        ids = sorted({job.job_id.partition("_")[0] for job in jobs})
+        ids = [job.job_id for job in jobs]
         if ids:
             subprocess.run(["scancel", *ids], capture_output=True, check=False)
 

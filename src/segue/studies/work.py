@@ -36,12 +36,13 @@ class Item:
 
 def needs(several: Iterable[Asked]) -> Needs:
     """Of the one that needs most: a core for each thread that is asked for, and a card for each process that could use one."""
-    cores = cards = processes = 1
+    cores, cards, processes = 1, 0, 1
     for machine in (asked.machine for asked in several):
         threads = 1 if machine.threads == "auto" else machine.threads
         processes = max(processes, machine.devices)
         cores = max(cores, machine.devices * threads)
-        cards = max(cards, machine.devices)
+        if machine.device in ("auto", "cuda"):
+            cards = max(cards, machine.devices)
     return Needs(cores=cores, cards=cards, processes=processes)
 
 

@@ -21,7 +21,7 @@ from segue.data.preparing.volumes import Volumes
 from segue.data.stamp import stamp_now
 from segue.data.stores.store import CARD, FORMAT, Store, StoreCard
 from segue.errors import BadInput, Failed
-from segue.executors import LocalExecutor, Needs
+from segue.executors import Executor, Needs, executor
 from segue.executors.machine import cores
 from segue.files import atomic
 
@@ -112,19 +112,22 @@ def prepare(
     settings: PrepareSettings | None = None,
     skip_bad: bool = False,
     fresh: bool = False,
+    on: str = "local",
     workers: int | None = None,
     progress: bool = False,
 ) -> Prepared:
-    """Write the store; one that was made from the same is left as it is. `fresh` replaces one made with other settings."""
+    """Write the store; one that was made from the same is left as it is. `fresh` replaces one made with other settings; `on`:
+    where the work is done (docs/scale.md)."""
     planned = dataset if isinstance(dataset, Plan) else plan(dataset, out, settings=settings)
     if _present(planned, fresh):
         store = Store.open(planned.target)
         return Prepared(store, planned.target, planned.bytes, 0.0, True, store.card.left_out)
     start = time.perf_counter()
     _enough_room(planned)
+    engine = executor(on, workers=workers, progress=progress)
     lock = planned.target.with_name(f".{planned.target.name}.lock")
     with alone(planned.work, lock, what=planned.target, busy="another process prepares this store"):
-        left_out = _fill(planned, skip_bad, workers, progress)
+        left_out = _fill(planned, skip_bad, engine)
         there = [case for case in planned.dataset.cases if case.case not in left_out]
         given = {
             "dataset": planned.dataset.name, "dataset_folder": str(planned.dataset.folder.resolve()),
@@ -185,7 +188,7 @@ def _size(folder: Path) -> int:
     return sum(getattr(file.stat(), "st_blocks", 0) * 512 for file in folder.rglob("*"))
 
 
-def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) -> dict[str, str]:
+def _fill(planned: Plan, skip_bad: bool, engine: Executor) -> dict[str, str]:
     """Write all images and masks; what is done is in a ledger. Returns the cases that could not be read."""
     work = planned.work
     stamp = work / "made_from"
@@ -196,10 +199,9 @@ def _fill(planned: Plan, skip_bad: bool, workers: int | None, progress: bool) ->
             new.write(planned.made_from)
     kind = planned.kind
     kind.begin(work)
-    executor = LocalExecutor(workers=workers, progress=progress)
     done: dict[str, Any] = {}
     bad: dict[str, str] = {}
-    for outcome in executor.map(
+    for outcome in engine.map(
         kind.store_one, kind.tasks(), key=lambda task: task.case.case, setup=Bench(planned.dataset, work),
         label="preparing", needs=Needs(memory=kind.memory), ledger=work / "done.jsonl",
     ):  # fmt: skip

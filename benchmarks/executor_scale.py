@@ -44,7 +44,14 @@ def nothing(_: Item) -> int:
 def items(count: int) -> list[Item]:
     asked = [TrainSettings.model_validate({"data": ["datasets/a"], "loop": {"seed": seed}}) for seed in range(count)]
     return [
-        Item(f"run-{number:012x}", Path(f"runs/run-{number:012x}"), each, ("datasets/a", "datasets/b", "datasets/c"))
+        Item(
+            f"run-{number:012x}",
+            Path(f"runs/run-{number:012x}"),
+            each,
+            each,
+            ("datasets/a",),
+            ("datasets/b", "datasets/c"),
+        )
         for number, each in enumerate(asked)
     ]
 

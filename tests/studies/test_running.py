@@ -6,6 +6,7 @@ import html
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -123,7 +124,11 @@ def test_what_would_begin_from_a_lost_run_is_not_begun(here: Path) -> None:
 def test_data_that_has_changed_is_told(here: Path) -> None:
     for name in ("north", "south"):
         shutil.copytree(here / "datasets" / name, here / "own" / name)
-    given = {"data": "own/north", "elsewhere": ["own/south"], "axes": {"training": {"plain": {"variation": "none"}}}}
+    given: dict[str, Any] = {
+        "data": "own/north",
+        "elsewhere": ["own/south"],
+        "axes": {"training": {"plain": {"variation": "none"}}},
+    }
     file = write(repeats=1, **given)
     run(file, workers=1)
     shutil.copy("own/north/split.csv", "own/north/another.csv")  # what is new changes nothing

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -200,32 +201,32 @@ def test_a_database_that_is_not_there_is_told_in_a_sentence(here: Path) -> None:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[str]:
+def database() -> Iterator[str]:
     """A server of its own, of whatever PostgreSQL is installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [
         Path(one) for one in [shutil.which("initdb")] if one
     ]
     if not found:
         pytest.skip("PostgreSQL is not installed")
-    bin_, data = found[-1].parent, tmp_path / "pg"
-    data.mkdir(mode=0o700)
-    who: dict[str, Any] = {}
-    if os.geteuid() == 0:  # it refuses to
-        shutil.chown(data, "postgres", "postgres")
-        for folder in [data, *data.parents][1:4]:
-            folder.chmod(folder.stat().st_mode | 0o011)
-        who = {"user": "postgres", "group": "postgres", "cwd": "/"}
-    with socket.socket() as free:
+    bin_ = found[-1].parent
+    with tempfile.TemporaryDirectory(prefix="segue-pg-") as temporary, socket.socket() as free:
+        data, who = Path(temporary) / "data", dict[str, Any]()
+        data.mkdir(mode=0o700)
+        if os.geteuid() == 0:  # it refuses to
+            for folder in (temporary, data):
+                shutil.chown(folder, "postgres", "postgres")
+            who = {"user": "postgres", "group": "postgres", "cwd": "/"}
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    call = partial(subprocess.run, check=True, capture_output=True, **who)
-    call([bin_ / "initdb", "-D", data, "-U", "segue", "--auth=trust", "--no-sync"])
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data} -c fsync=off"
-    call([bin_ / "pg_ctl", "-D", data, "-w", "-o", options, "-l", data / "log", "start"])
-    try:
-        yield f"postgresql://segue@127.0.0.1:{port}/postgres"
-    finally:
-        call([bin_ / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
+        free.close()
+        call = partial(subprocess.run, check=True, capture_output=True, **who)
+        call([bin_ / "initdb", "-D", data, "-U", "segue", "--auth=trust", "--no-sync"])
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={data} -c fsync=off"
+        call([bin_ / "pg_ctl", "-D", data, "-w", "-o", options, "-l", data / "log", "start"])
+        try:
+            yield f"postgresql://segue@127.0.0.1:{port}/postgres"
+        finally:
+            call([bin_ / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
 
 
 def test_machines_share_a_search_by_postgresql(here: Path, database: str) -> None:

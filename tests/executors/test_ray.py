@@ -100,9 +100,11 @@ def test_more_than_any_machine_has_is_told(two: Machines) -> None:
 def test_one_is_started_here_and_stopping_early_leaves_nobody_working(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for name in ("RAY_ADDRESS", "RAY_USAGE_STATS_ENABLED"):
+        monkeypatch.delenv(name, raising=False)
     results = executor("ray", workers=1, progress=False).map(note, [tmp_path / str(number) for number in range(10_000)])
-    pid = next(results).result()
+    pid, sends_home = next(results).result()
+    assert sends_home == "0"
     results.close()  # type: ignore[attr-defined]
     until = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
@@ -111,9 +113,9 @@ def test_one_is_started_here_and_stopping_early_leaves_nobody_working(
     assert len(list(tmp_path.iterdir())) < 10_000
 
 
-def note(path: Path) -> int:
+def note(path: Path) -> tuple[int, str]:
     path.touch()
-    return os.getpid()
+    return os.getpid(), os.environ["RAY_USAGE_STATS_ENABLED"]
 
 
 def test_a_cluster_that_is_not_there_is_told() -> None:

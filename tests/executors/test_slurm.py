@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -161,3 +162,22 @@ def test_a_driver_that_was_killed_finds_its_jobs_again(tmp_path: Path) -> None:
     again = subprocess.run([sys.executable, "-c", DRIVER, tmp_path], capture_output=True, text=True, check=True)
     assert again.stdout.split() == ["1", "1"]  # each was begun once
     assert (tmp_path / "a").read_text() == "begun\n"
+
+
+def refuse(path: Path) -> None:
+    with path.open("a") as file:
+        file.write("begun\n")
+    raise BadInput("not yet")
+
+
+def test_a_failure_that_was_told_is_not_told_again_but_tried_again(tmp_path: Path) -> None:
+    place, item = tmp_path / "place", tmp_path / "item"
+    for times in (1, 2):
+        results = executor(HERE, progress=False).map(refuse, [item], place=place)
+        assert next(results).error == "not yet"
+        assert len(item.read_text().splitlines()) == times
+        shutil.copytree(place, tmp_path / "as a killed driver leaves it")
+        results.close()  # type: ignore[attr-defined]
+        shutil.rmtree(place)
+        (tmp_path / "as a killed driver leaves it").rename(place)
+        assert (place / "slurm/sent.jsonl").exists()

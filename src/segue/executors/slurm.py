@@ -16,7 +16,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from segue.errors import BadInput, Failed, nearest
 from segue.executors.executor import Executor, Items, Work
+from segue.executors.ledger import Ledger
 from segue.executors.machine import cores, share_of_threads
 from segue.executors.outcome import Outcome, Worker
 
@@ -59,23 +60,16 @@ class SlurmExecutor(Executor):
             found = {name for chunk in waiting.values() for name, _ in chunk}
             left = [(name, item) for name, item in work.items if name not in found]
             waiting |= self._sent(sending, work, _parts(left, self._size(len(left))))
-            looked = 0.0
-            doubted: set[str] = set()
+            watch = _Watch(queue)
             try:
                 while waiting:
-                    there = {path.name for path in folder.iterdir()}
-                    if (
-                        time.monotonic() - looked > queue.patience
-                    ):  # who is neither there nor in the queue, twice, is lost
-                        looked, alive = time.monotonic(), queue.alive(waiting)
-                        absent = {job.job_id for job in waiting if job.job_id not in alive}
-                        lost, doubted = absent & doubted, absent
-                    else:
-                        lost = set()
+                    folder.touch()  # so that a network file system looks anew
+                    there, lost = {path.name for path in folder.iterdir()}, watch.lost(waiting)
                     ended = [job for job in waiting if job.job_id in lost or job.paths.result_pickle.name in there]
                     for job in ended:
                         chunk = waiting.pop(job)
                         outcomes, why = _told(job)
+                        job.paths.result_pickle.unlink(missing_ok=True)  # it is told once, whoever asks again
                         if not why:
                             yield from outcomes
                         elif len(chunk) > 1:
@@ -133,14 +127,12 @@ class SlurmExecutor(Executor):
         kind = self._submitit.SlurmJob if self._cluster == FOLDER else self._submitit.LocalJob
         found: dict[Any, Items] = {}
         unwanted = []
-        if (folder / SENT).exists():
-            for line in (folder / SENT).read_text(encoding="utf-8").splitlines():
-                job_id, names = json.loads(line)
-                job = kind(folder, job_id)
-                if all(name in items for name in names):
-                    found[job] = [(name, items[name]) for name in names]
-                elif not job.paths.result_pickle.exists():
-                    unwanted.append(job)
+        for job_id, names in Ledger.read(folder / SENT).items():
+            job = kind(folder, job_id)
+            if all(name in items for name in names):
+                found[job] = [(name, items[name]) for name in names]
+            elif not job.paths.result_pickle.exists():
+                unwanted.append(job)
         queue.cancel(unwanted)
         alive = queue.alive(found) if found else set()
         return {
@@ -169,6 +161,23 @@ class _Queue(Protocol):
     def alive(self, jobs: Iterable[Any]) -> set[str]: ...
 
     def cancel(self, jobs: Iterable[Any]) -> None: ...
+
+
+class _Watch:
+    """Who is not in the queue, nor has told anything, twice in a row, is lost."""
+
+    def __init__(self, queue: _Queue) -> None:
+        self._queue = queue
+        self._looked, self._doubted = 0.0, set[str]()
+
+    def lost(self, jobs: Collection[Any]) -> set[str]:
+        if time.monotonic() - self._looked < self._queue.patience:
+            return set()
+        alive = self._queue.alive(jobs)
+        absent = {job.job_id for job in jobs} - alive
+        lost = absent & self._doubted
+        self._looked, self._doubted = time.monotonic(), absent
+        return lost
 
 
 class Slurm:

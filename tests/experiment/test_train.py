@@ -57,6 +57,27 @@ def test_the_config_alone_repeats_the_run(there: Path, trained: Trained) -> None
         assert one.read_bytes() == other.read_bytes()
 
 
+def test_one_run_is_trained_by_one_process(there: Path) -> None:
+    class Second:
+        """Who asks for the same in the middle of it."""
+
+        told = ""
+
+        def step(self, step: int, steps: int, loss: float) -> None:
+            if step == 1:
+                with pytest.raises(BadInput) as error:
+                    again("runs/shared")
+                self.told = error.value.message
+
+        def epoch(self, line: dict[str, Any]) -> None: ...
+        def close(self) -> None: ...
+
+    second = Second()
+    assert again("runs/shared", watch=[second]).run.finished
+    assert second.told == "runs/shared: another process trains this run"
+    assert again("runs/shared").already
+
+
 def test_the_same_words_find_the_run_again(there: Path, trained: Trained) -> None:
     assert again("runs/first").already
     with pytest.raises(BadInput, match=r"runs/first: is a run with other settings \(loop.steps: 6 there, 8 now\)"):

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import ValidationError
 
 from segue.config import validate
+from segue.data.alone import locked
 from segue.errors import BadInput, SegueError
 from segue.experiment.settings import AdaptSettings, InpaintSettings, PretrainSettings, TrainSettings
 from segue.experiment.telling import Say
@@ -68,11 +69,12 @@ def to_its_end(
     if known is not None:
         say(f"going on with {folder}")
     devices = run.config["machine"]["devices"]
-    if devices > 1:
-        spawn(module, [str(run.folder), *track], devices)
-    else:
-        carry_on(run, track=track, progress=progress, say=say)
-    checkpoint.forget(run.weights)
+    with locked(folder.with_name(f".{folder.name}.lock"), what=folder, busy="another process trains this run"):
+        if devices > 1:
+            spawn(module, [str(run.folder), *track], devices)
+        else:
+            carry_on(run, track=track, progress=progress, say=say)
+        checkpoint.forget(run.weights)
     return Ended(Run.open(folder), time.monotonic() - began, False)
 
 

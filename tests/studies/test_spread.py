@@ -30,7 +30,7 @@ def test_a_machine_lost_in_the_middle_of_a_study_costs_no_run(here: Path) -> Non
 
         def strike() -> int:
             """When both machines have a run in hand."""
-            until = time.monotonic() + 120
+            until = time.monotonic() + 600
             while len(begun := list(Path("runs").glob("run-*/run.json"))) < 2 and time.monotonic() < until:
                 time.sleep(0.01)
             two.lose_it()

@@ -75,23 +75,70 @@ def run(
         demand_same(datasets, folder)
         for dataset in datasets[: len(found.data)]:  # once, before several want it at a time
             made(as_it_stands(dataset), say, progress)
-        engine = executor(on, workers=workers, progress=progress)
-        first = [Item(name, folder.parent / name, asked, asked) for name, asked in found.before.items()]
-        _bring(engine, folder, _open(first, book, retry), book, "what runs begin from", say)
-
-        def bring(found: Plan) -> None:
-            todo = _open(_ready(found, book), book, retry)
-            known = settle(by_key(todo), folder, engine, runs=len(todo))
-            _bring(engine, folder, list(_runs(study, todo, known, folder.parent, book, say)), book, "runs", say)
-
-        bring(found)
+        drive = Drive(study, folder, executor(on, workers=workers, progress=progress), book, retry, say)
+        drive.before(found)
+        drive.runs(found)
         if study.search is not None and found.begun is not None:
-            told = search(found.begun, study.search, study.data, folder, engine, retry=retry, say=say)
+            told = search(found.begun, study.search, study.data, folder, drive.engine, retry=retry, say=say)
             if told.ended and told.won is None:
                 say("! search: no trial came to its end within the limits")
             found = planned(study, folder)
-            bring(found)
+            drive.runs(found)
         return Ran(folder, found, dict(book.fates))
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What becomes of a study's runs, by whoever does them, goes into its book."""
+
+    study: Study
+    folder: Path
+    engine: Executor
+    book: Book
+    retry: bool
+    say: Say
+
+    def before(self, found: Plan) -> None:
+        """What several runs begin from."""
+        items = [Item(name, self.folder.parent / name, asked, asked) for name, asked in found.before.items()]
+        self._bring(self._open(items), "what runs begin from")
+
+    def runs(self, found: Plan) -> None:
+        """Each once, whoever shares it; not what would begin from a run that has failed."""
+        fates = self.book.fates
+        ready = [one for one in found.names.values() if not any(fates[each].failed for each in one.before)]
+        todo = self._open(ready)
+        known = settle(by_key(todo), self.folder, self.engine, runs=len(todo))
+        self._bring(list(self._items(todo, known)), "runs")
+
+    def _open(self, several: Iterable[Todo]) -> list[Todo]:
+        """What is still to be done."""
+        fates = self.book.fates
+        return [one for one in several if one.name not in fates or (self.retry and fates[one.name].failed)]
+
+    def _items(self, todo: Iterable[Entry], known: Found) -> Iterator[Item]:
+        study, pool = self.study, self.folder.parent
+        judging = EvaluateSettings(part=study.part, spoil=study.spoil, vary=study.vary)
+        for one in todo:
+            error = known.errors.get(key_of(one.settings))
+            if error is not None:
+                self._write(Outcome(one.name, None, error=error))
+                continue
+            asked = known.of(one.settings)
+            yield Item(one.name, pool / one.name, asked, one.settings, study.data, study.elsewhere, judging)
+
+    def _bring(self, items: Sequence[Item], label: str) -> None:
+        """To their ends."""
+        wanted = needs(item.asked for item in items)
+        for outcome in self.engine.map(
+            work, items, key=lambda item: item.name, setup=begin, label=label, needs=wanted, place=self.folder
+        ):
+            self._write(outcome)
+
+    def _write(self, outcome: Outcome[Any]) -> None:
+        fate = self.book.write(outcome)
+        if fate.failed:
+            self.say(f"! {outcome.key}: {fate.error}")
 
 
 def planned(study: Study, folder: Path) -> Plan:
@@ -114,42 +161,6 @@ def opened(found: Plan) -> list[Dataset]:
 
 def folder_of(file: Path | str, out: Path | str | None) -> Path:
     return Path(out) if out is not None else Path("runs") / f"study-{Path(file).stem}"
-
-
-def _ready(found: Plan, book: Book) -> Iterator[Entry]:
-    """Each once, whoever shares it; not what would begin from a run that has failed."""
-    return (one for one in found.names.values() if not any(book.fates[each].failed for each in one.before))
-
-
-def _open(several: Iterable[Todo], book: Book, retry: bool) -> list[Todo]:
-    """What is still to be done."""
-    return [one for one in several if one.name not in book.fates or (retry and book.fates[one.name].failed)]
-
-
-def _runs(study: Study, todo: Iterable[Entry], known: Found, pool: Path, book: Book, say: Say) -> Iterator[Item]:
-    judging = EvaluateSettings(part=study.part, spoil=study.spoil, vary=study.vary)
-    for one in todo:
-        error = known.errors.get(key_of(one.settings))
-        if error is not None:
-            _write(Outcome(one.name, None, error=error), book, say)
-            continue
-        asked = known.of(one.settings)
-        yield Item(one.name, pool / one.name, asked, one.settings, study.data, study.elsewhere, judging)
-
-
-def _bring(engine: Executor, folder: Path, items: Sequence[Item], book: Book, label: str, say: Say) -> None:
-    """To their ends."""
-    wanted = needs(item.asked for item in items)
-    for outcome in engine.map(
-        work, items, key=lambda item: item.name, setup=begin, label=label, needs=wanted, place=folder
-    ):
-        _write(outcome, book, say)
-
-
-def _write(outcome: Outcome[Any], book: Book, say: Say) -> None:
-    fate = book.write(outcome)
-    if fate.failed:
-        say(f"! {outcome.key}: {fate.error}")
 
 
 @contextmanager

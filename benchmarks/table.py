@@ -69,6 +69,24 @@ def marks() -> Iterator[str]:
         last = found["rows"][-1]
         peak = last["peak_bytes"] / 2**30
         cells.append([f"peak memory of a scan of {last['images']:,} images, GiB", told(peak, 1), "scan_memory"])
+    if found := read("study_overhead"):
+        many, each, both = found["many"]["10000"], found["each"], found["side_by_side"]
+        cells.append(["a study of 10,000 runs is planned, s", told(many["plan_s"], 5), "study_overhead"])
+        cells.append(["its status is told, s", told(many["status_s"], 1), "study_overhead"])
+        cells.append(
+            [
+                "a run's seconds beside its steps, judging apart",
+                told(each["before_and_after_training_s"], 1),
+                "study_overhead",
+            ]
+        )
+        equal = "to equal tables" if both["equal"] else "to UNEQUAL tables"
+        told_beside = f"{told(both['ratio'], 1.1, least=True)}, {equal}"
+        cells.append(["two runs side by side, x one after the other", told_beside, "study_overhead"])
+    if found := read("study_killed"):
+        same = "equal" if found["equal"] else "NOT EQUAL"
+        kills = f"{found['kills']} kills in {found['studies']} studies: {same} tables and weights"
+        cells.append(["a study's driver, killed at random moments", kills, "study_killed"])
     if found := read("leak_scaling"):
         told_growth = f"n ** {found['exponent']:.2f} (n log n over this range would be n ** 1.11)"
         cells.append([f"leak search up to {found['rows'][-1]['images']:,} images", told_growth, "leak_scaling"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from segue.executors import LocalExecutor
 from segue.experiment.settings import TrainSettings
 from segue.studies.bunch import bunch
 from segue.studies.plan import SEARCH_SEED
+from segue.studies.report import report
 from segue.studies.running import planned, run
 from segue.studies.searching.found import searched, trials
 from segue.studies.searching.search import open_storage
@@ -64,6 +66,12 @@ def test_a_search_begins_where_it_is_told_and_its_best_is_an_arm_on_fresh_seeds(
     assert [one.settings.loop.seed for one in mine] == [0, 1]
     assert {one.settings.loop.rate for one in mine} == {told.best.drawn["loop.rate"]}
     assert {one.settings.padding for one in mine} == {"constant"}  # as where it begins
+
+    page = report(file)
+    words = html.unescape(page.page.read_text())
+    assert f"Trial {told.best.number} was the best, with a Dice of {told.best.score:.3f} on validation" in words
+    assert "Trained again on 2 fresh seeds" in words
+    assert len((page.page.parent / "tables/trials.csv").read_text().splitlines()) == 1 + len(told.all)
 
     again = run(file, workers=1)
     assert again.fates == done.fates

@@ -46,7 +46,7 @@ OWN_BUILDS := torch triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cub
 
 lock:
 	echo $(TORCH) | uv pip compile --universal --generate-hashes --python-version 3.11 --no-header --quiet \
-		--extra dev --extra train --extra volumes --extra dicom --extra search --extra cluster --extra track --constraints - $(foreach name,$(OWN_BUILDS),--no-emit-package $(name)) \
+		--extra dev --extra train --extra volumes --extra dicom --extra studies --extra cluster --extra track --constraints - $(foreach name,$(OWN_BUILDS),--no-emit-package $(name)) \
 		pyproject.toml --output-file requirements.lock
 
 clean:

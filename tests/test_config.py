@@ -6,7 +6,7 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from segue.config import Auto, Settings, load, read_yaml, write_yaml
+from segue.config import Auto, Settings, load, plain, read_yaml, write_yaml
 from segue.errors import BadInput, Failed, nearest
 from segue.files import atomic
 
@@ -83,6 +83,13 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> 
 def test_nearest_names_the_close_ones_or_all() -> None:
     assert nearest("unet", ["unet++", "fpn"]) == "did you mean unet++?"
     assert nearest("zzz", ["b", "a"]) == "known: a, b"
+
+
+def test_numbers_may_have_an_exponent_alone(tmp_path: Path) -> None:
+    file = tmp_path / "numbers.yaml"
+    file.write_text("{a: 1e-5, b: 2.E+3, c: 1e, d: 12, e: 1.5e-3, f: e5}")
+    assert read_yaml(file) == {"a": 1e-5, "b": 2000.0, "c": "1e", "d": 12, "e": 0.0015, "f": "e5"}
+    assert plain("1e-05") == 1e-5
 
 
 def test_on_is_a_word(tmp_path: Path) -> None:

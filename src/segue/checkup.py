@@ -22,6 +22,7 @@ _EXTRAS = {
     "train": ("lightning-fabric", "training, evaluation and prediction"),
     "volumes": ("nibabel", "MR and CT volumes"),
     "dicom": ("highdicom", "masks as DICOM-SEG"),
+    "studies": ("optuna", "searches and spreadsheets in studies"),
     "cluster": ("ray", "work on Ray and SLURM"),
     "track": ("tensorboard", "curves in TensorBoard and Weights & Biases"),
 }

@@ -109,8 +109,8 @@ def plain(text: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe subset, in which a key that stands twice is an error, not a silent override, and on, off, yes and no are
-    words, as they are since YAML 1.2."""
+    """YAML's safe subset, in which a key that stands twice is an error, not a silent override; on, off, yes and no are words
+    and 1e-5 is a number, as they are since YAML 1.2."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  as PyYAML has it
         first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
@@ -131,6 +131,9 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )

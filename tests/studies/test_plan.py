@@ -12,6 +12,7 @@ from segue.errors import BadInput
 from segue.experiment.settings import PretrainSettings
 from segue.studies.plan import plan
 from segue.studies.study import Study, read
+from segue.studies.table import rows
 
 POOL = Path("runs")
 TWO = {"two views": {"method": "two-view", "variation": "natural"}, "change": {"method": "consistency"}}
@@ -116,6 +117,30 @@ def test_a_comparison_is_of_two_values_of_one_axis(compare: str, told: str) -> N
     assert (declared.axis, declared.side, declared.reference) == ("training", "change", "two views")
     with pytest.raises(BadInput, match=told):
         plan(study(axes=axes, compare=[compare]), POOL)
+
+
+def test_a_spreadsheet_is_a_table_too(tmp_path: Path) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for line in (
+        ["name", "lr", "size", "attention", "comment", None], ["first", 0.001, "[64, 96]", "scse", "mine", None],
+        ["second", 1e-5, 128, None, 3.5, None], [None] * 6,
+    ):  # fmt: skip
+        book.active.append(line)
+    book.save(tmp_path / "rows.xlsx")
+    before = (tmp_path / "rows.xlsx").read_bytes()
+    columns = {"lr": "loop.rate", "attention": "network.attention", "comment": ""}
+    found = rows(tmp_path / "rows.xlsx", columns)
+    assert found.values == {
+        "first": {("loop", "rate"): 0.001, ("size",): [64, 96], ("network", "attention"): "scse"},
+        "second": {("loop", "rate"): 1e-5, ("size",): 128},
+    }
+    assert (tmp_path / "rows.xlsx").read_bytes() == before
+    (tmp_path / "torn.xlsx").write_bytes(before[:400])
+    with pytest.raises(BadInput, match=r"torn\.xlsx: is not a spreadsheet that can be read"):
+        rows(tmp_path / "torn.xlsx", {})
+    with pytest.raises(BadInput, match=r"gone\.xlsx: there is no such file"):
+        rows(tmp_path / "gone.xlsx", {})
 
 
 def test_rows_of_a_table_are_runs(tmp_path: Path) -> None:

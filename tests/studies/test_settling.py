@@ -92,6 +92,27 @@ def test_one_network_has_one_machine(here: Path) -> None:
     assert len(known.by_key) == 2
     assert len({one.settings.machine.layout for one in known.by_key.values()}) == 1
     assert all(settled(known.of(entry.settings)) for entry in found.entries)
+    peaks = [one.peak for one in known.by_key.values()]
+    assert min(peaks) > 1 << 20
+    assert known.memory(entry.settings for entry in found.entries) == max(peaks)
+
+
+def test_runs_are_as_many_at_a_time_as_memory_holds(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two cores, and memory for one."""
+    rooms: list[int] = []
+    real = LocalExecutor.room
+
+    def room(self: LocalExecutor, needs: Any) -> int:
+        found = real(self, needs)
+        rooms.append(found) if needs.memory else None
+        return found
+
+    monkeypatch.setattr("segue.executors.local.cores", lambda: 2)
+    monkeypatch.setattr("segue.executors.local.available_memory", lambda: 64 << 20)
+    monkeypatch.setattr(LocalExecutor, "room", room)
+    done = run(write(fixed=OPEN, axes={"training": {"plain": {"variation": "none"}}}))
+    assert not done.failed
+    assert rooms == [1]
 
 
 def test_an_arm_that_cannot_be_tried_fails_and_the_others_are_run(here: Path) -> None:

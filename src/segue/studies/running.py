@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -109,7 +109,7 @@ class Drive:
         ready = [one for one in found.names.values() if not any(fates[each].failed for each in one.before)]
         todo = self._open(ready)
         known = settle(by_key(todo), self.folder, self.engine, runs=len(todo))
-        self._bring(list(self._items(todo, known)), "runs")
+        self._bring(list(self._items(todo, known)), "runs", known.memory(one.settings for one in todo))
 
     def _open(self, several: Iterable[Todo]) -> list[Todo]:
         """What is still to be done."""
@@ -127,9 +127,9 @@ class Drive:
             asked = known.of(one.settings)
             yield Item(one.name, pool / one.name, asked, one.settings, study.data, study.elsewhere, judging)
 
-    def _bring(self, items: Sequence[Item], label: str) -> None:
-        """To their ends."""
-        wanted = needs(item.asked for item in items)
+    def _bring(self, items: Sequence[Item], label: str, memory: int = 0) -> None:
+        """To their ends; as many side by side as there is memory for, where that is known."""
+        wanted = replace(needs(item.asked for item in items), memory=memory)
         for outcome in self.engine.map(
             work, items, key=lambda item: item.name, setup=begin, label=label, needs=wanted, place=self.folder
         ):

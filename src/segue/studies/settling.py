@@ -17,7 +17,7 @@ from segue.config import validate
 from segue.executors import Executor, Ledger
 from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
 from segue.studies.plan import Entry
-from segue.studies.work import needs
+from segue.studies.work import from_here, needs
 from segue.training.machine import MachineSettings
 
 Asked = TrainSettings | PretrainSettings | InpaintSettings
@@ -33,6 +33,7 @@ class Settled:
     settings: Asked
     seconds: float  # of a run, as a few steps tell
     parameters: int
+    peak: int  # bytes of memory that a few steps took
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class Found:
 
     def has(self, asked: TrainSettings) -> bool:
         return key_of(asked) in self.by_key
+
+    def memory(self, several: Iterable[TrainSettings]) -> int:
+        """That the largest of them takes."""
+        return max((self.by_key[key_of(asked)].peak for asked in several if self.has(asked)), default=0)
 
     def of(self, asked: TrainSettings) -> TrainSettings:
         """With the seeds of a repeat."""
@@ -120,7 +125,9 @@ def _on(arm: _Arm, machine: MachineSettings | None) -> _Arm:
 
 
 def _settled(told: Mapping[str, Any]) -> Settled:
-    return Settled(validate(KINDS[told["kind"]], told["settings"], where=NAME), told["seconds"], told["parameters"])
+    return Settled(
+        validate(KINDS[told["kind"]], told["settings"], where=NAME), told["seconds"], told["parameters"], told["peak"]
+    )
 
 
 def _begin() -> Any:
@@ -130,6 +137,7 @@ def _begin() -> Any:
 
 
 def _rehearsed(arm: _Arm, rehearse: Any) -> dict[str, Any]:
+    from_here()
     done = rehearse(arm.asked, threads=arm.threads)
     return {
         "kind": type(done.settings).__name__, "settings": json.loads(done.settings.model_dump_json()),

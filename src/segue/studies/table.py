@@ -1,4 +1,4 @@
-"""A table as an axis: each row is a value. The file is read and never written to.
+"""A table as an axis, CSV or spreadsheet: each row is a value. The file is read and never written to.
 
 A column is a setting, by its own name or by the one that the study gives it (`columns: {lr: loop.rate}`); a column that the
 study calls nothing (`columns: {comment: ""}`) is for people. An empty cell leaves the setting as it is.
@@ -15,13 +15,14 @@ from segue.data.case import read_table
 from segue.errors import BadInput
 from segue.studies.axes import Axis
 from segue.studies.bunch import bunch
+from segue.studies.sheet import ENDING, read_sheet
 
 NAME = "name"  # the column that a row is called by
 ROW = "row"  # the axis
 
 
 def rows(path: Path, columns: Mapping[str, str]) -> Axis:
-    table = read_table(path)
+    table = read_sheet(path) if path.suffix == ENDING else read_table(path)
     if not table:
         raise BadInput(f"{path}: has no rows")
     unused = [one for one in columns if one not in table[0]]

@@ -35,7 +35,7 @@ from segue.training.run import Run
 from tests.studies.made import QUICK, write
 
 FIXED = {key: value for key, value in QUICK.items() if key != "validation"}
-SPACE = {"loop.rate": {"from": "1e-4", "to": 1e-2, "scale": "log"}, "variation": ["none", "flips"]}
+SPACE = {"loop.rate": {"from": 1e-4, "to": 1e-2, "scale": "log"}, "variation": ["none", "flips"]}
 AXES = {"training": {"plain": {"variation": "none"}, "padded": {"padding": "reflect"}}}
 
 

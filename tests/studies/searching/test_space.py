@@ -19,7 +19,7 @@ def drawn(given: dict[str, Any], **fixed: Any) -> tuple[dict[str, Any], Any]:
 
 
 def test_ranges_lists_and_bunches_set_what_they_say() -> None:
-    given = {"loop.rate": {"from": "1e-5", "to": 1e-2, "scale": "log"}, "size": [96, 128], "depth": DEPTHS}
+    given = {"loop.rate": {"from": 1e-5, "to": 1e-2, "scale": "log"}, "size": [96, 128], "depth": DEPTHS}
     values, sets = drawn(given, **{"loop.rate": 0.001, "size": "128", "depth": "3"})
     assert values == {"loop.rate": 0.001, "size": "128", "depth": "3"}
     assert sets == {

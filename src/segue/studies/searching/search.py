@@ -93,7 +93,7 @@ def open_storage(folder: Path, name: str, told: Search) -> Storage:
         from optuna.storages.journal import JournalFileBackend
         from sqlalchemy.pool import NullPool  # a word an epoch needs no line that stays open
     except ImportError:
-        raise BadInput("optuna is not installed, and a search needs it", hint="pip install 'segue[search]'") from None
+        raise BadInput("optuna is not installed, and a search needs it", hint="pip install 'segue[studies]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         storage: BaseStorage = (

@@ -190,14 +190,9 @@ def _range(name: str, told: Mapping[str, Any]) -> Range:
 
 
 def _number(name: str, given: Any) -> float:
-    """YAML takes 1e-5 for a word."""
-    try:
-        value = given if isinstance(given, int) and not isinstance(given, bool) else float(str(given))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
+    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given):
         raise BadInput(f"search: {name}: from, to and step are numbers, not {given!r}")
-    return value
+    return given
 
 
 def _at(settings: Mapping[str, Any], key: Key) -> Any:

@@ -82,7 +82,7 @@ def book(count: int) -> dict[str, float]:
     means = dict.fromkeys(_MEANS, 0.812345)
     told = {
         "already": False, "trained": 1234.5, "parameters": 14_321_937, "looks": 10_000, "home": "a-test", "seconds": 1300.1,
-        "peak": 2_345_678_901, "sets": {f"place-{number}": {"lesion": means} for number in range(_SETS)},
+        "peak": 2_345_678_901, "sets": {f"place-{number}": means for number in range(_SETS)},
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()

@@ -25,7 +25,7 @@ class Arm:
     failed: int
     begun: int
     waiting: int
-    means: Mapping[str, float]  # by set, over classes and repeats
+    means: Mapping[str, float]  # by set, over patients and repeats
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,9 @@ def _arm(own: Sequence[Entry], fates: Mapping[str, Fate], there: set[str], metri
     begun = sum(one.name in there for one in own if one.name not in fates)
     values: dict[str, list[float]] = {}
     for fate in done:
-        for name, classes in fate.told["sets"].items():
-            numbers = [means[metric] for means in classes.values() if means[metric] is not None]
-            if numbers:
-                values.setdefault(name, []).append(statistics.fmean(numbers))
+        for name, means in fate.told["sets"].items():
+            if means[metric] is not None:
+                values.setdefault(name, []).append(means[metric])
     return Arm(
         own[0].values, len(done), len(ended) - len(done), begun, len(own) - len(ended) - begun,
         {name: statistics.fmean(each) for name, each in values.items()},

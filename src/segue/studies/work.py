@@ -9,10 +9,14 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from segue.config import validate
+from segue.evaluation.judging.metrics import METRICS
+from segue.evaluation.judging.summary import patient_mean, rows_for
+from segue.evaluation.judging.table import Row, Table
 from segue.executors import Needs
 from segue.experiment.folder import demand_as_asked
 from segue.experiment.settings import EvaluateSettings, InpaintSettings, PretrainSettings, TrainSettings
@@ -71,7 +75,7 @@ def work(item: Item, verbs: Mapping[type[Asked], Callable[..., Any]]) -> dict[st
         there = item.judging.model_copy(update={"part": "auto"})
         sets = judged(item.folder, list(item.home), settings=item.judging)
         sets += judged(item.folder, list(item.elsewhere), settings=there) if item.elsewhere else []
-        told["sets"] = {one.name: {each.class_name: _means(each.means) for each in one.summaries} for one in sets}
+        told["sets"] = {one.name: _means(one.table) for one in sets}
         told["home"] = next((one.name for one in sets if one.about["home"]), "")
     return {**told, "seconds": round(time.monotonic() - began, 1), "peak": peak()}
 
@@ -86,8 +90,14 @@ def _words(item: Item) -> Asked:
     return validate(type(item.asked), run.about["asked"], where=f"{item.folder / ABOUT}")
 
 
-def _means(means: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else round(value, 6) for name, value in means.items()}
+def _means(table: Table) -> dict[str, float | None]:
+    """Of each metric over patients, as the answer has it."""
+    found = {name: patient_mean(rows_for(table, name), partial(_value, name)) for name in METRICS}
+    return {name: None if math.isnan(value) else round(value, 6) for name, value in found.items()}
+
+
+def _value(name: str, row: Row) -> float:
+    return row.value(name)
 
 
 def from_here() -> None:

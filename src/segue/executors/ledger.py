@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from segue.errors import BadInput
+from segue.errors import BadInput, Failed
 from segue.executors.outcome import Outcome
 
 
@@ -21,7 +21,7 @@ class Ledger:
         if path.exists():
             os.truncate(path, whole)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("a", encoding="utf-8", newline="")
+        self._path, self._file = path, path.open("a", encoding="utf-8", newline="")
 
     @staticmethod
     def read(path: Path) -> dict[str, Any]:
@@ -39,8 +39,16 @@ class Ledger:
             yield book
 
     def write(self, outcome: Outcome[Any]) -> None:
-        self._file.write(json.dumps([outcome.key, outcome.value], separators=(",", ":")) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps([outcome.key, outcome.value], separators=(",", ":")) + "\n")
+            self._file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                self._file.close()
+            raise Failed(
+                f"{self._path}: cannot be written ({error.strerror})",
+                hint="What stands there is kept; with room the same command goes on.",
+            ) from error
 
 
 def _lines(path: Path) -> tuple[dict[str, Any], int]:

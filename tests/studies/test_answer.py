@@ -61,6 +61,27 @@ def elsewhere_only(entry: Entry, place: str) -> float:
     return large + 0.04 * (entry.values["training"] == "change" and place != "north-test")
 
 
+def test_a_search_that_came_back_to_where_it_began_says_so(tmp_path: Path) -> None:
+    search = {"begin": "two views", "space": {"loop.rate": [0.001, 0.01]}, "trials": 2}
+    axes = {"training": AXES["training"]}
+    usual = {"question": "Which?", "data": "north", "elsewhere": ["south", "west"], "axes": axes, "repeats": 4}
+    asked = Study.model_validate(
+        {**usual, "search": search, "compare": ["searched against two views", "change against two views"]}
+    )
+    found = plan(asked, tmp_path, {("loop", "rate"): 0.001})
+    fates = {}
+    for name in found.names:
+        for place, cases in PLACES.items():
+            values = addressed(0, place, name).uniform(0.4, 0.9, cases)
+            table(values.tolist()).write(tmp_path / name / "evaluation" / place / "cases.csv")
+        fates[name] = Fate({"sets": {place: {} for place in PLACES}, "home": "north-test", "seconds": 1.0})
+    told = answer(Evidence.of(found, fates, tmp_path)).sentence
+    assert told.startswith(
+        "The search has found nothing better than two views, where it began: these are the same runs. And"
+    )
+    assert "change against two views: " in told
+
+
 @pytest.fixture
 def told(tmp_path: Path) -> Answer:
     return answer(evidence(tmp_path, elsewhere_only, compare=["change against two views", "large against small"]))
@@ -70,7 +91,7 @@ def test_the_first_sentence_answers_what_was_declared_first(told: Answer) -> Non
     assert told.sentence.startswith(
         "Elsewhere (south, west together): change is better than two views, more than luck: Dice 0."
     )
-    assert told.sentence.endswith("50 patients; 8 pairs of runs.")
+    assert "50 patients; 8 pairs of runs. And large against small: more than luck (+0.1" in told.sentence
 
 
 def test_all_that_was_declared_is_one_family(told: Answer) -> None:

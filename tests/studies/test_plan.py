@@ -178,6 +178,22 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         read(file)
 
 
+def test_what_else_cannot_be_meant(tmp_path: Path) -> None:
+    file = tmp_path / "which.yaml"
+    begin = "question: Which?\ndata: a\naxes: {training: {plain: {variation: none}}}\n"
+    for more, told in (
+        ("elsewhere: [b, a]\n", "elsewhere: a is what is learnt from"),
+        ("target: {at_least: 85}\n", r"Dice lies from 0 to 1, and 85 does not \(0.85\?\)"),
+    ):
+        file.write_text(begin + more)
+        with pytest.raises(BadInput, match=told):
+            read(file)
+    for name, told in (("loop.rte", "unknown key 'loop.rte': did you mean loop.rate"), ("size", "key 'size'")):
+        search = {"begin": "plain", "space": {name: {"from": -2, "to": -1}}}
+        with pytest.raises(BadInput, match=told):
+            plan(study(axes={"training": {"plain": {"variation": "none"}}}, search=search), POOL)
+
+
 def test_ten_thousand_runs_are_planned_in_seconds() -> None:
     rates = [round(1e-5 * number, 5) for number in range(1, 2001)]
     began = time.process_time()

@@ -131,12 +131,25 @@ def test_data_that_has_changed_is_told(here: Path) -> None:
     }
     file = write(repeats=1, **given)
     run(file, workers=1)
-    shutil.copy("own/north/split.csv", "own/north/another.csv")  # what is new changes nothing
-    run(file, workers=1)
+    for name in ("another", "anew"):  # a split that it does not use changes nothing
+        Path("own/north/another.csv").write_text(name)
+        run(file, workers=1)
     table = Path("own/south/cases.csv")
     table.write_text("\n".join(table.read_text().splitlines()[:-1]) + "\n")
     with pytest.raises(BadInput, match=r"own/south: its cases.csv is not what it was when the study began"):
         run(file, workers=1)
+
+
+def test_a_run_that_was_removed_is_trained_again_and_meanwhile_missed(here: Path) -> None:
+    file = write(repeats=1)
+    done = run(file, workers=1)
+    gone = next(iter(done.plan.names))
+    before = tables(done)
+    shutil.rmtree(Path("runs") / gone)
+    assert [(arm.done, arm.waiting) for arm in status(file).arms] == [(0, 1), (1, 0)]
+    assert "Of 2 runs 1 not done." in report(file).answer.sentence
+    assert tables(run(file, workers=1)) == before
+    assert [(arm.done, arm.waiting) for arm in status(file).arms] == [(1, 0), (1, 0)]
 
 
 def test_one_study_has_one_driver(here: Path) -> None:

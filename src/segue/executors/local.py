@@ -80,7 +80,8 @@ def _until_a_worker_dies(
             while queue or running:
                 while queue and len(running) < workers + 1:  # one ready, so that no worker waits for the parent
                     batch = [queue.popleft() for _ in range(min(size, len(queue)))]
-                    running[pool.submit(_work, batch)] = batch
+                    with _deaf():
+                        running[pool.submit(_work, batch)] = batch
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     outcomes = future.result()
                     del running[future]
@@ -140,6 +141,19 @@ def _cards(needs: Needs, workers: int) -> list[str | None]:
         return [None] * workers
     groups = [there[at : at + needs.cards] for at in range(0, len(there) - needs.cards + 1, needs.cards)]
     return [",".join(groups[number % len(groups)]) for number in range(workers)]
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Ctrl-C waits while a worker is begun, which would take it before it knows to ignore it."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Progress:
 
     def line(self, now: float) -> str:
         rate = self._fresh / max(now - self._start, 1e-9)
-        parts = [f"{self.label} {self.done:,}/{self.total:,}", f"{rate:,.1f}/s" if rate < 100 else f"{rate:,.0f}/s"]
+        parts = [f"{self.label} {self.done:,}/{self.total:,}", _speed(rate)]
         if self._fresh > 0 and self.done < self.total:
             parts.append(f"{duration((self.total - self.done) / rate)} left")
         if self.failed:
@@ -49,6 +49,12 @@ class Progress:
         if self._live and self.done:
             sys.stderr.write("\r\x1b[2K")
             sys.stderr.flush()
+
+
+def _speed(rate: float) -> str:
+    if 0 < rate < 0.1:
+        return f"{duration(1 / rate)} each"
+    return f"{rate:,.1f}/s" if rate < 100 else f"{rate:,.0f}/s"
 
 
 def duration(seconds: float) -> str:

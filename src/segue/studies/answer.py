@@ -137,16 +137,34 @@ def _ranking(evidence: Evidence, place: str) -> Iterator[Ranked]:
 
 
 def _sentence(evidence: Evidence, declared: Sequence[Said], ranking: Sequence[Ranked]) -> str:
-    said = next((one for one in declared if one.place == evidence.main and not one.seen_by), None)
-    told = _of_declared(evidence, said) if said is not None else _of_ranking(evidence, ranking)
+    said = [one for one in declared if one.place == evidence.main and not one.seen_by]
+    told = _of_declared(evidence, said) if said else _of_ranking(evidence, ranking)
     counts = (len(evidence.failed), "failed"), (evidence.waiting, "not done")
     lacking = " and ".join(f"{number:,} {what}" for number, what in counts if number)
     return f"{told} Of {count(len(evidence.plan.names), 'run')} {lacking}." if lacking else told
 
 
-def _of_declared(evidence: Evidence, said: Said) -> str:
-    runs = f"{count(said.pairs, 'pair')} of runs"
-    return f"{evidence.where(said.place)}: {said.found.sentence[:-1]}; {runs}."
+def _of_declared(evidence: Evidence, said: Sequence[Said]) -> str:
+    """The first in full, of the others their verdicts."""
+    first, *others = said
+    runs = f"{count(first.pairs, 'pair')} of runs"
+    full = f"{evidence.where(first.place)}: {first.found.sentence[:-1]}; {runs}."
+    if _same_runs(evidence, first.declared):
+        full = f"The search has found nothing better than {first.declared.reference}, where it began: these are the same runs."
+    rest = "; ".join(
+        f"{one.declared.side} against {one.declared.reference}: {one.found.verdict}"
+        + (f" ({one.found.difference:+.3f})" if one.found.verdict == sentence.MORE else "")
+        for one in others
+    )
+    return f"{full} And {rest}." if rest else full
+
+
+def _same_runs(evidence: Evidence, declared: Declared) -> bool:
+    names = [
+        {one.name for one in evidence.plan.entries if one.values[declared.axis] == value}
+        for value in (declared.side, declared.reference)
+    ]
+    return names[0] == names[1]
 
 
 def _of_ranking(evidence: Evidence, ranking: Sequence[Ranked]) -> str:

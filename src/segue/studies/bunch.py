@@ -38,7 +38,10 @@ def laid(bunches: Iterable[tuple[str, Bunch]]) -> dict[Key, Any]:
         for key in given:
             for other in found:
                 if other[: len(key)] == key or key[: len(other)] == other:
-                    raise BadInput(f"{dotted(key)}: is set twice, by {whose[other]} and by {name}")
+                    raise BadInput(
+                        f"{dotted(key)}: is set twice, by {whose[other]} and by {name}",
+                        hint="What is fixed is the same for all; what is not, each value of an axis says itself.",
+                    )
         found |= given
         whose |= dict.fromkeys(given, name)
     return found

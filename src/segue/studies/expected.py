@@ -46,7 +46,7 @@ def expect(
     """Of what is still to be done. Stores that are missing are prepared; all that is found out serves the runs later."""
     datasets = opened(found)
     with driving(folder):
-        demand_same(datasets, folder)
+        demand_same(datasets, found.splits, folder)
         for dataset in datasets[: len(found.data)]:
             made(as_it_stands(dataset), say, progress)
         fates = Book.read(folder)

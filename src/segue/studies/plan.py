@@ -88,6 +88,11 @@ class Plan:
             "before": {name: json.loads(asked.model_dump_json()) for name, asked in self.before.items()},
         }  # fmt: skip
 
+    @property
+    def splits(self) -> list[str]:
+        """That runs learn and are judged by."""
+        return list(dict.fromkeys(entry.settings.split for entry in self.entries))
+
     @cached_property
     def data(self) -> list[str]:
         """Every dataset that something learns from."""
@@ -136,6 +141,9 @@ def _searched(study: Study, axes: list[Axis], pool: Path, won: Bunch | None) -> 
         raise BadInput(f"search: called: {axis.name} has a value {told.called!r} already")
     own, where = axis.values[told.begin], space(told.space)
     settings, before = _before(laid([("fixed", bunch(study.fixed)), (told.begin, own)]), study, pool, told.begin)
+    for one in where.dimensions:
+        for some in one.what.bunches:
+            validate(TrainSettings, {"data": list(study.data), **nested(some)}, where=f"search: {one.name}")
     clash = next((key for key in where.keys if key in bunch(study.fixed)), None)
     if clash is not None:
         raise BadInput(f"search: {dotted(clash)} is fixed, so there is nothing to search for")

@@ -197,6 +197,11 @@ def _cautions(evidence: Evidence, found: Answer, no_pictures: str) -> Iterator[t
         yield told, "`segue study run FILE --retry` tries again."
     if evidence.waiting:
         yield f"{count(evidence.waiting, 'run')} not done yet: this is so far.", ""
+    if evidence.home.endswith("-validation") and Run(evidence.done[0].folder).about["validation"]:
+        yield (
+            f"{evidence.home} is what epochs were chosen by, so at home every arm looks better than it is.",
+            "`segue data split` with a test part, or `fixed: {validation: none}`.",
+        )
     if study.repeats < _FEW:
         yield (
             f"{count(study.repeats, 'repeat')} of each: how far runs lie apart is hardly known.",

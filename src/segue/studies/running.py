@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from segue.data.alone import locked
 from segue.data.dataset import Dataset
+from segue.data.splitting.split import Split
 from segue.executors import Executor, Outcome, executor
 from segue.experiment.opening import as_it_stands, demand_own_names, made
 from segue.experiment.settings import EvaluateSettings
@@ -27,6 +28,7 @@ from segue.studies.settling import Found, by_key, key_of, settle
 from segue.studies.stamps import demand_same
 from segue.studies.study import Study, read
 from segue.studies.work import Item, begin, needs, work
+from segue.training.run import ABOUT
 
 LOCK = ".lock"
 Todo = TypeVar("Todo", Entry, Item)
@@ -72,7 +74,7 @@ def run(
     found = planned(study, folder)
     datasets = opened(found)
     with driving(folder), Book.open(folder) as book:
-        demand_same(datasets, folder)
+        demand_same(datasets, found.splits, folder)
         for dataset in datasets[: len(found.data)]:  # once, before several want it at a time
             made(as_it_stands(dataset), say, progress)
         drive = Drive(study, folder, executor(on, workers=workers, progress=progress), book, retry, say)
@@ -112,9 +114,12 @@ class Drive:
         self._bring(list(self._items(todo, known)), "runs", known.memory(one.settings for one in todo))
 
     def _open(self, several: Iterable[Todo]) -> list[Todo]:
-        """What is still to be done."""
-        fates = self.book.fates
-        return [one for one in several if one.name not in fates or (self.retry and fates[one.name].failed)]
+        """What is still to be done, and what was done and has been removed since."""
+        fates, pool = self.book.fates, self.folder.parent
+        return [
+            one for one in several
+            if one.name not in fates or (self.retry if fates[one.name].failed else not (pool / one.name / ABOUT).exists())
+        ]  # fmt: skip
 
     def _items(self, todo: Iterable[Entry], known: Found) -> Iterator[Item]:
         study, pool = self.study, self.folder.parent
@@ -154,6 +159,9 @@ def opened(found: Plan) -> list[Dataset]:
     datasets = [Dataset.open(one) for one in (*found.data, *judging)]
     demand_own_names(one.name for one in datasets)
     demand_known(found, datasets[0])
+    for dataset in datasets[: len(found.study.data)]:
+        for name in found.splits:
+            Split.open(dataset, name)
     if found.begun is not None and found.study.search is not None:
         demand_sound(found.begun, found.study.search)
     return datasets

@@ -141,5 +141,5 @@ def _rehearsed(arm: _Arm, rehearse: Any) -> dict[str, Any]:
     done = rehearse(arm.asked, threads=arm.threads)
     return {
         "kind": type(done.settings).__name__, "settings": json.loads(done.settings.model_dump_json()),
-        "seconds": round(done.cost.seconds, 2), "parameters": done.parameters,
+        "seconds": round(done.cost.seconds, 2), "parameters": done.parameters, "peak": peak(),
     }  # fmt: skip

@@ -13,14 +13,15 @@ from segue.files import read_json, write_json
 NAME = "data.json"
 
 
-def demand_same(datasets: Iterable[Dataset], study: Path) -> None:
-    """Their tables of cases and their splits, against what the study remembers; what is new is remembered."""
+def demand_same(datasets: Iterable[Dataset], splits: Iterable[str], study: Path) -> None:
+    """Their tables of cases and the splits that are used, against what the study remembers; what is new is remembered."""
+    tables = ["cases.csv", *(f"{name}.csv" for name in splits)]
     path = study / NAME
     known = dict(read_json(path)) if path.exists() else {}
     for dataset in datasets:
-        now = _stamps(dataset.folder)
+        now = _stamps(dataset.folder, tables)
         before = known.get(str(dataset.folder), {})
-        changed = next((name for name, stamp in before.items() if now.get(name) != stamp), None)
+        changed = next((name for name in tables if name in before and now.get(name) != before[name]), None)
         if changed is not None:
             raise BadInput(
                 f"{dataset.folder}: its {changed} is not what it was when the study began",
@@ -30,8 +31,8 @@ def demand_same(datasets: Iterable[Dataset], study: Path) -> None:
     write_json(path, known)
 
 
-def _stamps(folder: Path) -> dict[str, str]:
+def _stamps(folder: Path, tables: Iterable[str]) -> dict[str, str]:
     return {
-        path.name: hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()
-        for path in sorted(folder.glob("*.csv")) if path.name not in ("duplicates.csv", "skipped.csv")
+        name: hashlib.blake2b((folder / name).read_bytes(), digest_size=8).hexdigest()
+        for name in tables if (folder / name).exists()
     }  # fmt: skip

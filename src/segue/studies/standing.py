@@ -73,6 +73,7 @@ def status(file: Path | str, out: Path | str | None = None) -> Standing:
     study, folder = read(Path(file)), folder_of(file, out)
     found, fates = planned(study, folder), Book.read(folder)
     there = {entry.name for entry in os.scandir(folder.parent)} if folder.parent.is_dir() else set()
+    fates = {name: fate for name, fate in fates.items() if fate.failed or name in there}
     arms: dict[str, list[Entry]] = {}
     for entry in found.entries:
         arms.setdefault(entry.arm, []).append(entry)
@@ -83,9 +84,19 @@ def status(file: Path | str, out: Path | str | None = None) -> Standing:
     open_ = sum(name not in fates for name in found.names) - sum(one.step / max(one.steps, 1) for one in going)
     return Standing(
         folder, found, tuple(_arm(own, fates, there, study.metric) for own in arms.values()),
-        {name: fate.error for name, fate in fates.items() if fate.failed},
+        _errors(found, fates),
         open_ * statistics.median(taken) if taken else math.nan, going, searched(found, folder),
     )  # fmt: skip
+
+
+def _errors(found: Plan, fates: Mapping[str, Fate]) -> dict[str, str]:
+    """Of what still belongs to the study, by arm and repeat where it has one."""
+    failed = {name: fate.error for name, fate in fates.items() if fate.failed}
+    before = {name: failed[name] for name in found.before if name in failed}
+    runs = {
+        f"{one.arm}, repeat {one.repeat} ({name})": failed[name] for name, one in found.names.items() if name in failed
+    }
+    return before | runs
 
 
 def _going(one: Entry, pool: Path) -> Going:

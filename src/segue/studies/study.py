@@ -60,6 +60,10 @@ class Target(Strict):
         if lower != (self.at_most is not None):
             better, bound = ("lower", "at_most") if lower else ("higher", "at_least")
             raise BadInput(f"target: {told} is better when it is {better}", hint=f"target: {{{bound}: {self.bound:g}}}")
+        if metric != LOSS and not METRICS[metric].distance and not 0 < self.bound <= 1:
+            raise BadInput(
+                f"target: {told} lies from 0 to 1, and {self.bound:g} does not", hint=f"{self.bound / 100:g}?"
+            )
         if metric == LOSS and self.on:
             raise BadInput(f"target: the loss is that of training, and not of {self.on!r}")
 
@@ -114,6 +118,9 @@ def read(file: Path) -> Study:
         found.target.demand_sense(found.target.metric or found.metric)
     if not found.data:
         raise BadInput(f"{file}: data: names no dataset")
+    both = next((one for one in found.elsewhere if one in found.data), None)
+    if both is not None:
+        raise BadInput(f"{file}: elsewhere: {both} is what is learnt from", hint="Home judges by itself: leave it out.")
     if not found.axes and not found.table:
         raise BadInput(
             f"{file}: has no axes and no table, so there is nothing to compare", hint="axes: {method: [...]}"

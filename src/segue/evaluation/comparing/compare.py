@@ -207,7 +207,7 @@ def _measure(
     return Difference(
         side=side, reference=reference, cases=paired_.cases, patients=len(differences), whom=whom,
         mean=float(values.mean()), mean_of_reference=float(others.mean()), difference=mean,
-        level=1 - ALPHA, interval=spread.interval(), error=spread.error,
+        level=1 - ALPHA, interval=_possible(spread.interval(), how.metric), error=spread.error,
         p=p, p_adjusted=p, p_wilcoxon=p_wilcoxon, test=how.test, comparisons=comparisons,
         smallest_p=statistics.smallest_p(int(np.count_nonzero(differences)), how.test),
         rank_biserial=statistics.rank_biserial(differences), standardised=statistics.standardised(differences),
@@ -221,6 +221,12 @@ def _measure(
         ),
         verdict="", who=paired_.patients, values=tuple(map(float, values)), values_of_reference=tuple(map(float, others)),
     )  # fmt: skip
+
+
+def _possible(interval: tuple[float, float], metric: Metric) -> tuple[float, float]:
+    """Of two shares the difference is at most 1, whatever a handful of runs would have it be."""
+    low, high = interval
+    return interval if metric.distance else (max(low, -1.0), min(high, 1.0))
 
 
 def _verdict(found: Difference, metric: Metric) -> str:

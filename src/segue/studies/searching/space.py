@@ -46,6 +46,11 @@ class Range:
         return set(bunch({self.setting: self.low}))
 
     @property
+    def bunches(self) -> list[Bunch]:
+        """What it may set, at its ends."""
+        return [bunch({self.setting: end}) for end in (self.low, self.high)]
+
+    @property
     def whole(self) -> bool:
         return all(isinstance(one, int) for one in (self.low, self.high)) and not isinstance(self.step, float)
 
@@ -73,6 +78,10 @@ class Choice:
     @property
     def keys(self) -> set[Key]:
         return {key for value in self.values.values() for key in value}
+
+    @property
+    def bunches(self) -> list[Bunch]:
+        return list(self.values.values())
 
     def draw(self, trial: Draws) -> tuple[str, Bunch]:
         name = trial.suggest_categorical(self.name, list(self.values))

@@ -17,7 +17,7 @@ from segue.config import validate
 from segue.executors import Executor, Ledger
 from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
 from segue.studies.plan import Entry
-from segue.studies.work import from_here, needs
+from segue.studies.work import from_here, needs, peak
 from segue.training.machine import MachineSettings
 
 Asked = TrainSettings | PretrainSettings | InpaintSettings

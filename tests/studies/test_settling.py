@@ -112,7 +112,7 @@ def test_runs_are_as_many_at_a_time_as_memory_holds(here: Path, monkeypatch: pyt
     monkeypatch.setattr(LocalExecutor, "room", room)
     done = run(write(fixed=OPEN, axes={"training": {"plain": {"variation": "none"}}}))
     assert not done.failed
-    assert rooms == [1]
+    assert set(rooms) == {1}
 
 
 def test_an_arm_that_cannot_be_tried_fails_and_the_others_are_run(here: Path) -> None:

@@ -18,6 +18,7 @@ from segue.data.case import read_table
 from segue.data.dataset import Dataset
 from segue.data.splitting.split import SplitSettings, split
 from segue.errors import BadInput
+from segue.experiment.folder import to_its_end
 from segue.experiment.settings import TrainSettings
 from segue.experiment.train import Trained, train
 from segue.training.run import Run
@@ -76,6 +77,21 @@ def test_one_run_is_trained_by_one_process(there: Path) -> None:
     assert again("runs/shared", watch=[second]).run.finished
     assert second.told == "runs/shared: another process trains this run"
     assert again("runs/shared").already
+
+
+def test_a_run_that_another_has_finished_meanwhile_is_not_trained_again(there: Path, trained: Trained) -> None:
+    """It was not finished when it was looked for, and is when the lock is ours."""
+
+    def never(run: Run, **given: Any) -> None:
+        raise AssertionError("trained again")
+
+    asked = validate(TrainSettings, {"data": "datasets/north"}, where="a test")
+    ended = to_its_end(
+        asked, "runs/late", "unet",
+        prepared=lambda folder: Run.open(shutil.copytree(trained.run.folder, folder)), carry_on=never, module="", fresh=False, track=(),
+        progress=False, say=lambda line: None,
+    )  # fmt: skip
+    assert ended.already
 
 
 def test_the_same_words_find_the_run_again(there: Path, trained: Trained) -> None:

@@ -70,6 +70,8 @@ def to_its_end(
         say(f"going on with {folder}")
     devices = run.config["machine"]["devices"]
     with locked(folder.with_name(f".{folder.name}.lock"), what=folder, busy="another process trains this run"):
+        if Run.open(folder).finished:  # by whoever was in here before
+            return Ended(Run.open(folder), 0.0, True)
         if devices > 1:
             spawn(module, [str(run.folder), *track], devices)
         else:
@@ -135,12 +137,8 @@ def demand_as_asked(run: Run, asked: TrainSettings) -> None:
         )
 
 
-_LENGTHS = (
-    "looks",
-    "epochs",
-    "minutes",
-    "accumulate",
-)  # stand in steps, and in parts that memory holds, when they are found
+# Stand in steps, and in parts that memory holds, when they are found.
+_LENGTHS = ("looks", "epochs", "minutes", "accumulate")
 
 
 def _where_open(asked: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

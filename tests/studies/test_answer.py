@@ -80,6 +80,12 @@ def test_a_search_that_came_back_to_where_it_began_says_so(tmp_path: Path) -> No
         "The search has found nothing better than two views, where it began: these are the same runs. And"
     )
     assert "change against two views: " in told
+    twins = {"training": {"one": {"method": "two-view"}, "other": {"method": "two-view"}}}
+    plain = answer(
+        evidence(tmp_path / "plain", lambda entry, place: 0.0, axes=twins, compare=["one against other"])
+    ).sentence
+    assert "search" not in plain
+    assert "are equal in every one" in plain
 
 
 @pytest.fixture

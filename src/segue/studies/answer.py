@@ -149,8 +149,8 @@ def _of_declared(evidence: Evidence, said: Sequence[Said]) -> str:
     first, *others = said
     runs = f"{count(first.pairs, 'pair')} of runs"
     full = f"{evidence.where(first.place)}: {first.found.sentence[:-1]}; {runs}."
-    if _same_runs(evidence, first.declared):
-        full = f"The search has found nothing better than {first.declared.reference}, where it began: these are the same runs."
+    if begin := _came_back(evidence, first.declared):
+        full = f"The search has found nothing better than {begin}, where it began: these are the same runs."
     rest = "; ".join(
         f"{one.declared.side} against {one.declared.reference}: {one.found.verdict}"
         + (f" ({one.found.difference:+.3f})" if one.found.verdict == sentence.MORE else "")
@@ -159,12 +159,16 @@ def _of_declared(evidence: Evidence, said: Sequence[Said]) -> str:
     return f"{full} And {rest}." if rest else full
 
 
-def _same_runs(evidence: Evidence, declared: Declared) -> bool:
-    names = [
-        {one.name for one in evidence.plan.entries if one.values[declared.axis] == value}
-        for value in (declared.side, declared.reference)
-    ]
-    return names[0] == names[1]
+def _came_back(evidence: Evidence, declared: Declared) -> str:
+    """Where a search began, if its best are the very runs of that."""
+    search = evidence.plan.study.search
+    if search is None or {declared.side, declared.reference} != {search.called, search.begin}:
+        return ""
+    one, other = (
+        {entry.name for entry in evidence.plan.entries if entry.values[declared.axis] == value}
+        for value in (search.called, search.begin)
+    )
+    return search.begin if one == other else ""
 
 
 def _of_ranking(evidence: Evidence, ranking: Sequence[Ranked]) -> str:

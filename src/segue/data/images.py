@@ -339,3 +339,14 @@ def _opened(path: Path, data: bytes, mode: str | None = None) -> Image.Image:
 # Decoders of OpenCV print their complaints; ours are sentences with the file's name.
 if "OPENCV_LOG_LEVEL" not in os.environ:
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+
+# Writing
+
+
+def jpeg(image: npt.NDArray[np.uint8], quality: int) -> bytes:
+    """An RGB image."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError("OpenCV could not encode a JPEG")
+    return data.tobytes()

@@ -36,8 +36,8 @@ class LocalExecutor(Executor):
         super().__init__(workers=workers, progress=progress)
 
     def outcomes(self, work: Work) -> Generator[Outcome[Any], None, None]:
-        workers = min(self.room(work.needs), len(work.items))
-        if workers <= 1:
+        workers = self.at_once(work.needs, len(work.items))
+        if workers == 1:
             worker = Worker(work.function, work.setup)
             for name, item in work.items:
                 yield worker.do(name, item)
@@ -56,7 +56,7 @@ class LocalExecutor(Executor):
 
     def threads(self, needs: Needs, items: int) -> int:
         """All cores are shared out."""
-        return max(1, cores() // self.at_once(needs, items) // needs.processes)
+        return _share(needs, self.at_once(needs, items))
 
     def room(self, needs: Needs) -> int:
         """Workers side by side."""
@@ -120,7 +120,7 @@ def _pool(work: Work, workers: int) -> Iterator[tuple[ProcessPoolExecutor, Event
     own = context.SimpleQueue()
     for shares in _cards(work.needs, workers):
         own.put(shares)
-    threads = max(1, cores() // workers // work.needs.processes)
+    threads = _share(work.needs, workers)
     with _environment(share_of_threads(threads)):
         pool = ProcessPoolExecutor(
             workers, mp_context=context, initializer=_begin,
@@ -132,6 +132,11 @@ def _pool(work: Work, workers: int) -> Iterator[tuple[ProcessPoolExecutor, Event
             stop.set()
             with _uninterrupted():
                 pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _share(needs: Needs, workers: int) -> int:
+    """Threads of each process, where so many workers have all cores."""
+    return max(1, cores() // workers // needs.processes)
 
 
 def _cards(needs: Needs, workers: int) -> list[str | None]:

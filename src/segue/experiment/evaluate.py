@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from segue.data.dataset import Dataset
+from segue.data.images import jpeg
 from segue.data.splitting.split import Split
 from segue.errors import BadInput
 from segue.evaluation.judging.amounts import Agreement, agreements
@@ -39,6 +38,7 @@ from segue.files import atomic, write_json
 from segue.words import count, some
 
 CASES, SUMMARY, _UNFINISHED = "cases.csv", "summary.json", "unfinished-"
+_QUALITY = 88  # of pictures
 
 
 @dataclass(frozen=True)
@@ -206,10 +206,8 @@ def _pictures(
     written = []
     for number, ((mark, case, dice), (_, picture)) in enumerate(zip(shown, drawn, strict=True)):
         path = where / f"{mark}-{number}.jpg"
-        done, data = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
-        assert done
         with atomic(path, "wb") as file:
-            file.write(data.tobytes())
+            file.write(jpeg(picture, _QUALITY))
         written.append({"file": path.name, "case": case, "mark": mark, "dice": dice})
     return written
 

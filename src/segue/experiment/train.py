@@ -83,8 +83,8 @@ def train(
     return Trained(ended.run, ended.seconds, ended.already)
 
 
-def begun(asked: TrainSettings, say: Say = silent, progress: bool = False) -> tuple[Material, list[str]]:
-    """What is learnt from, opened, and the runs and weights that are begun from: none has seen what will judge."""
+def begun(asked: TrainSettings, say: Say = silent, progress: bool = False) -> tuple[Material, list[dict[str, str]]]:
+    """What is learnt from, opened, and what the runs and weights that are begun from have seen: nothing that will judge."""
     demand_one_length(asked)
     demand_start(asked.init)
     material = opened(asked, check=partial(assemble.demand_known, asked), say=say, progress=progress)
@@ -92,7 +92,7 @@ def begun(asked: TrainSettings, say: Say = silent, progress: bool = False) -> tu
     inherited = seen.inherited(*starts)
     for source in material.sources:
         seen.refuse(inherited, source.dataset, source.judging, starts[0])
-    return material, starts
+    return material, inherited
 
 
 def _teachers(material: Material) -> list[str]:
@@ -109,8 +109,7 @@ def prepared(
 ) -> Run:  # fmt: skip
     """Everything found out and written down; from here on the folder is all that training needs. `more`: what it says beside
     that, of the settings as they were found."""
-    material, starts = begun(asked, say, progress)
-    inherited = seen.inherited(*starts)
+    material, inherited = begun(asked, say, progress)
     found = resolve(asked, material, say)
     settings = found.settings
     built, told = assemble.network(settings, material.target, material.channels)

@@ -79,6 +79,12 @@ def chance(p: float) -> str:
     return f"<\N{NO-BREAK SPACE}{_TINY:g}" if p < _TINY else f"{p:.3f}"
 
 
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{signed(estimate.low, digits)} to {signed(estimate.high, digits)}"
+
+
 def number(value: float, decimals: int) -> str:
     return f"{value:,.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from segue.report import curves, spreads
+from segue.report.cells import chance, interval, signed
 from segue.report.comparison_story import ComparisonStory, Group, Lost, Pair, Side
 from segue.report.page import Cell, Figure, Noted, Page, Section, Swatch, Tile
-from segue.report.signs import chance, interval, signed
 from segue.words import count, short
 
 _SAID = 3  # sets that the lead speaks of

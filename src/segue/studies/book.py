@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,19 +29,19 @@ class Fate:
 
 
 class Book:
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, fates: dict[str, Fate]) -> None:
         self._ledger = ledger
-        self.fates = _fates(ledger.finished)
+        self.fates = fates
 
     @classmethod
     @contextmanager
     def open(cls, study: Path) -> Iterator[Self]:
         with Ledger.open(study / NAME) as ledger:
-            yield cls(ledger)
+            yield cls(ledger, _fates(ledger.finished, study.parent))
 
     @staticmethod
     def read(study: Path) -> dict[str, Fate]:
-        return _fates(Ledger.read(study / NAME))
+        return _fates(Ledger.read(study / NAME), study.parent)
 
     def write(self, outcome: Outcome[Any]) -> Fate:
         before = self.fates.get(outcome.key)
@@ -52,8 +53,11 @@ class Book:
         return fate
 
 
-def _fates(lines: Mapping[str, Any]) -> dict[str, Fate]:
-    return {
+def _fates(lines: Mapping[str, Any], pool: Path) -> dict[str, Fate]:
+    """A run that was done and has been removed since has none: it is to be done again."""
+    there = {entry.name for entry in os.scandir(pool)} if pool.is_dir() else set()
+    every = {
         name: Fate(line.get("told", {}), line.get("error", ""), line.get("trace", ""), line["tries"])
         for name, line in lines.items()
     }
+    return {name: fate for name, fate in every.items() if fate.failed or name in there}

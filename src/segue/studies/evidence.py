@@ -38,7 +38,7 @@ class Evidence:
 
     @classmethod
     def of(cls, plan: Plan, fates: Mapping[str, Fate], pool: Path) -> Evidence:
-        well = {name: fate for name, fate in fates.items() if not fate.failed and (pool / name).is_dir()}
+        well = {name: fate for name, fate in fates.items() if not fate.failed}
         done = tuple(Done(one, well[one.name], pool / one.name) for one in plan.entries if one.name in well)
         failed = {name: fates[name] for name in plan.names if name in fates and fates[name].failed}
         if not done:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -121,8 +121,8 @@ def plan(study: Study, pool: Path, won: Bunch | None = None) -> Plan:
         settings, needed = _before(laid([("fixed", fixed), *told]), study, pool, where)
         before |= needed
         for repeat in range(study.repeats):
-            given = {"data": list(study.data), **nested(_seeded(settings, repeat, study))}
-            entries.append(Entry(values, repeat, validate(TrainSettings, given, where=where), tuple(needed)))
+            asked = training(study.data, _seeded(settings, repeat, study), where)
+            entries.append(Entry(values, repeat, asked, tuple(needed)))
     return Plan(study, tuple(axes), declared, tuple(entries), before, begun, waiting)
 
 
@@ -143,29 +143,31 @@ def _searched(study: Study, axes: list[Axis], pool: Path, won: Bunch | None) -> 
     settings, before = _before(laid([("fixed", bunch(study.fixed)), (told.begin, own)]), study, pool, told.begin)
     for one in where.dimensions:
         for some in one.what.bunches:
-            validate(TrainSettings, {"data": list(study.data), **nested(some)}, where=f"search: {one.name}")
+            training(study.data, some, f"search: {one.name}")
     clash = next((key for key in where.keys if key in bunch(study.fixed)), None)
     if clash is not None:
         raise BadInput(f"search: {dotted(clash)} is fixed, so there is nothing to search for")
-    seeded = {**settings, SEEDED[0]: SEARCH_SEED, **({SEEDED[1]: SEARCH_SEED} if _budget(settings) else {})}
-    given = {"data": list(study.data), **nested(seeded)}
-    begun = Begun(seeded, validate(TrainSettings, given, where=told.begin), before)
+    seeded = {**settings, **_seeds(settings, SEARCH_SEED)}
+    begun = Begun(seeded, training(study.data, seeded, told.begin), before)
     values = {**axis.values, told.called: {**where.without(own), **(won or {})}}
     return [Axis(axis.name, values)], begun
 
 
-def _budget(settings: Bunch) -> bool:
-    return bool(settings.get(("labels",), "all") != "all")
+def training(data: Sequence[str], settings: Bunch, where: str) -> TrainSettings:
+    return validate(TrainSettings, {"data": list(data), **nested(settings)}, where=where)
+
+
+def _seeds(settings: Bunch, number: int) -> dict[Key, Any]:
+    """Of a label budget the patients too."""
+    budget = settings.get(("labels",), "all") != "all"
+    return dict.fromkeys(SEEDED if budget else SEEDED[:1], number)
 
 
 def _seeded(settings: Bunch, repeat: int, study: Study) -> dict[Key, Any]:
     for key in SEEDED:
         if key in settings and study.repeats > 1:
             raise BadInput(f"{dotted(key)}: is what repeats differ by", hint="repeats: 1, or leave it out.")
-    own: dict[Key, Any] = {SEEDED[0]: repeat}
-    if _budget(settings):
-        own[SEEDED[1]] = repeat
-    return {**own, **settings}
+    return {**_seeds(settings, repeat), **settings}
 
 
 def _before(

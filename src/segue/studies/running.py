@@ -28,7 +28,6 @@ from segue.studies.settling import Found, by_key, key_of, settle
 from segue.studies.stamps import demand_same
 from segue.studies.study import Study, read
 from segue.studies.work import Item, begin, needs, work
-from segue.training.run import ABOUT
 
 LOCK = ".lock"
 Todo = TypeVar("Todo", Entry, Item)
@@ -114,12 +113,9 @@ class Drive:
         self._bring(list(self._items(todo, known)), "runs", known.memory(one.settings for one in todo))
 
     def _open(self, several: Iterable[Todo]) -> list[Todo]:
-        """What is still to be done, and what was done and has been removed since."""
-        fates, pool = self.book.fates, self.folder.parent
-        return [
-            one for one in several
-            if one.name not in fates or (self.retry if fates[one.name].failed else not (pool / one.name / ABOUT).exists())
-        ]  # fmt: skip
+        """What is still to be done."""
+        fates = self.book.fates
+        return [one for one in several if one.name not in fates or (self.retry and fates[one.name].failed)]
 
     def _items(self, todo: Iterable[Entry], known: Found) -> Iterator[Item]:
         study, pool = self.study, self.folder.parent

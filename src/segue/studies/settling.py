@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from segue.config import validate
-from segue.executors import Executor, Ledger
+from segue.executors import Executor
 from segue.experiment.settings import InpaintSettings, PretrainSettings, TrainSettings
 from segue.studies.plan import Entry
 from segue.studies.work import from_here, needs, peak
@@ -73,12 +73,11 @@ def settle(asked: Mapping[str, Asked], folder: Path, engine: Executor, *, runs: 
     threads = engine.threads(wanted, runs)
     arms = {key: _Arm(key, one, threads) for key, one in asked.items()}
     first = {_shape(arm.asked): arm for arm in reversed(arms.values())}
-    found, errors = dict(read(folder).by_key), dict[str, str]()
+    found, errors = dict[str, Settled](), dict[str, str]()
 
     def bring(several: Iterable[_Arm]) -> None:
-        todo = [arm for arm in several if arm.key not in found]
         for outcome in engine.map(
-            _rehearsed, todo, key=lambda arm: arm.key, setup=_begin, label=_LABEL, needs=wanted, ledger=folder / NAME
+            _rehearsed, several, key=lambda arm: arm.key, setup=_begin, label=_LABEL, needs=wanted, ledger=folder / NAME
         ):
             if outcome.error is not None:
                 errors[outcome.key] = outcome.error
@@ -87,12 +86,8 @@ def settle(asked: Mapping[str, Asked], folder: Path, engine: Executor, *, runs: 
 
     bring(first.values())
     machines = {shape: found[arm.key].settings.machine for shape, arm in first.items() if arm.key in found}
-    bring(_on(arm, machines.get(_shape(arm.asked))) for key, arm in arms.items() if key not in errors)
+    bring(_on(arm, machines.get(_shape(arm.asked))) for key, arm in arms.items() if key not in {*found, *errors})
     return Found(found, errors)
-
-
-def read(folder: Path) -> Found:
-    return Found({key: _settled(told) for key, told in Ledger.read(folder / NAME).items()}, {})
 
 
 def by_key(entries: Iterable[Entry]) -> dict[str, Asked]:

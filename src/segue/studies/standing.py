@@ -73,7 +73,6 @@ def status(file: Path | str, out: Path | str | None = None) -> Standing:
     study, folder = read(Path(file)), folder_of(file, out)
     found, fates = planned(study, folder), Book.read(folder)
     there = {entry.name for entry in os.scandir(folder.parent)} if folder.parent.is_dir() else set()
-    fates = {name: fate for name, fate in fates.items() if fate.failed or name in there}
     arms: dict[str, list[Entry]] = {}
     for entry in found.entries:
         arms.setdefault(entry.arm, []).append(entry)

@@ -21,8 +21,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segue.data.images import jpeg
 from segue.data.phantoms import bumps, endoscope, noise
-from segue.data.phantoms.folder import Frame, Patients, encode, numbers
+from segue.data.phantoms.folder import Frame, Patients, numbers
 from segue.data.phantoms.noise import STEPS, Bytes, Floats, Generator
 
 SITES = tuple(endoscope.SITES)
@@ -245,5 +246,5 @@ def frames(*, site: str, patients: Patients, seed: int, each: int = FRAMES) -> I
         for step in range(each):
             rng = noise.address(seed, "colon", site, patient, step)
             picture, mask = look(seen, site=site, step=step, rng=rng)
-            jpeg = encode(picture, endoscope.SITES[site].quality)
-            yield Frame(jpeg, mask, site, f"{site}-{patient:04d}", f"{step:02d}")
+            packed = jpeg(picture, endoscope.SITES[site].quality)
+            yield Frame(packed, mask, site, f"{site}-{patient:04d}", f"{step:02d}")

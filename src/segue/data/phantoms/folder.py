@@ -61,14 +61,6 @@ class Volume:
 Sample = Frame | Volume
 
 
-def encode(image: Bytes, quality: int) -> bytes:
-    """An RGB image as JPEG."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise RuntimeError("OpenCV could not encode a JPEG")
-    return data.tobytes()
-
-
 def numbers(patients: Patients) -> list[int]:
     """The patients' numbers."""
     return list(range(patients) if isinstance(patients, int) else patients)

@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from segue.data.images import jpeg
 from segue.data.phantoms import noise
-from segue.data.phantoms.folder import Frame, Patients, encode, numbers
+from segue.data.phantoms.folder import Frame, Patients, numbers
 from segue.data.phantoms.noise import Bytes, Floats, Generator
 
 SIZE = (240, 320)
@@ -252,5 +253,5 @@ def frames(*, site: str, patients: Patients, seed: int, each: int = FRAMES) -> I
         seen = patch(site=site, patient=patient, seed=seed)
         for step in range(each):
             picture, mask = look(seen, site=site, rng=noise.address(seed, "skin", site, patient, step))
-            jpeg = encode(picture, SITES_[site].quality)
-            yield Frame(jpeg, mask, site, f"{site}-{patient:04d}", f"{step:02d}")
+            packed = jpeg(picture, SITES_[site].quality)
+            yield Frame(packed, mask, site, f"{site}-{patient:04d}", f"{step:02d}")

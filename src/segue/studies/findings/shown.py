@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from segue.data.case import IGNORE
+from segue.data.images import jpeg
 from segue.errors import BadInput
 from segue.evaluation.judging.metrics import METRICS
 from segue.evaluation.judging.subject import Subject
@@ -31,6 +32,7 @@ from segue.training.run import Run
 FOLDER = "pictures"
 ARMS, EACH, WORST = 8, 3, 3  # arms; cases at home, and as many elsewhere; and of those that were done worst
 _SIDE, _CUTS = 320, 640  # pixels of a picture, and of one with a volume's cuts
+_QUALITY = 85
 
 
 @dataclass(frozen=True)
@@ -142,10 +144,8 @@ def _write(path: Path, picture: Bytes, side: int) -> None:
     height, width = picture.shape[:2]
     scale = min(1.0, side / max(height, width))
     small = cv2.resize(picture, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    assert done
     with atomic(path, "wb") as file:
-        file.write(np.asarray(data, np.uint8).tobytes())
+        file.write(jpeg(np.asarray(small, np.uint8), _QUALITY))
 
 
 def _pictured(

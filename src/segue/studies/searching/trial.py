@@ -6,17 +6,15 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segue.config import validate
 from segue.errors import SegueError, in_words
 from segue.evaluation.statistics import addressed
-from segue.experiment.settings import TrainSettings
-from segue.studies.bunch import Bunch, dotted, laid, nested
-from segue.studies.plan import named
+from segue.studies.bunch import Bunch, dotted, laid
+from segue.studies.plan import named, training
 from segue.studies.searching.found import Trial
 from segue.studies.searching.settings import Search
 from segue.studies.searching.space import Space
@@ -79,7 +77,7 @@ def attempt(place: Place, given: tuple[Storage, Callable[..., Any]]) -> dict[str
         found = told(state="failed", error=error.message)
     except Exception as error:
         found = told(state="failed", error=in_words(error))
-    found = Trial(**{**found.as_json(), "seconds": round(time.monotonic() - began, 1)})
+    found = replace(found, seconds=round(time.monotonic() - began, 1))
     states = optuna.trial.TrialState
     state = {"done": states.COMPLETE, "failed": states.FAIL}.get(found.state, states.PRUNED)
     if found.state != "failed":
@@ -92,8 +90,8 @@ def attempt(place: Place, given: tuple[Storage, Callable[..., Any]]) -> dict[str
 def _trained(
     place: Place, asked: Asked, sets: Bunch, train: Callable[..., Any], told: Callable[..., Trial]
 ) -> Trial:  # fmt: skip
-    settings = nested(laid([("what is not searched for", place.base), ("the search", sets)]))
-    wanted = validate(TrainSettings, {"data": list(place.data), **settings}, where=f"trial {asked.number}")
+    settings = laid([("what is not searched for", place.base), ("the search", sets)])
+    wanted = training(place.data, settings, f"trial {asked.number}")
     folder = place.pool / named("run", wanted)
     from_here()
     watching = Watching(asked, folder, place.search, place.select)

@@ -88,8 +88,8 @@ def test_a_run_that_another_has_finished_meanwhile_is_not_trained_again(there: P
     asked = validate(TrainSettings, {"data": "datasets/north"}, where="a test")
     ended = to_its_end(
         asked, "runs/late", "unet",
-        prepared=lambda folder: Run.open(shutil.copytree(trained.run.folder, folder)), carry_on=never, module="", fresh=False, track=(),
-        progress=False, say=lambda line: None,
+        prepared=lambda folder: Run.open(shutil.copytree(trained.run.folder, folder)), carry_on=never, module="",
+        fresh=False, track=(), progress=False, say=lambda line: None,
     )  # fmt: skip
     assert ended.already
 
